@@ -1,0 +1,67 @@
+"""Every error that network-prune raises on purpose, grouped by cause."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class NetworkPruneError(Exception):
+    """Base of all errors raised by this package.
+
+    Attributes:
+        exit_code: what the command line exits with, 2 for a wrong call or
+            input, 1 for a run that failed.
+    """
+
+    exit_code = 2
+
+
+class ArgumentError(NetworkPruneError, ValueError):
+    """A value that the caller passed is outside what is allowed."""
+
+
+class UnsupportedNetworkError(NetworkPruneError, ValueError):
+    """The network can't be ranked or pruned as asked."""
+
+
+class StateError(NetworkPruneError, RuntimeError):
+    """The network is in the wrong state for the call, e.g. pruned already."""
+
+
+class SourceError(NetworkPruneError, ValueError):
+    """A network, weights file or data set can't be read as what it was named."""
+
+
+class RunError(NetworkPruneError, RuntimeError):
+    """A run that was called rightly failed on the way, e.g. offline or disk full."""
+
+    exit_code = 1
+
+
+def check_fraction(name: str, value: float) -> float:
+    """Return ``value`` as a float.
+
+    Raises:
+        ArgumentError: ``value`` is NaN, not a number or outside [0, 1].
+    """
+    try:
+        fraction = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"{name}={value!r} is not a number; pass a fraction in [0, 1]"
+        ) from None
+    if not 0.0 <= fraction <= 1.0:
+        raise ArgumentError(
+            f"{name}={value} is outside [0, 1]; pass a fraction, e.g. 0.7 for 70%"
+        )
+    return fraction
+
+
+def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """Return an error text for a ``name`` that isn't ``allowed``, with the nearest names."""
+    names = list(allowed)
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if nearest:
+        return f"unknown {kind} {name!r}; did you mean {', '.join(nearest)}?"
+    if len(names) <= 12:
+        return f"unknown {kind} {name!r}; pass one of {', '.join(names)}"
+    return f"unknown {kind} {name!r}; none of the {len(names)} known names is like it"
