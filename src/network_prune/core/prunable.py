@@ -1,0 +1,192 @@
+"""The prunable set of a network, and the draws that are made from it."""
+
+from dataclasses import dataclass, field
+from os import PathLike
+
+from torch import Tensor
+
+from network_prune.core.elements import ElementSet
+from network_prune.core.files import read_elements, write_elements
+from network_prune.core.layers import Granularity, Layer, Scope
+from network_prune.core.streams import bernoulli_words, check_stream_number
+from network_prune.errors import check_fraction
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One realisation of the Bernoulli draw over a prunable set.
+
+    Made by `PrunableSet.draw`; holds no reference to a network. Two draws are equal
+    if they prune the same elements under the same name.
+
+    Attributes:
+        elements: the pruned elements.
+        p_bern: probability that a prunable element is pruned.
+        seed: first part of the draw's name.
+        index: second part of the draw's name.
+    """
+
+    elements: ElementSet = field(repr=False)
+    p_bern: float
+    seed: int
+    index: int
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    @property
+    def granularity(self) -> Granularity:
+        """What an element is."""
+        return self.elements.granularity
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The ranked layers in the network's order."""
+        return self.elements.layers
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of granularity, layer names and shapes."""
+        return self.elements.fingerprint
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the fingerprint and the pruned elements."""
+        return self.elements.sha256
+
+    def pruned(self, layer: str) -> Tensor:
+        """Return a bool CPU tensor of the layer's element shape, True where pruned.
+
+        The element shape is ``[out, in/groups, *kernel]`` for weights, ``[out, in/groups]``
+        for connections and ``[out]`` for neurons.
+
+        Raises:
+            ArgumentError: no ranked layer has that name.
+        """
+        return self.elements.members(layer)
+
+    def mask(self, layer: str) -> Tensor:
+        """Return a bool CPU tensor of the layer's weight's shape, True where kept.
+
+        Raises:
+            ArgumentError: no ranked layer has that name.
+        """
+        keep = ~self.elements.members(layer)
+        return self.elements.layer(layer).expand(keep, self.granularity).contiguous()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the draw to a safetensors file; an older file of that name is replaced whole.
+
+        Raises:
+            RunError: the file can't be written.
+        """
+        settings = {"p_bern": self.p_bern, "seed": self.seed, "index": self.index}
+        write_elements(path, self.elements, kind="draw", settings=settings)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Draw":
+        """Read a draw that `save` wrote.
+
+        Raises:
+            SourceError: the file is missing, damaged or something else.
+        """
+        elements, settings = read_elements(path, kind="draw")
+        return cls(elements, settings["p_bern"], settings["seed"], settings["index"])
+
+
+@dataclass(frozen=True)
+class PrunableSet:
+    """The lowest-scored elements of a network: the ones that a draw may prune.
+
+    Made by `rank`; holds no reference to a network.
+
+    Attributes:
+        elements: the prunable elements.
+        p_prune: fraction of the elements that is prunable.
+        score: name of the score.
+        scope: what elements were ranked against.
+    """
+
+    elements: ElementSet = field(repr=False)
+    p_prune: float
+    score: str
+    scope: Scope
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    @property
+    def granularity(self) -> Granularity:
+        """What an element is."""
+        return self.elements.granularity
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The ranked layers in the network's order."""
+        return self.elements.layers
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of granularity, layer names and shapes."""
+        return self.elements.fingerprint
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the fingerprint and the prunable elements."""
+        return self.elements.sha256
+
+    def prunable(self, layer: str) -> Tensor:
+        """Return a bool CPU tensor of the layer's element shape, True where prunable.
+
+        The element shape is ``[out, in/groups, *kernel]`` for weights, ``[out, in/groups]``
+        for connections and ``[out]`` for neurons.
+
+        Raises:
+            ArgumentError: no ranked layer has that name.
+        """
+        return self.elements.members(layer)
+
+    def draw(self, *, p_bern: float, seed: int, index: int = 0) -> Draw:
+        """Prune each prunable element with probability ``p_bern``, independently.
+
+        The outcome for an element depends on nothing but seed, index, p_bern and the
+        element's position in the network: draws may be made in any order and anywhere,
+        a larger prunable set's draw contains a smaller one's, and so does a larger
+        p_bern's. No global random generator is read or changed.
+
+        Args:
+            p_bern: probability in [0, 1], taken exactly.
+            seed: integer in [0, 2**64).
+            index: integer in [0, 2**64), which draw of the seed.
+
+        Raises:
+            ArgumentError: a value is outside what is allowed.
+
+        Source: arXiv 2208.08677, section 3.2.
+        """
+        p_bern = check_fraction("p_bern", p_bern)
+        seed = check_stream_number("seed", seed)
+        index = check_stream_number("index", index)
+        words = bernoulli_words(p_bern, len(self.elements.words), seed=seed, index=index)
+        words &= self.elements.words
+        elements = ElementSet(self.granularity, self.layers, words)
+        return Draw(elements, p_bern, seed, index)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the set to a safetensors file; an older file of that name is replaced whole.
+
+        Raises:
+            RunError: the file can't be written.
+        """
+        settings = {"p_prune": self.p_prune, "score": self.score, "scope": self.scope.value}
+        write_elements(path, self.elements, kind="prunable set", settings=settings)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "PrunableSet":
+        """Read a prunable set that `save` wrote.
+
+        Raises:
+            SourceError: the file is missing, damaged or something else.
+        """
+        elements, settings = read_elements(path, kind="prunable set")
+        return cls(elements, settings["p_prune"], settings["score"], Scope(settings["scope"]))

@@ -1,0 +1,97 @@
+"""Importance scores of elements.
+
+The L1 norm is added in float32 in one canonical order, so that every device, memory
+format and thread count gives the same bits: the absolute values of an element's n
+weights, in the order ``[in, *kernel]``, are folded in half until one is left. With
+``h = ceil(n / 2)``, the fold adds value ``h + i`` to value ``i`` for every
+``i < n - h`` and goes on with the first ``h`` values. Every step is an elementwise
+addition, which has one right result; the error grows with log2(n), as it does for
+pairwise summation.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from network_prune.core.layers import Granularity
+from network_prune.core.streams import check_stream_number
+from network_prune.errors import ArgumentError, unknown_name
+
+
+class Norm(StrEnum):
+    """The ways to score an element by the size of its weights."""
+
+    L1 = "l1"
+    L2 = "l2"
+    MEAN_L1 = "mean-l1"
+
+
+@dataclass(frozen=True, slots=True)
+class RandomScore:
+    """A score drawn at random, in a stream of its own."""
+
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"random:{self.seed}"
+
+
+def parse_score(text: str) -> Norm | RandomScore:
+    """Read ``l1``, ``l2``, ``mean-l1``, ``random`` or ``random:SEED``.
+
+    Raises:
+        ArgumentError: the text is none of these.
+    """
+    if text in list(Norm):
+        return Norm(text)
+    match = re.fullmatch(r"random(?::(\d+))?", text)
+    if match is None:
+        raise ArgumentError(unknown_name("score", text, [*Norm, "random", "random:SEED"]))
+    return RandomScore(check_stream_number("random score's seed", int(match[1] or 0)))
+
+
+def norm_scores(weight: Tensor, granularity: Granularity, norm: Norm) -> Tensor:
+    """Score every element by the size of its weights.
+
+    Args:
+        weight: floating ``[out, in/groups, *kernel]``, any device and memory format.
+        granularity: what an element is.
+        norm: ``l1`` adds |w|; ``l2`` is the root of the sum of squares, added in
+            float64 in the same order and rounded once; ``mean-l1`` divides the L1
+            norm by the element's number of weights.
+
+    Returns:
+        float32 tensor of the elements' shape, on the weight's device.
+    """
+    depth = {Granularity.WEIGHT: weight.dim(), Granularity.CONNECTION: 2, Granularity.NEURON: 1}
+    shape = weight.shape[: depth[granularity]]
+    rows = weight.detach().to(torch.float32).reshape(shape.numel(), -1).abs()
+    if rows.shape[1] == 1:
+        return rows.reshape(shape)
+    if norm is Norm.L2:
+        return fold_sum(rows.to(torch.float64).square()).sqrt().to(torch.float32).reshape(shape)
+    total = fold_sum(rows)
+    if norm is Norm.MEAN_L1:
+        # A tensor on the device: CUDA turns a plain number into a product with its reciprocal.
+        total = total / torch.full_like(total, rows.shape[1])
+    return total.reshape(shape)
+
+
+def fold_sum(rows: Tensor) -> Tensor:
+    """Add up each row in the canonical order; ``rows`` is used as scratch space.
+
+    Args:
+        rows: floating ``[elements, n]`` with n ≥ 1.
+
+    Returns:
+        Tensor ``[elements]``, same dtype and device, a view of ``rows``.
+    """
+    n = rows.shape[1]
+    while n > 1:
+        half = (n + 1) // 2
+        rows[:, : n - half] += rows[:, half:n]
+        n = half
+    return rows[:, 0]

@@ -1,0 +1,130 @@
+"""Random bits that are a pure function of (seed, index, position).
+
+Every bit is found by position alone, so a draw needs no earlier draw, and every
+machine, device and thread count gives the same one. The arithmetic is 64-bit
+multiply, add, shift and xor with wrap-around, which NumPy and torch share.
+
+The definition below is fixed: published masks depend on it.
+
+* ``mix(z)``: the SplitMix64 finaliser.
+* ``key(a, b, …)``: start at 0, and for each part ``key = mix((key ^ part) + GAMMA)``.
+* ``word(key, i) = mix(key + (i + 1) · GAMMA)``.
+
+Source of the mixer and of GAMMA: Steele, Lea and Flood, "Fast splittable
+pseudorandom number generators", OOPSLA 2014.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_prune.errors import ArgumentError
+
+Words = NDArray[np.uint64]
+
+GAMMA: Final = 0x9E3779B97F4A7C15
+DRAW: Final = 1
+SCORE: Final = 2
+
+_FIRST: Final = 0xBF58476D1CE4E5B9
+_SECOND: Final = 0x94D049BB133111EB
+_MASK: Final = (1 << 64) - 1
+
+
+def check_stream_number(name: str, value: object) -> int:
+    """Return ``value`` if it can name a stream.
+
+    Raises:
+        ArgumentError: ``value`` is not an integer in [0, 2**64).
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ArgumentError(f"{name}={value!r} is not an integer; pass one from 0 to 2**64 - 1")
+    if not 0 <= value <= _MASK:
+        raise ArgumentError(f"{name}={value} is outside [0, 2**64 - 1]; pass one from there")
+    return int(value)
+
+
+def stream_key(*parts: int) -> int:
+    """Mix whole numbers in [0, 2**64) into one 64-bit key; their order matters."""
+    key = 0
+    for part in parts:
+        key = _mix_int(((key ^ part) + GAMMA) & _MASK)
+    return key
+
+
+def random_words(key: int, positions: Words) -> Words:
+    """Return one random 64-bit word for each position, as an array of the same shape."""
+    with np.errstate(over="ignore"):
+        words = (positions + np.uint64(1)) * np.uint64(GAMMA)
+        words += np.uint64(key)
+        words ^= words >> np.uint64(30)
+        words *= np.uint64(_FIRST)
+        words ^= words >> np.uint64(27)
+        words *= np.uint64(_SECOND)
+        words ^= words >> np.uint64(31)
+    return words
+
+
+def bernoulli_words(p: float, count: int, *, seed: int, index: int) -> Words:
+    """Draw ``64 · count`` independent Bernoulli(p) bits, packed into words.
+
+    Bit i % 64 of word i // 64 belongs to position i and says whether U < p, where
+    U is that position's uniform number in [0, 1). The j-th binary digit of all U is
+    bit plane j, with ``word(key(DRAW, seed, index, j), i // 64)``. Digits are
+    compared with those of ``p`` until all comparisons are decided, so the
+    probability is exactly ``p``, with one bit a position at p = 0.5 and about eight
+    otherwise; and the same (seed, index) with a larger ``p`` sets a superset.
+
+    Args:
+        p: probability in [0, 1].
+        count: number of words.
+        seed: first part of the draw's name.
+        index: second part of the draw's name.
+
+    Returns:
+        uint64 array [count].
+    """
+    positions = np.arange(count, dtype=np.uint64)
+    less = np.zeros(count, np.uint64)
+    if p >= 1.0:
+        return ~less
+    undecided = ~less
+    open_words = slice(None)
+    for plane, digit in enumerate(_binary_digits(p)):
+        words = random_words(stream_key(DRAW, seed, index, plane), positions[open_words])
+        still = undecided[open_words]
+        if digit:
+            less[open_words] |= still & ~words
+            undecided[open_words] = still & words
+        else:
+            undecided[open_words] = still & ~words
+        if plane >= 7:
+            open_words = np.flatnonzero(undecided)
+            if not open_words.size:
+                break
+    return less
+
+
+def random_scores(first: int, count: int, *, seed: int) -> NDArray[np.float32]:
+    """Return uniform scores in [0, 1) on a grid of 2**-24 for ``count`` positions from ``first``.
+
+    Returns:
+        float32 array [count]: the top 24 bits of ``word(key(SCORE, seed), position)``.
+    """
+    positions = np.arange(first, first + count, dtype=np.uint64)
+    words = random_words(stream_key(SCORE, seed), positions)
+    return (words >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def _mix_int(z: int) -> int:
+    z = ((z ^ (z >> 30)) * _FIRST) & _MASK
+    z = ((z ^ (z >> 27)) * _SECOND) & _MASK
+    return z ^ (z >> 31)
+
+
+def _binary_digits(p: float) -> list[int]:
+    """Return the binary digits of ``p`` in [0, 1) behind the point, all of them."""
+    numerator, denominator = p.as_integer_ratio()
+    places = denominator.bit_length() - 1
+    return [(numerator >> (places - 1 - j)) & 1 for j in range(places)]

@@ -1,0 +1,1 @@
+"""Every way a network meets a mask."""

@@ -1,0 +1,140 @@
+"""Rank a network's elements and take the lowest as prunable."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from network_prune.core.elements import ElementSet, word_count
+from network_prune.core.layers import Granularity, Layer, Scope
+from network_prune.core.prunable import PrunableSet
+from network_prune.core.ranking import Flags, Scores, lowest
+from network_prune.core.scores import Norm, RandomScore, norm_scores, parse_score
+from network_prune.core.streams import random_scores
+from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
+from network_prune.pruning.layers import FoundLayer, find_layers
+
+
+def rank(
+    model: nn.Module,
+    granularity: Granularity | str = Granularity.WEIGHT,
+    *,
+    p_prune: float,
+    score: str | Mapping[str, Tensor] = "l1",
+    scope: Scope | str = Scope.GLOBAL,
+    layers: Sequence[type[nn.Module]] = (nn.Conv2d,),
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> PrunableSet:
+    """Return the int(p_prune · N) lowest-scored of the network's N elements.
+
+    Elements are ordered by layer in module order, then row by row in the layer's
+    weight ``[out, in/groups, *kernel]``; equal scores rank in that order. A tensor
+    shared by several modules counts once. The network isn't changed.
+
+    Args:
+        model: the network; float16, bfloat16, float32 or float64 weights on any device.
+        granularity: ``weight`` (one number), ``connection`` (one kernel
+            ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
+            ``[o, :, :, :]``; one row of a Linear).
+        p_prune: fraction in [0, 1] of the elements that is prunable.
+        score: ``l1``, ``l2``, ``mean-l1``, ``random``, ``random:SEED``, or a mapping
+            from the name of every ranked layer to a floating tensor of the layer's
+            element shape, lowest pruned first.
+        scope: ``global`` ranks all layers together, ``layer`` takes int(p_prune · n)
+            of the n elements of each layer.
+        layers: layer types to rank: convolutions, transposed ones, ``nn.Linear``.
+        include: wildcard patterns of layer paths, e.g. ``layer4.*``; none means all.
+        exclude: wildcard patterns of layer paths to leave out.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+        StateError: the network is pruned already.
+        UnsupportedNetworkError: there is nothing to rank, or a layer can't be ranked.
+
+    Source: arXiv 2208.08677, section 3.2, for single weights and the L1 norm.
+    """
+    p_prune = check_fraction("p_prune", p_prune)
+    granularity, scope = Granularity(granularity), Scope(scope)
+    rule = parse_score(score) if isinstance(score, str) else score
+    found = find_layers(model, layers=layers, include=include, exclude=exclude)
+    specs = [item.layer for item in found]
+    scores = _score(found, granularity, rule)
+    flags = _select(scores, p_prune, scope)
+    elements = ElementSet.from_flags(granularity, specs, flags)
+    name = "custom" if isinstance(rule, Mapping) else str(rule)
+    return PrunableSet(elements, p_prune, name, scope)
+
+
+def _select(scores: Sequence[Scores], p_prune: float, scope: Scope) -> list[Flags]:
+    if scope is Scope.LAYER:
+        return [lowest([part], int(p_prune * len(part)))[0] for part in scores]
+    return lowest(scores, int(p_prune * sum(map(len, scores))))
+
+
+def _score(
+    found: Sequence[FoundLayer],
+    granularity: Granularity,
+    rule: Norm | RandomScore | Mapping[str, Tensor],
+) -> Sequence[Scores]:
+    specs = [item.layer for item in found]
+    if isinstance(rule, Mapping):
+        return _custom_scores(specs, granularity, rule)
+    if isinstance(rule, RandomScore):
+        return _random_scores(specs, granularity, rule.seed)
+    return [_norm_scores(item, granularity, rule) for item in found]
+
+
+def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> NDArray[np.float32]:
+    weight = item.layer.canonical(item.weight.detach())
+    scores = norm_scores(weight, granularity, norm)
+    if not bool(torch.isfinite(scores).all()):
+        raise UnsupportedNetworkError(
+            f"layer {item.layer.name!r} has weights whose {norm} score is beyond float32; "
+            f"scale them down before pruning"
+        )
+    return scores.flatten().cpu().numpy()
+
+
+def _random_scores(
+    specs: Sequence[Layer], granularity: Granularity, seed: int
+) -> list[NDArray[np.float32]]:
+    parts: list[NDArray[np.float32]] = []
+    first = 0
+    for spec in specs:
+        count = spec.element_count(granularity)
+        parts.append(random_scores(first, count, seed=seed))
+        first += 64 * word_count(count)
+    return parts
+
+
+def _custom_scores(
+    specs: Sequence[Layer], granularity: Granularity, scores: Mapping[str, Tensor]
+) -> list[NDArray[np.float64]]:
+    names = [spec.name for spec in specs]
+    missing = [name for name in names if name not in scores]
+    extra = [name for name in scores if name not in names]
+    if missing or extra:
+        raise ArgumentError(
+            f"score lacks the layers {missing} and has {extra}, which are not ranked; "
+            f"pass one tensor for each of the {len(names)} ranked layers"
+        )
+    return [_custom_score(spec, granularity, scores[spec.name]) for spec in specs]
+
+
+def _custom_score(spec: Layer, granularity: Granularity, score: Any) -> NDArray[np.float64]:
+    shape = spec.element_shape(granularity)
+    values = torch.as_tensor(score).detach()
+    if tuple(values.shape) != shape:
+        raise ArgumentError(
+            f"score of layer {spec.name!r} has shape {list(values.shape)}; "
+            f"pass {list(shape)}, one for each {granularity}"
+        )
+    if values.is_complex() or not bool(torch.isfinite(values).all()):
+        raise ArgumentError(
+            f"score of layer {spec.name!r} has complex, NaN or infinite values; pass finite ones"
+        )
+    return values.to("cpu", torch.float64).flatten().numpy()

@@ -1,0 +1,134 @@
+"""Measure a network's loss and accuracy on labelled images."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from network_prune.errors import ArgumentError, SourceError, UnsupportedNetworkError, unknown_name
+from network_prune.sources.data import LoadedData
+from network_prune.sources.images import Batch, Guarded, collate
+from network_prune.study.metrics import Metrics, measure
+
+AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def evaluate(
+    model: nn.Module,
+    data: LoadedData | Dataset[Any] | Iterable[Any],
+    *,
+    batch_size: int = 64,
+    workers: int | None = None,
+    amp: bool = False,
+    amp_dtype: str = "bfloat16",
+    skip_unreadable: bool = False,
+    progress: bool | None = None,
+    label: str = "evaluate",
+) -> Metrics:
+    """Return loss, Acc@1 and Acc@5 of ``model`` over all of ``data``.
+
+    The network runs on the device and in the dtype of its first parameter, in eval
+    mode and without gradients; each module's training flag is put back afterwards.
+
+    Args:
+        model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``.
+        data: what `load_data` returned, a dataset of (image tensor, label), or an
+            iterable of batches (images, labels) such as a DataLoader.
+        batch_size: images a batch; unused for an iterable of batches.
+        workers: processes that decode images; None takes one a core for images in
+            files and none otherwise. Unused for an iterable of batches.
+        amp: compute under torch.autocast.
+        amp_dtype: ``bfloat16`` or ``float16``, for ``amp``.
+        skip_unreadable: leave images out that can't be read, and count them, instead
+            of raising. Unused for an iterable of batches.
+        progress: show a bar on stderr; None shows it on a terminal only.
+        label: what the bar says.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+        SourceError: there are no images, one can't be read, or a label has no output.
+        UnsupportedNetworkError: the output isn't a tensor ``[n, classes]``.
+    """
+    if amp_dtype not in AMP_DTYPES:
+        raise ArgumentError(unknown_name("amp_dtype", amp_dtype, AMP_DTYPES))
+    loader, total = _batches(data, batch_size, workers)
+    weight = next(model.parameters(), torch.empty(0))
+    hide = not sys.stderr.isatty() if progress is None else not progress
+    metrics, start = Metrics(), time.perf_counter()
+    autocast = torch.autocast(weight.device.type, AMP_DTYPES[amp_dtype], enabled=amp)
+    with (
+        _eval_mode(model),
+        torch.no_grad(),
+        tqdm(total=total, desc=label, unit="img", disable=hide, leave=False) as bar,
+    ):
+        for entry in loader:
+            batch = entry if isinstance(entry, Batch) else Batch(*entry)
+            if batch.errors and not skip_unreadable:
+                raise SourceError(f"{batch.errors[0]}; remove it or skip unreadable images")
+            if len(batch):
+                with autocast:
+                    logits = model(_to_device(batch.images, weight))
+                metrics += measure(_check_logits(logits, batch.labels), batch.labels)
+            metrics += Metrics(unreadable=batch.unreadable)
+            bar.update(len(batch) + batch.unreadable)
+    if not metrics.n:
+        raise SourceError(f"no image could be evaluated ({metrics.unreadable} are unreadable)")
+    return metrics + Metrics(seconds=time.perf_counter() - start)
+
+
+def _batches(
+    data: LoadedData | Dataset[Any] | Iterable[Any], batch_size: int, workers: int | None
+) -> tuple[Iterable[Any], int | None]:
+    """Return an iterable of batches and the number of images, None if it isn't known."""
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
+    if workers is not None and workers < 0:
+        raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
+    in_files = isinstance(data, LoadedData) and data.in_files
+    dataset = data.dataset if isinstance(data, LoadedData) else data
+    if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
+        size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
+        return dataset, size
+    if workers is None:
+        workers = (os.cpu_count() or 1) if in_files else 0
+    loader = DataLoader(Guarded(dataset), batch_size, num_workers=workers, collate_fn=collate)
+    return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _to_device(images: Tensor, weight: Tensor) -> Tensor:
+    return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
+
+
+def _check_logits(logits: Any, labels: Tensor) -> Tensor:
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
+        found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise UnsupportedNetworkError(
+            f"the network's output is {found} for {len(labels)} images; "
+            f"evaluate needs logits [n, classes]"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        wrong = low if low < 0 else high
+        raise SourceError(
+            f"label {wrong} is outside the network's outputs 0 to {logits.shape[1] - 1}; "
+            f"the labels may belong to other classes or start at 1"
+        )
+    return logits
