@@ -1,0 +1,54 @@
+"""What every form of ``--arch`` gives: ways to make one network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from network_prune.sources.preprocessing import Preprocessing
+from network_prune.sources.weights import State
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A network with weights.
+
+    Attributes:
+        model: the network.
+        weights: what its weights are, for people.
+        preprocessing: what its weights expect.
+    """
+
+    model: nn.Module
+    weights: str
+    preprocessing: Preprocessing
+
+
+def unchanged(state: State) -> State:
+    """Return ``state`` as it is."""
+    return state
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Ways to make one network.
+
+    Attributes:
+        blank: makes it with random weights; None where they can't be had.
+        published: makes it with the published weights of a name, or with the
+            default ones for None.
+        preprocessing: what the network made by ``blank`` expects by default.
+        adapt: renames or drops weights of a file written for another version.
+    """
+
+    blank: Callable[[], nn.Module] | None
+    published: Callable[[str | None], Published]
+    preprocessing: Callable[[nn.Module], Preprocessing]
+    adapt: Callable[[State], State] = unchanged
+
+
+def one_line(error: BaseException, *, limit: int = 200) -> str:
+    """Return type and text of ``error`` on one line."""
+    text = " ".join(str(error).split())
+    short = text if len(text) <= limit else text[:limit] + "…"
+    return f"{type(error).__name__}: {short}" if short else type(error).__name__

@@ -1,0 +1,96 @@
+"""Published weights: found in the local caches, else downloaded, else one clear line."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+
+from network_prune.errors import RunError
+
+TIMEOUT_SECONDS = 10.0
+
+
+def fetch_url(url: str) -> Path:
+    """Return the file of ``url`` in torch's cache, downloaded and checked if it isn't there.
+
+    Raises:
+        RunError: it isn't there and can't be downloaded.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / os.path.basename(urlparse(url).path)
+    if path.exists():
+        return path
+    remedy = f"put the file into {folder} or pass --weights FILE"
+    _check_reachable(url, path.name, remedy)
+    # torchvision's names end in the first digits of the file's hash: name-0123abcd.pth.
+    tail = path.stem.rpartition("-")[2]
+    prefix = tail if len(tail) >= 8 and all(c in "0123456789abcdef" for c in tail) else None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
+    except (OSError, RuntimeError) as error:
+        raise RunError(f"can't download {path.name} ({_reason(error)}); {remedy}") from error
+    return path
+
+
+def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
+    """Return the first of the files ``names`` that ``repository`` has, downloaded if need be.
+
+    Raises:
+        RunError: none is in the local cache, and none can be downloaded.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, _, revision = repository.partition("@")
+    for name in names:
+        cached = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
+    what = f"{names[0]} of {repository}"
+    remedy = (
+        f"fill the cache {huggingface_hub.constants.HF_HUB_CACHE} on a machine that is online, "
+        "or pass --weights FILE"
+    )
+    # The hub's own client retries for half a minute before it says that it is offline.
+    url = huggingface_hub.hf_hub_url(repository, names[0], revision=revision or None)
+    _check_reachable(url, what, remedy)
+    for name in names:
+        try:
+            return Path(
+                huggingface_hub.hf_hub_download(repository, name, revision=revision or None)
+            )
+        except EntryNotFoundError:
+            continue
+        except (OSError, RuntimeError, ValueError) as error:
+            raise RunError(f"can't download {what} ({_reason(error)}); {remedy}") from error
+    raise RunError(f"can't download {what} (no such file there); {remedy}")
+
+
+def _check_reachable(url: str, what: str, remedy: str) -> None:
+    """Fail within seconds where the download itself would wait for minutes.
+
+    Raises:
+        RunError: the host gives no answer; any answer, even a refusal, is left to the download.
+    """
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except (OSError, ValueError) as error:
+        raise RunError(f"can't download {what} ({_reason(error)}); {remedy}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
+        cause = error.reason
+        text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        return f"no connection: {text}"
+    if isinstance(error, TimeoutError):
+        return "no connection: timed out"
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,179 @@
+"""Labelled pictures, one at a time or in batches, with unreadable ones told apart."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch.utils.data import Dataset
+
+from network_prune.errors import ArgumentError, SourceError
+from network_prune.sources.preprocessing import convert
+
+Sample = tuple[Any, int]
+
+
+class Pictures(Protocol):
+    """Where the pictures of a data set come from; must be picklable for workers."""
+
+    def read(self, position: int) -> Image.Image:
+        """Return the decoded picture.
+
+        Raises:
+            SourceError: it can't be read; the message names it.
+        """
+        ...
+
+
+class ImageFiles:
+    """Pictures in files, decoded when asked for."""
+
+    def __init__(self, root: Path, paths: Sequence[str]) -> None:
+        self._root = os.fspath(root)
+        self._paths = paths
+
+    def read(self, position: int) -> Image.Image:
+        """Return the decoded file.
+
+        Raises:
+            SourceError: it is missing, truncated or no picture.
+        """
+        path = self._paths[position]
+        try:
+            with Image.open(os.path.join(self._root, path)) as image:
+                image.load()
+                return image
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Damaged files make PIL's decoders raise nearly anything.
+            raise SourceError(f"cannot read image {path}: {_reason(error)}") from error
+
+
+class LabelledImages(Dataset[Sample]):
+    """Pictures with their class numbers.
+
+    Args:
+        pictures: where the pictures come from.
+        labels: class numbers from 0, int64 [n].
+        transform: PIL image to tensor; None gives PIL images in RGB.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        labels: np.ndarray,
+        *,
+        positions: np.ndarray,
+        transform: Callable[[Image.Image], Any] | None,
+    ) -> None:
+        self._pictures = pictures
+        self._labels = labels
+        self._positions = positions
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return the picture and its label.
+
+        Raises:
+            SourceError: the picture can't be read; the message names it.
+        """
+        label = int(self._labels[index])
+        image = self._pictures.read(int(self._positions[index]))
+        if self._transform is None:
+            return convert(image, "RGB"), label
+        return self._transform(image), label
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands in a batch for a picture that couldn't be read.
+
+    Attributes:
+        message: the error's text, which names the picture.
+    """
+
+    message: str
+
+
+class Guarded(Dataset[Sample | Unreadable]):
+    """A data set whose unreadable pictures come as :class:`Unreadable` instead of an error.
+
+    An error raised inside a worker process reaches the caller with the worker's
+    traceback as its text; a value reaches it as it is.
+    """
+
+    def __init__(self, dataset: Dataset[Sample]) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)  # pyright: ignore[reportArgumentType]
+
+    def __getitem__(self, index: int) -> Sample | Unreadable:
+        try:
+            return self._dataset[index]
+        except SourceError as error:
+            return Unreadable(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some labelled pictures.
+
+    Attributes:
+        images: float32 [n, C, H, W]; [0] where none could be read.
+        labels: int64 [n], class numbers from 0.
+        errors: one message for each picture that is left out as unreadable.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    errors: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def unreadable(self) -> int:
+        """Number of pictures left out."""
+        return len(self.errors)
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory; a DataLoader calls this."""
+        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.errors)
+
+
+def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
+    """Return ``samples`` as one batch, without the unreadable ones.
+
+    Raises:
+        ArgumentError: the images are no tensors, because the data was loaded without a transform.
+    """
+    readable = [sample for sample in samples if not isinstance(sample, Unreadable)]
+    errors = tuple(sample.message for sample in samples if isinstance(sample, Unreadable))
+    images = [image for image, _ in readable]
+    if not all(isinstance(image, torch.Tensor) for image in images):
+        raise ArgumentError(
+            "the data gives PIL images, which make no batch; "
+            "pass transform=network.preprocessing.transform() to load_data"
+        )
+    labels = torch.tensor([label for _, label in readable], dtype=torch.int64)
+    return Batch(torch.stack(images) if images else torch.empty(0), labels, errors)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    if isinstance(error, UnidentifiedImageError):
+        return "empty or no picture"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "truncated" if "truncated" in text.lower() else text

@@ -1,0 +1,226 @@
+"""How a picture becomes a network's input, as a value that records can hold."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms._presets import ImageClassification
+
+from network_prune.errors import ArgumentError, SourceError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+CROP_MODES = ("center", "squash")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+# PIL clips other modes (16-bit, float) to 0..255 on conversion, which turns pictures white.
+READABLE_MODES = frozenset(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK"))
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Resize, centre crop, scale to [0, 1] and normalise.
+
+    Attributes:
+        resize: length in pixels of the shorter side after resizing; with
+            ``crop_mode="squash"`` of both sides.
+        crop: side in pixels of the square cut from the middle.
+        interpolation: one of nearest, bilinear, bicubic, box, hamming, lanczos;
+            always with PIL's antialiasing.
+        mean: what is subtracted from each channel; its length, 1 or 3, is the
+            number of channels: 1 converts pictures to grey, 3 to RGB.
+        std: what each channel is divided by.
+        crop_mode: ``center`` keeps the picture's proportions, ``squash`` doesn't.
+
+    Raises:
+        ArgumentError: when made with a value outside these.
+    """
+
+    resize: int = 256
+    crop: int = 224
+    interpolation: str = "bilinear"
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    crop_mode: str = "center"
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.resize, self.crop)
+        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        _check_choice("crop_mode", self.crop_mode, CROP_MODES)
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        _check_normalisation(self.mean, self.std)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the network's input, 1 or 3."""
+        return len(self.mean)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape [C, crop, crop] of one preprocessed picture."""
+        return (self.channels, self.crop, self.crop)
+
+    def transform(self) -> "Transform":
+        """Return the callable that turns a PIL image into a float32 tensor [C, crop, crop]."""
+        return Transform(self)
+
+    def replace(self, **changes: Any) -> "Preprocessing":
+        """Return a copy with the fields in ``changes`` set, those that are None left as they are.
+
+        Raises:
+            ArgumentError: a name or value isn't allowed.
+        """
+        fields = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            _check_choice("preprocessing option", name, fields)
+        given = {name: value for name, value in changes.items() if value is not None}
+        return dataclasses.replace(self, **given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready values."""
+        fields = dataclasses.asdict(self)
+        return fields | {"mean": list(self.mean), "std": list(self.std)}
+
+    def __str__(self) -> str:
+        mean = " ".join(f"{value:.6g}" for value in self.mean)
+        std = " ".join(f"{value:.6g}" for value in self.std)
+        resize = "resize" if self.crop_mode == "center" else "squash to"
+        return (
+            f"{resize} {self.resize} {self.interpolation}, centre crop {self.crop}, "
+            f"mean {mean}, std {std}"
+        )
+
+
+class Transform:
+    """PIL image to float32 tensor [C, crop, crop] on the CPU; can be pickled for workers.
+
+    Attributes:
+        preprocessing: what it carries out.
+    """
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self.preprocessing = preprocessing
+        side = preprocessing.resize
+        self._steps: Any = transforms.Compose(
+            [
+                transforms.Resize(
+                    side if preprocessing.crop_mode == "center" else (side, side),
+                    interpolation=InterpolationMode(preprocessing.interpolation),
+                ),
+                transforms.CenterCrop(preprocessing.crop),
+                transforms.PILToTensor(),
+                transforms.ConvertImageDtype(torch.float32),
+                transforms.Normalize(preprocessing.mean, preprocessing.std),
+            ]
+        )
+
+    def __call__(self, image: Image.Image) -> torch.Tensor:
+        """Return the network's input for ``image``.
+
+        Raises:
+            SourceError: the picture holds values other than 8 bits a channel.
+        """
+        return self._steps(convert(image, "L" if self.preprocessing.channels == 1 else "RGB"))
+
+    def __repr__(self) -> str:
+        return f"Transform({self.preprocessing})"
+
+
+def convert(image: Image.Image, mode: str) -> Image.Image:
+    """Return ``image`` in ``mode``, ``RGB`` or ``L``; transparency is dropped.
+
+    Raises:
+        SourceError: the picture holds values other than 8 bits a channel.
+    """
+    if image.mode == mode:
+        return image
+    if image.mode not in READABLE_MODES:
+        raise SourceError(
+            f"pixel format {image.mode} can't be used as it is; convert it to 8-bit RGB or grey"
+        )
+    if image.mode in ("P", "PA"):
+        # Straight to RGB, PIL warns about palettes with transparency; the pixels are the same.
+        image = image.convert("RGBA")
+    return image.convert(mode)
+
+
+def from_torchvision(preset: object, *, name: str) -> Preprocessing:
+    """Return the preprocessing of a torchvision weights' ``transforms()``.
+
+    Raises:
+        SourceError: ``preset`` is no preset for classifying images.
+    """
+    if not isinstance(preset, ImageClassification):
+        raise SourceError(f"{name} doesn't come with preprocessing for classifying images")
+    return Preprocessing(
+        resize=preset.resize_size[0],
+        crop=preset.crop_size[0],
+        interpolation=preset.interpolation.value,
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+    )
+
+
+def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:
+    """Return the preprocessing of a timm ``pretrained_cfg``, at its training resolution.
+
+    Same as ``timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=config))``.
+
+    Raises:
+        SourceError: the configuration asks for what :class:`Preprocessing` can't hold.
+    """
+    # timm takes seconds to import, and networks of other kinds don't need it.
+    from timm.data.config import resolve_data_config
+
+    data: dict[str, Any] = resolve_data_config(pretrained_cfg=dict(config))
+    _, height, width = data["input_size"]
+    if height != width:
+        raise SourceError(f"{name} takes {height}x{width} pictures; only square inputs work")
+    if data["crop_mode"] not in CROP_MODES:
+        raise SourceError(
+            f"{name} asks for crop_mode {data['crop_mode']!r}, which isn't supported; "
+            f"supported are {', '.join(CROP_MODES)}"
+        )
+    try:
+        return Preprocessing(
+            resize=math.floor(height / data["crop_pct"]),
+            crop=height,
+            interpolation=data["interpolation"],
+            mean=tuple(data["mean"]),
+            std=tuple(data["std"]),
+            crop_mode=data["crop_mode"],
+        )
+    except ArgumentError as error:
+        raise SourceError(f"the preprocessing of {name} isn't supported: {error}") from error
+
+
+def _check_sizes(resize: int, crop: int) -> None:
+    for name, value in (("resize", resize), ("crop", crop)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"{name}={value!r} is no size; pass whole pixels, 1 or more")
+    if crop > resize:
+        raise ArgumentError(
+            f"crop={crop} is larger than resize={resize} and would be padded with black; "
+            f"pass resize={crop} or more"
+        )
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...] | list[str]) -> None:
+    if value not in allowed:
+        raise ArgumentError(f"unknown {name} {value!r}; pass one of {', '.join(allowed)}")
+
+
+def _check_normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if len(mean) not in (1, 3) or len(std) != len(mean):
+        raise ArgumentError(
+            f"mean has {len(mean)} values and std {len(std)}; pass 1 each for grey or 3 for RGB"
+        )
+    if not all(map(math.isfinite, mean)) or not all(0 < value < math.inf for value in std):
+        raise ArgumentError(f"mean={mean}, std={std}: pass finite values, std above 0")
