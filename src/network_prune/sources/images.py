@@ -60,6 +60,7 @@ class LabelledImages(Dataset[Sample]):
     Args:
         pictures: where the pictures come from.
         labels: class numbers from 0, int64 [n].
+        positions: where in ``pictures`` each one is, int64 [n].
         transform: PIL image to tensor; None gives PIL images in RGB.
     """
 
@@ -164,7 +165,7 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
             "the data gives PIL images, which make no batch; "
             "pass transform=network.preprocessing.transform() to load_data"
         )
-    labels = torch.tensor([label for _, label in readable], dtype=torch.int64)
+    labels = torch.tensor([int(label) for _, label in readable], dtype=torch.int64)
     return Batch(torch.stack(images) if images else torch.empty(0), labels, errors)
 
 

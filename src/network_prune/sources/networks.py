@@ -146,7 +146,8 @@ def _count_classes(model: nn.Module, preprocessing: Preprocessing, spec: str) ->
         shape = list(preprocessing.shape)
         raise SourceError(
             f"{spec} can't take an input of {shape} ({one_line(error)}); "
-            "its preprocessing must say the size that it takes"
+            "a network of your own says what it takes by an attribute such as "
+            "default_cfg = {'input_size': (3, 32, 32)}"
         ) from error
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != 1:
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__

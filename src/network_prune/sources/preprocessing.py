@@ -180,7 +180,12 @@ def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:
     from timm.data.config import resolve_data_config
 
     data: dict[str, Any] = resolve_data_config(pretrained_cfg=dict(config))
-    _, height, width = data["input_size"]
+    channels, height, width = data["input_size"]
+    if len(data["mean"]) != channels:
+        raise SourceError(
+            f"{name} takes {channels} channels, but its mean has {len(data['mean'])} values; "
+            "give mean and std one value for each channel"
+        )
     if height != width:
         raise SourceError(f"{name} takes {height}x{width} pictures; only square inputs work")
     if data["crop_mode"] not in CROP_MODES:

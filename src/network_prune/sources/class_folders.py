@@ -1,0 +1,87 @@
+"""Pictures in one folder a class."""
+
+import os
+from pathlib import Path
+
+from network_prune.errors import SourceError
+from network_prune.sources.listing import IMAGE_SUFFIXES, Files, Listing, Request, labels_array
+
+
+def list_class_folders(spec: str, request: Request) -> Listing:
+    """List the pictures in the class folders of ``spec``, or of the ``val`` folder in it.
+
+    Folders with whole numbers for names stand for these class numbers, and some
+    may be absent. Folders with other names stand for the classes in the names'
+    order, so there must be one for each class. Pictures may lie deeper inside.
+    Hidden files and files without a picture's suffix are passed over; links are followed.
+
+    Raises:
+        SourceError: there are no class folders, no pictures in them, or their
+            number doesn't fit the network.
+    """
+    root = Path(spec)
+    if (root / "val").is_dir():
+        root = root / "val"
+    names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
+    if not names:
+        raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
+    numbered = all(name.isdecimal() for name in names)
+    classes = _number_by_name(names, root) if numbered else _number_by_order(names, root, request)
+    paths: list[str] = []
+    labels: list[int] = []
+    for name, number in classes.items():
+        found = _pictures_in(root, name)
+        paths += found
+        labels += [number] * len(found)
+    if not paths:
+        raise SourceError(f"no pictures in the {len(names)} class folders of {root}")
+    return Listing(
+        labels=labels_array(labels),
+        first_label=0 if numbered else None,
+        where=lambda position: f"folder {paths[position].partition('/')[0]} of {root}",
+        source=Files(root, paths),
+    )
+
+
+def _is_class_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir() and not entry.name.startswith((".", "__"))
+
+
+def _number_by_name(names: list[str], root: Path) -> dict[str, int]:
+    numbers = {name: int(name) for name in sorted(names, key=int)}
+    if len(set(numbers.values())) < len(numbers):
+        double = next(n for n in names if sum(int(n) == int(other) for other in names) > 1)
+        raise SourceError(f"{root} has more than one folder for class {int(double)}; join them")
+    return numbers
+
+
+def _number_by_order(names: list[str], root: Path, request: Request) -> dict[str, int]:
+    classes = request.classes
+    if classes is not None and len(names) != classes:
+        raise SourceError(
+            f"{root} has {len(names)} class folders ({_some(names)}), but the network has "
+            f"{classes} classes; it takes {classes} class folders, or some folders named by "
+            f"class number, 0 to {classes - 1}{_manifest_hint(root)}"
+        )
+    return {name: number for number, name in enumerate(names)}
+
+
+def _pictures_in(root: Path, name: str) -> list[str]:
+    found: list[str] = []
+    for folder, _, files in os.walk(root / name, followlinks=True):
+        inside = Path(folder).relative_to(root).as_posix()
+        found += [f"{inside}/{file}" for file in files if _is_picture(file)]
+    return sorted(found)
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _manifest_hint(root: Path) -> str:
+    manifest = next(iter(sorted(root.glob("*.csv"))), None)
+    return f", or the manifest {manifest}" if manifest else ", or a manifest csv"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

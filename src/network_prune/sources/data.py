@@ -1,0 +1,210 @@
+"""Labelled pictures by name: what ``--data`` means."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset
+
+from network_prune.errors import ArgumentError, SourceError
+from network_prune.sources import digits
+from network_prune.sources.class_folders import list_class_folders
+from network_prune.sources.fake import list_fake
+from network_prune.sources.images import ImageFiles, LabelledImages, Sample
+from network_prune.sources.listing import Files, Listing, Request
+from network_prune.sources.manifest import list_manifest
+
+# Looking at each of a million files would take longer than all the rest of loading.
+SIZES_LOOKED_AT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """Labelled pictures, and what they are.
+
+    Attributes:
+        dataset: gives (picture, class number from 0); raises SourceError for a
+            picture that can't be read. ``images.Guarded`` and ``images.collate``
+            make batches of it that tell such pictures apart.
+        name: the data as it was asked for.
+        n: number of pictures.
+        identity: SHA-256 over the labels and, in order, the files' relative
+            paths and the sizes in bytes of at most 10 000 of them, evenly
+            spread; for embedded data over its bytes.
+        in_files: whether the pictures are files, which worker processes decode faster.
+    """
+
+    dataset: Dataset[Sample]
+    name: str
+    n: int
+    identity: str
+    in_files: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to name data.
+
+    Attributes:
+        shown: how errors and help show it.
+        accepts: whether a name is of this form.
+        list: lists the pictures; raises SourceError.
+    """
+
+    shown: str
+    accepts: Callable[[str], bool]
+    list: Callable[[str, Request], Listing]
+
+
+def _list_digits(spec: str, request: Request) -> Listing:
+    if request.classes not in (None, digits.CLASSES):
+        raise SourceError(
+            f"{spec} are pictures of {digits.CLASSES} classes, but the network has "
+            f"{request.classes}; pass data of the network's classes, or fake:64 to try it out"
+        )
+    pixels, labels = digits.read_digits(held_out=True)
+    return Listing(
+        labels=labels,
+        first_label=None,
+        where=lambda position: f"{spec} picture {position}",
+        source=digits.DigitImages(pixels),
+        content=pixels.tobytes(),
+    )
+
+
+# The first form that accepts a name lists it.
+FORMS: tuple[Form, ...] = (
+    Form("digits", lambda spec: spec == "digits", _list_digits),
+    Form("fake:N", lambda spec: spec.startswith("fake:"), list_fake),
+    Form("a folder of class folders", lambda spec: Path(spec).is_dir(), list_class_folders),
+    Form("a manifest csv", lambda spec: spec.lower().endswith(".csv"), list_manifest),
+)
+
+
+def load_data(
+    spec: str = "digits",
+    *,
+    transform: Callable[[Image.Image], Any] | None = None,
+    classes: int | None = None,
+    first_label: int | None = None,
+    limit: int | None = None,
+    skip_unreadable: bool = False,
+) -> LoadedData:
+    """Return the labelled pictures that ``spec`` names; decodes none of them.
+
+    Args:
+        spec: ``digits`` (embedded, held-out part), ``fake:N``, a folder of class
+            folders or one with ``val/`` in it, or a manifest csv.
+        transform: PIL image to tensor, as a rule
+            ``network.preprocessing.transform()``; None gives PIL images in RGB.
+        classes: number of the network's outputs, which labels are checked
+            against; None checks nothing.
+        first_label: number that the first class has in a manifest or among
+            numbered folders; by default 0, and 1 in the ImageNet-compatible set.
+        limit: take only so many pictures, evenly spread over all of them, so
+            that data in the order of its classes keeps all its classes.
+        skip_unreadable: don't look for missing files now, since they will be
+            left out when they are read.
+
+    Raises:
+        SourceError: the data can't be read as what it is named, it is empty, or
+            a label is outside the network's classes.
+        ArgumentError: ``limit`` is below 1, or ``first_label`` has no meaning here.
+    """
+    if limit is not None and limit < 1:
+        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
+    listing = _find_form(spec).list(spec, Request(classes, transform, skip_unreadable))
+    if not len(listing.labels):
+        raise SourceError(f"{spec} lists no pictures")
+    labels = _count_from_zero(listing, spec, first_label, classes)
+    positions = _spread(len(labels), limit)
+    labels = labels[positions]
+    source, content = listing.source, listing.content
+    if isinstance(source, Files):
+        content = _describe_files(source, positions, listing, allow_missing=skip_unreadable)
+        source = ImageFiles(source.root, source.paths)
+    return LoadedData(
+        dataset=LabelledImages(source, labels, positions=positions, transform=transform),
+        name=spec,
+        n=len(labels),
+        identity=_identify(labels, positions, content),
+        in_files=isinstance(source, ImageFiles),
+    )
+
+
+def _find_form(spec: str) -> Form:
+    form = next((form for form in FORMS if form.accepts(spec)), None)
+    if form is None:
+        shown = ", ".join(form.shown for form in FORMS)
+        what = "is a file of another kind" if Path(spec).exists() else "doesn't exist"
+        raise SourceError(f"data {spec!r} {what}; pass one of: {shown}")
+    if form.list is list_manifest and not Path(spec).is_file():
+        raise SourceError(f"no file {spec}")
+    return form
+
+
+def _count_from_zero(
+    listing: Listing, spec: str, first_label: int | None, classes: int | None
+) -> np.ndarray:
+    """Return the labels counted from 0, int64 [n], after checking each of them."""
+    if first_label is not None and listing.first_label is None:
+        raise ArgumentError(f"first_label={first_label} has no meaning for {spec}; leave it out")
+    first = (listing.first_label or 0) if first_label is None else first_label
+    labels = listing.labels - first
+    wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
+    if not wrong.any():
+        return labels
+    position = int(wrong.argmax())
+    allowed = f"{first} and above" if classes is None else f"{first} to {first + classes - 1}"
+    lowest, highest = int(listing.labels.min()), int(listing.labels.max())
+    hint = "pass data of the network's classes"
+    for base in (0, 1):
+        if base != first and lowest >= base and classes and highest - base < classes:
+            hint = f"the labels look {base}-based: pass --first-label {base}"
+    raise SourceError(
+        f"{listing.where(position)}: label {listing.labels[position]} is outside {allowed}; {hint}"
+    )
+
+
+def _spread(n: int, limit: int | None) -> np.ndarray:
+    """Return at most ``limit`` positions, evenly spread over ``range(n)``, int64."""
+    count = n if limit is None else min(n, limit)
+    return np.arange(count, dtype=np.int64) * n // count
+
+
+def _describe_files(
+    files: Files, positions: np.ndarray, listing: Listing, *, allow_missing: bool
+) -> bytes:
+    """Return paths and some sizes of the files at ``positions``, one a line.
+
+    Raises:
+        SourceError: one of the files looked at is missing.
+    """
+    lines = [files.paths[position] for position in positions.tolist()]
+    root = os.fspath(files.root)
+    for index in _spread(len(lines), SIZES_LOOKED_AT).tolist():
+        try:
+            size = os.stat(os.path.join(root, lines[index])).st_size
+        except OSError as error:
+            if not allow_missing:
+                place = listing.where(int(positions[index]))
+                raise SourceError(
+                    f"{place}: no image {lines[index]} in {root}; "
+                    "remove the row or pass --skip-unreadable"
+                ) from error
+            size = -1
+        lines[index] += f"\t{size}"
+    return "\n".join(lines).encode(errors="surrogateescape")
+
+
+def _identify(labels: np.ndarray, positions: np.ndarray, content: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in (labels.astype("<i8").tobytes(), positions.astype("<i8").tobytes(), content):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
