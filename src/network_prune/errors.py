@@ -50,9 +50,7 @@ def check_fraction(name: str, value: float) -> float:
             f"{name}={value!r} is not a number; pass a fraction in [0, 1]"
         ) from None
     if not 0.0 <= fraction <= 1.0:
-        raise ArgumentError(
-            f"{name}={value} is outside [0, 1]; pass a fraction, e.g. 0.7 for 70%"
-        )
+        raise ArgumentError(f"{name}={value} is outside [0, 1]; pass a fraction, e.g. 0.7 for 70%")
     return fraction
 
 

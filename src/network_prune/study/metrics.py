@@ -86,12 +86,12 @@ class Metrics:
     def to_dict(self) -> dict[str, Any]:
         """Return figures, intervals and counts as plain data for JSON, None for NaN."""
         return {
-            "loss": _plain(self.loss),
-            "loss_interval": [_plain(value) for value in self.loss_interval],
-            "acc1": _plain(self.acc1),
-            "acc1_interval": [_plain(value) for value in self.acc1_interval],
-            "acc5": _plain(self.acc5),
-            "acc5_interval": [_plain(value) for value in self.acc5_interval],
+            "loss": plain(self.loss),
+            "loss_interval": [plain(value) for value in self.loss_interval],
+            "acc1": plain(self.acc1),
+            "acc1_interval": [plain(value) for value in self.acc1_interval],
+            "acc5": plain(self.acc5),
+            "acc5_interval": [plain(value) for value in self.acc5_interval],
             "n": self.n,
             "hits1": self.hits1,
             "hits5": self.hits5,
@@ -151,5 +151,6 @@ def _percent(hits: int, n: int) -> float:
     return 100 * hits / n if n else math.nan
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """Return ``value``, or None where JSON has no number for it."""
     return value if math.isfinite(value) else None

@@ -1,0 +1,28 @@
+# Each target does all of its own set-up: a virtual environment in .venv, then the job.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed
+	$(BIN)/network-prune inspect --method weights --p-prune 0.3
+	$(BIN)/network-prune eval --method weights --p-prune 0
+	$(BIN)/network-prune eval --method weights --p-prune 0.3 --p-bern 0.5 --draws 3
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "network-prune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; pass PYTHON=python3.12, say")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv

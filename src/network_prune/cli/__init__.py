@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. PyTorch is imported only when a command needs it."""

@@ -1,0 +1,77 @@
+"""The ``network-prune`` command and how its errors end: 2 wrong call, 1 failed run, 130 Ctrl-C."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from network_prune.cli.evaluate import evaluate_command
+from network_prune.cli.inspect import inspect_command
+from network_prune.errors import NetworkPruneError
+
+app = typer.Typer(
+    help="Prune a network's lowest-scored elements at random and see what is left of it.",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("eval")(evaluate_command)
+app.command("inspect")(inspect_command)
+
+_INTERRUPTED = 130
+# Typer brings its own copy of click in some versions and depends on click in others.
+_ClickException: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; ``arguments`` are those of the process by default."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 1
+    except OSError as error:
+        code = _fail(1, f"cannot write the output: {error.strerror or error}")
+    if code == _INTERRUPTED:
+        _fail(code, "interrupted; the network and its weights are as they were")
+    _leave(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = app(arguments, prog_name="network-prune", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except NetworkPruneError as error:
+        return _fail(error.exit_code, str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except typer.Exit as stop:
+        return stop.exit_code
+    except Exception as error:
+        if isinstance(error, _ClickException):
+            return _fail(2, _ClickException.format_message(error))
+        if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
+            return _fail(1, "out of memory; pass a smaller --batch-size or another --device")
+        raise
+
+
+def _fail(code: int, message: str) -> int:
+    print("network-prune: error: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _leave(code: int) -> None:
+    """Exit without Python's second attempt to flush an output that can't be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -1,0 +1,188 @@
+"""Options that several commands share, with the words of their help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NETWORK, DATA, PRUNING, RUNNING, OUTPUT = "Network", "Data", "Pruning", "Running", "Output"
+
+Arch = Annotated[
+    str,
+    typer.Option(
+        help="digits (embedded), a torchvision name such as resnet18, timm:NAME, or "
+        "FILE.py:CALLABLE, which runs that file's code.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        help="default (IMAGENET1K_V1 where torchvision has it), none (random), a weights "
+        "name such as IMAGENET1K_V2, or a safetensors or torch FILE.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Method = Annotated[
+    str,
+    typer.Option(
+        help="What is ranked and pruned: connections (kernels), neurons (filters) or weights "
+        "(single ones, as in the paper).",
+        rich_help_panel=PRUNING,
+    ),
+]
+PPrune = Annotated[
+    float,
+    typer.Option(
+        help="Fraction in [0, 1] of all elements, the lowest-scored, that is prunable.",
+        rich_help_panel=PRUNING,
+    ),
+]
+PBern = Annotated[
+    float,
+    typer.Option(
+        help="Probability in [0, 1] that a prunable element is pruned.", rich_help_panel=PRUNING
+    ),
+]
+Score = Annotated[
+    str,
+    typer.Option(
+        help="How elements are ranked: l1, l2, mean-l1, random or random:SEED.",
+        rich_help_panel=PRUNING,
+    ),
+]
+Scope = Annotated[
+    str,
+    typer.Option(
+        help="Rank all layers together (global) or each for itself (layer).",
+        rich_help_panel=PRUNING,
+    ),
+]
+Layers = Annotated[
+    str,
+    typer.Option(
+        help="Layer types to rank, with commas: conv1d, conv2d, conv3d, convtranspose1d, "
+        "convtranspose2d, convtranspose3d, linear.",
+        rich_help_panel=PRUNING,
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Rank only layers whose path matches, e.g. 'layer4.*'; may be repeated.",
+        rich_help_panel=PRUNING,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Leave out layers whose path matches; may be repeated.", rich_help_panel=PRUNING
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Names the draws.", rich_help_panel=PRUNING)]
+Index = Annotated[
+    int, typer.Option(help="Which draw of the seed; the first of --draws.", rich_help_panel=PRUNING)
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of text.", rich_help_panel=OUTPUT)
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="digits (embedded), a FOLDER of class folders or with val/ in it, a manifest "
+        "FILE.csv with image and label columns (the ImageNet-compatible images.csv too), or "
+        "fake:N. Default for the embedded network: digits.",
+        rich_help_panel=DATA,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        help="Evaluate only this many images, spread over the data.", rich_help_panel=DATA
+    ),
+]
+FirstLabel = Annotated[
+    int | None,
+    typer.Option(
+        help="The manifest's number for the first class; 0 by default, 1 for the "
+        "ImageNet-compatible set.",
+        rich_help_panel=DATA,
+    ),
+]
+SkipUnreadable = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unreadable",
+        help="Leave out images that can't be read, and count them, instead of stopping.",
+        rich_help_panel=DATA,
+    ),
+]
+Resize = Annotated[
+    int | None,
+    typer.Option(
+        help="Pixels of the shorter side; default from the weights.", rich_help_panel=DATA
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option(help="Pixels of the centre crop; default from the weights.", rich_help_panel=DATA),
+]
+Interpolation = Annotated[
+    str | None,
+    typer.Option(
+        help="bilinear, bicubic, nearest, …; default from the weights.",
+        rich_help_panel=DATA,
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(help="Channel means with commas; default from the weights.", rich_help_panel=DATA),
+]
+Std = Annotated[
+    str | None,
+    typer.Option(
+        help="Channel standard deviations with commas; default from the weights.",
+        rich_help_panel=DATA,
+    ),
+]
+Draws = Annotated[
+    int,
+    typer.Option(
+        help="Evaluate this many draws and give mean ± standard deviation.",
+        rich_help_panel=PRUNING,
+    ),
+]
+WithNorm = Annotated[
+    bool,
+    typer.Option(
+        "--with-norm",
+        help="Prune a neuron's bias and BatchNorm with it, so that it sends out zeros.",
+        rich_help_panel=PRUNING,
+    ),
+]
+BatchSize = Annotated[int, typer.Option(help="Images a batch.", rich_help_panel=RUNNING)]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Processes that decode images; default: one a core for image files.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="auto (cuda, then mps, then cpu) or a PyTorch device such as cuda:1.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Amp = Annotated[
+    bool,
+    typer.Option("--amp", help="Compute in mixed precision.", rich_help_panel=RUNNING),
+]
+AmpDtype = Annotated[
+    str, typer.Option(help="bfloat16 or float16, for --amp.", rich_help_panel=RUNNING)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Write the JSON to this file as well.", rich_help_panel=OUTPUT),
+]

@@ -1,0 +1,106 @@
+"""What the commands print: the user's tables as text, and everything as plain data."""
+
+import math
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+import torchvision
+
+import network_prune
+from network_prune.cli.settings import PruneSettings
+from network_prune.pruning.summary import Summary
+from network_prune.sources.networks import LoadedNetwork
+from network_prune.study.metrics import Metrics
+
+_FIGURES = ("loss", "acc1", "acc5")
+
+
+def describe_network(network: LoadedNetwork) -> dict[str, Any]:
+    """Return what identifies a network, as plain data."""
+    return {
+        "name": network.name,
+        "weights": network.weights,
+        "weights_sha256": network.weights_sha256,
+        "classes": network.classes,
+    }
+
+
+def describe_settings(settings: PruneSettings) -> dict[str, Any]:
+    """Return the pruning options as plain data."""
+    return {**asdict(settings), "layers": settings.layer_names}
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide the figures."""
+    return {
+        "network_prune": network_prune.__version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "timm": timm.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def table_row(name: str, settings: PruneSettings, ratio: float, performance: str) -> str:
+    """Return one row of the user's table, in Markdown."""
+    cells = (name, f"{settings.p_prune:g}", f"{settings.p_bern:g}", f"{ratio:.2%}", performance)
+    return f"| {' | '.join(cells)} |"
+
+
+def table_head() -> str:
+    """Return the head of the user's table, in Markdown."""
+    return (
+        "| network | p_prune | p_bern | pruning ratio | eval performance |\n"
+        "|:-------:|:-------:|:------:|:-------------:|:----------------:|"
+    )
+
+
+def ratios_line(summary: Summary) -> str:
+    """Return the realised ratios in one line."""
+    total = summary.total
+    return (
+        f"realised: {total.pruned} of {total.elements} {summary.granularity.plural} pruned "
+        f"({total.pruning_ratio:.2%}); {total.zeroed_ratio:.2%} of the ranked layers' weights "
+        f"zeroed ({summary.network_zeroed_ratio:.2%} of the network's), "
+        f"{total.newly_zeroed / total.weights:.2%} newly; "
+        f"{total.zero_before_ratio:.2%} were zero before"
+    )
+
+
+def intervals_line(metrics: Metrics) -> str:
+    """Return the 95 % intervals in one line."""
+    low_loss, high_loss = metrics.loss_interval
+    low1, high1 = metrics.acc1_interval
+    low5, high5 = metrics.acc5_interval
+    return (
+        f"95% intervals over {metrics.n} images: Loss [{low_loss:.3f}, {high_loss:.3f}]  "
+        f"Acc@1 [{low1:.3f}, {high1:.3f}]  Acc@5 [{low5:.3f}, {high5:.3f}]"
+    )
+
+
+def mean_and_deviation(results: Sequence[Metrics]) -> dict[str, tuple[float, float]]:
+    """Return mean and sample standard deviation over draws of loss, acc1 and acc5."""
+    figures: dict[str, tuple[float, float]] = {}
+    for name in _FIGURES:
+        values = [getattr(metrics, name) for metrics in results]
+        finite = all(math.isfinite(value) for value in values)
+        spread = statistics.stdev(values) if finite and len(values) > 1 else math.nan
+        figures[name] = (statistics.fmean(values), spread)
+    return figures
+
+
+def deviation_text(results: Sequence[Metrics]) -> str:
+    """Return mean ± standard deviation in the form of the user's tables."""
+    figures = mean_and_deviation(results)
+    titles = {"Loss": "loss", "Acc@1": "acc1", "Acc@5": "acc5"}
+    return "  ".join(
+        f"{title} {mean:.3f} ± {deviation:.3f}"
+        for title, (mean, deviation) in ((t, figures[name]) for t, name in titles.items())
+    )

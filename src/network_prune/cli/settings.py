@@ -1,0 +1,89 @@
+"""What the user asked to prune, checked before anything is loaded."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from network_prune.errors import ArgumentError, check_fraction, unknown_name
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from network_prune.core.prunable import PrunableSet
+
+METHODS = {"connections": "connection", "neurons": "neuron", "weights": "weight"}
+SCOPES = ("global", "layer")
+SCORES = ("l1", "l2", "mean-l1", "random")
+LAYERS = {
+    "conv1d": "Conv1d",
+    "conv2d": "Conv2d",
+    "conv3d": "Conv3d",
+    "convtranspose1d": "ConvTranspose1d",
+    "convtranspose2d": "ConvTranspose2d",
+    "convtranspose3d": "ConvTranspose3d",
+    "linear": "Linear",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PruneSettings:
+    """The pruning options of a command.
+
+    Raises:
+        ArgumentError: when made with a value outside what is allowed.
+    """
+
+    method: str
+    p_prune: float
+    p_bern: float
+    score: str
+    scope: str
+    layers: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    seed: int
+    index: int
+    with_norm: bool = False
+
+    def __post_init__(self) -> None:
+        check_fraction("p_prune", self.p_prune)
+        check_fraction("p_bern", self.p_bern)
+        _check_choice("method", self.method, METHODS)
+        _check_choice("scope", self.scope, SCOPES)
+        _check_choice("score", self.score.partition(":")[0], SCORES)
+        for name in self.layer_names:
+            _check_choice("layer type", name, LAYERS)
+        if self.with_norm and self.method != "neurons":
+            raise ArgumentError(f"--with-norm goes with --method neurons, not {self.method}")
+        for name in ("seed", "index"):
+            value = getattr(self, name)
+            if not 0 <= value < 2**64:
+                raise ArgumentError(
+                    f"{name}={value} is outside [0, 2**64 - 1]; pass one from there"
+                )
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The layer types as the user wrote them, in lower case."""
+        return [name.strip().lower() for name in self.layers.split(",")]
+
+    def rank(self, model: "nn.Module") -> "PrunableSet":
+        """Return the prunable set of ``model``."""
+        from torch import nn
+
+        from network_prune.pruning.ranking import rank
+
+        return rank(
+            model,
+            METHODS[self.method],
+            p_prune=self.p_prune,
+            score=self.score,
+            scope=self.scope,
+            layers=[getattr(nn, LAYERS[name]) for name in self.layer_names],
+            include=self.include,
+            exclude=self.exclude,
+        )
+
+
+def _check_choice(kind: str, value: str, allowed: dict[str, str] | tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ArgumentError(unknown_name(kind, value, allowed))

@@ -1,0 +1,142 @@
+"""``network-prune eval`` from end to end on the embedded network and on real input."""
+
+import json
+import re
+
+import pytest
+
+import network_prune
+from network_prune.cli.main import main
+from network_prune.study.evaluate import evaluate
+
+PERFORMANCE = r"Loss \d+\.\d{3}  Acc@1 \d+\.\d{3}  Acc@5 \d+\.\d{3}"
+
+
+def test_alone_it_evaluates_the_embedded_default(run):
+    outcome = run("eval")
+    assert outcome.code == 0
+    row = r"^\| digits \| 0.2 \| 1 \| 20\.\d\d% \| " + PERFORMANCE + r" \|$"
+    assert re.search(row, outcome.out, re.MULTILINE)
+    assert "20.00% " not in outcome.err
+    assert re.search(
+        r"^realised: \d+ of \d+ connections pruned \(20\.\d\d%\)", outcome.out, re.MULTILINE
+    )
+    assert re.search(r"^95% intervals over 500 images: Loss \[", outcome.out, re.MULTILINE)
+
+
+def test_dense_embedded_network_reaches_97_percent(run):
+    record = json.loads(run("eval", "--p-prune", 0, "--json").out)
+    assert record["mean"]["acc1"] >= 97.0
+
+
+@pytest.mark.parametrize("method", ["connections", "neurons", "weights"])
+def test_figures_are_those_of_the_python_calls(run, method):
+    record = json.loads(
+        run("eval", "--method", method, "--p_prune", 0.4, "--p-bern=0.5", "--seed", 7, "--json").out
+    )
+    network = network_prune.load_network("digits")
+    data = network_prune.load_data("digits", transform=network.preprocessing.transform())
+    prune = getattr(network_prune, f"prune_{method}")
+    with prune(network.model, p_prune=0.4, p_bern=0.5, seed=7) as pruned:
+        metrics = evaluate(network.model, data)
+        summary = pruned.summary()
+    (draw,) = record["draws"]
+    assert draw["metrics"]["loss_sum"] == metrics.loss_sum
+    assert draw["metrics"]["acc1"] == metrics.acc1
+    assert draw["summary"] == json.loads(json.dumps(summary.to_dict()))
+    assert draw["sha256"] == pruned.draw.sha256
+
+
+def test_underscores_and_dashes_are_alike(run):
+    options = ("eval", "--data", "fake:8", "--json")
+    dashes = json.loads(run(*options, "--p-prune", 0.3, "--p-bern", 0.5, "--batch-size", 4).out)
+    lines = json.loads(run(*options, "--p_prune=0.3", "--p_bern=0.5", "--batch_size=4").out)
+    assert dashes["pruning"] == lines["pruning"]
+    assert dashes["mean"] == lines["mean"]
+
+
+def test_draws_give_mean_and_standard_deviation(run):
+    outcome = run("eval", "--p-prune", 0.5, "--p-bern", 0.5, "--draws", 3, "--method", "weights")
+    rows = re.findall(r"Loss (\S+)  Acc@1 (\S+)  Acc@5 (\S+) \|$", outcome.out, re.MULTILINE)
+    assert len(rows) == 3
+    mean = re.search(r"Loss (\S+) ± (\S+)  Acc@1 (\S+) ± (\S+)  Acc@5", outcome.out)
+    accuracies = [float(row[1]) for row in rows]
+    centre = sum(accuracies) / 3
+    deviation = (sum((value - centre) ** 2 for value in accuracies) / 2) ** 0.5
+    assert float(mean[3]) == pytest.approx(centre, abs=2e-3)
+    assert float(mean[4]) == pytest.approx(deviation, abs=2e-3)
+
+
+def test_draws_of_a_certain_prune_say_that_they_are_the_same(run):
+    outcome = run("eval", "--draws", 2, "--data", "fake:4")
+    assert "warning: at p_bern 1 all draws are the same" in outcome.out
+    assert "± 0.000" in outcome.out
+
+
+def test_vanished_layers_are_told(run):
+    outcome = run("eval", "--p-prune", 1, "--data", "fake:4")
+    assert "warning: layer conv1.0 vanishes: all its " in outcome.out
+
+
+def test_realised_ratios_stand_beside_the_asked_ones(run):
+    outcome = run(
+        "eval", "--p-prune", 0.2, "--p-bern", 0.5, "--data", "fake:4", "--method", "neurons"
+    )
+    pruned, elements = map(
+        int, re.search(r"realised: (\d+) of (\d+) neurons", outcome.out).groups()
+    )
+    assert f"| {pruned / elements:.2%} |" in outcome.out
+    assert f"({pruned / elements:.2%})" in outcome.out
+
+
+def test_preprocessing_can_be_overridden_and_is_recorded(run):
+    options = ("eval", "--json", "--data", "fake:4")
+    record = json.loads(run(*options, "--resize", 40, "--crop", 36, "--mean", "0.4").out)
+    assert record["preprocessing"]["resize"] == 40
+    assert record["preprocessing"]["crop"] == 36
+    assert record["preprocessing"]["mean"] == [0.4]
+
+
+def test_output_file_holds_what_json_prints(run, tmp_path):
+    path = tmp_path / "result.json"
+    outcome = run("eval", "--json", "--data", "fake:4", "--output", path)
+    assert json.loads(path.read_text()) == json.loads(outcome.out)
+
+
+def test_limit_spreads_over_the_data(run):
+    record = json.loads(run("eval", "--limit", 50, "--json").out)
+    assert record["data"]["n"] == 50
+
+
+def test_random_network_of_torchvision_runs_on_fake_data(run):
+    outcome = run(
+        "eval", "--arch=resnet18", "--weights=none", "--data=fake:2", "--p_prune=0.2",
+        "--resize=40", "--crop=32", "--layers=conv2d,linear", "--exclude=fc",
+    )  # fmt: skip
+    assert outcome.code == 0
+    assert "| resnet18 | 0.2 | 1 | 20.00% |" in outcome.out
+
+
+def test_ctrl_c_ends_with_130_and_one_line(run, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("network_prune.study.draws.evaluate", interrupted)
+    outcome = run("eval")
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1].startswith("network-prune: error: interrupted")
+
+
+def test_out_of_memory_says_what_to_do(refused, monkeypatch):
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("network_prune.study.draws.evaluate", exhausted)
+    assert "smaller --batch-size" in refused("eval", code=1)
+
+
+def test_main_takes_the_arguments_of_the_process(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["network-prune", "inspect", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    assert json.loads(capsys.readouterr().out)["network"]["name"] == "digits"

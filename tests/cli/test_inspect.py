@@ -1,0 +1,49 @@
+"""``network-prune inspect`` shows where pruning lands, without data."""
+
+import json
+
+import network_prune
+
+
+def test_every_ranked_layer_has_a_row_and_the_total_adds_up(run):
+    outcome = run("inspect", "--p-prune", 0.3)
+    network = network_prune.load_network("digits")
+    prunable = network_prune.rank(network.model, "connection", p_prune=0.3)
+    lines = outcome.out.splitlines()
+    for layer in prunable.layers:
+        row = next(line.split() for line in lines if line.startswith(layer.name + " "))
+        assert row[1:4] == [
+            str(layer.element_count(prunable.granularity)),
+            str(prunable.elements.counts[layer.name]),
+            str(prunable.elements.counts[layer.name]),
+        ]
+    total = next(line.split() for line in lines if line.startswith("total"))
+    assert int(total[2]) == len(prunable)
+
+
+def test_json_is_the_summary(run):
+    record = json.loads(run("inspect", "--method", "weights", "--p-bern", 0.5, "--json").out)
+    network = network_prune.load_network("digits")
+    with network_prune.prune_weights(network.model, p_prune=0.2, p_bern=0.5) as pruned:
+        assert record["summary"] == json.loads(json.dumps(pruned.summary().to_dict()))
+        assert record["draw_sha256"] == pruned.draw.sha256
+
+
+def test_size_normalised_score_spares_the_shortcuts(run):
+    """A sum makes a 1x1 kernel look small beside a 3x3 one; a mean doesn't."""
+
+    def pruned(score: str) -> int:
+        record = json.loads(run("inspect", "--p-prune", 0.3, "--score", score, "--json").out)
+        rows = record["summary"]["layers"]
+        return sum(row["pruned"] for row in rows if "downsample" in row["name"])
+
+    assert pruned("mean-l1") < pruned("l1")
+
+
+def test_include_and_exclude_choose_layers(run):
+    record = json.loads(
+        run("inspect", "--include", "layer2.*", "--exclude", "*downsample*", "--json").out
+    )
+    names = [row["name"] for row in record["summary"]["layers"]]
+    assert names
+    assert all(name.startswith("layer2.") and "downsample" not in name for name in names)

@@ -1,0 +1,199 @@
+"""Slow, obvious versions of ranking and drawing: plain loops, one number at a time.
+
+Nothing here comes from network_prune; the rules are written down a second time.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+BITS = (1 << 64) - 1
+
+
+class Part(NamedTuple):
+    """A ranked layer: its weight as stored, and how to read it."""
+
+    weight: Tensor
+    transposed: bool = False
+    groups: int = 1
+
+
+# --- elements ---------------------------------------------------------------------------
+
+
+def elements(part: Part, granularity: str) -> list[list[tuple[int, ...]]]:
+    """Return for each element the places of its weights in the stored tensor, all in order."""
+    first, second, *kernel = part.weight.shape
+    found: list[list[tuple[int, ...]]] = []
+    outs = second * part.groups if part.transposed else first
+    ins = first // part.groups if part.transposed else second
+    for o in range(outs):
+        neuron: list[tuple[int, ...]] = []
+        for i in range(ins):
+            connection: list[tuple[int, ...]] = []
+            for tap in itertools.product(*map(range, kernel)):
+                if part.transposed:
+                    group, column = divmod(o, second)
+                    place = (group * ins + i, column, *tap)
+                else:
+                    place = (o, i, *tap)
+                if granularity == "weight":
+                    found.append([place])
+                connection.append(place)
+            if granularity == "connection":
+                found.append(connection)
+            neuron += connection
+        if granularity == "neuron":
+            found.append(neuron)
+    return found
+
+
+def positions(counts: Sequence[int]) -> list[list[int]]:
+    """Return the positions of each layer's elements; each layer starts at a multiple of 64."""
+    found, start = [], 0
+    for count in counts:
+        found.append([start + i for i in range(count)])
+        start += 64 * math.ceil(count / 64)
+    return found
+
+
+# --- scores -----------------------------------------------------------------------------
+
+
+def fold(values: Sequence[np.floating]) -> np.floating:
+    """Add up by folding in half: the second half onto the first, until one is left."""
+    values = list(values)
+    while len(values) > 1:
+        half = (len(values) + 1) // 2
+        for i in range(half, len(values)):
+            values[i - half] = values[i - half] + values[i]
+        values = values[:half]
+    return values[0]
+
+
+def score_of(weights: Sequence[float], score: str) -> np.float32:
+    """Score one element by the size of its weights."""
+    singles = [abs(np.float32(w)) for w in weights]
+    if len(singles) == 1:
+        return singles[0]
+    if score == "l1":
+        return fold(singles)
+    if score == "mean-l1":
+        return fold(singles) / np.float32(len(singles))
+    if score == "l2":
+        return np.float32(np.sqrt(fold([np.float64(w) * np.float64(w) for w in singles])))
+    raise ValueError(score)
+
+
+def random_score(seed: int, position: int) -> float:
+    return (word(key(2, seed), position) >> 40) / 2**24
+
+
+def scores(parts: Sequence[Part], granularity: str, score: str) -> list[list[float]]:
+    groups = [elements(part, granularity) for part in parts]
+    if score.startswith("random"):
+        seed = int(score.partition(":")[2] or 0)
+        return [[random_score(seed, p) for p in run] for run in positions([*map(len, groups)])]
+    return [
+        [score_of([part.weight[place].item() for place in element], score) for element in group]
+        for part, group in zip(parts, groups, strict=True)
+    ]
+
+
+# --- ranking ----------------------------------------------------------------------------
+
+
+def lowest(scores: Sequence[Sequence[float]], k: int) -> list[list[bool]]:
+    """Sort everything by (score, position) and mark the first k."""
+    everything = sorted(
+        (value, layer, place)
+        for layer, values in enumerate(scores)
+        for place, value in enumerate(values)
+    )
+    marked = {(layer, place) for _, layer, place in everything[:k]}
+    return [
+        [(layer, place) in marked for place in range(len(values))]
+        for layer, values in enumerate(scores)
+    ]
+
+
+def prunable(
+    parts: Sequence[Part], granularity: str, *, p_prune: float, score: str, scope: str
+) -> list[list[bool]]:
+    values = scores(parts, granularity, score)
+    if scope == "layer":
+        return [lowest([part], int(p_prune * len(part)))[0] for part in values]
+    return lowest(values, int(p_prune * sum(len(part) for part in values)))
+
+
+def strictly_below(scores: Sequence[float], k: int) -> list[bool]:
+    """The user's own rule: the score is strictly below the sorted score at index k."""
+    threshold = sorted(scores)[k]
+    return [score < threshold for score in scores]
+
+
+# --- draws ------------------------------------------------------------------------------
+
+
+def mix(z: int) -> int:
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & BITS
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & BITS
+    return z ^ (z >> 31)
+
+
+@cache
+def key(*parts: int) -> int:
+    value = 0
+    for part in parts:
+        value = mix(((value ^ part) + 0x9E3779B97F4A7C15) & BITS)
+    return value
+
+
+def word(stream: int, i: int) -> int:
+    return mix((stream + (i + 1) * 0x9E3779B97F4A7C15) & BITS)
+
+
+def bernoulli(p: float, *, seed: int, index: int, position: int) -> bool:
+    """Say whether U < p, by comparing one binary digit after the other."""
+    rest = Fraction(p)
+    if rest == 1:
+        return True
+    plane = 0
+    while rest:
+        rest *= 2
+        digit = int(rest >= 1)
+        rest -= digit
+        uniform = word(key(1, seed, index, plane), position // 64) >> (position % 64) & 1
+        if uniform != digit:
+            return uniform < digit
+        plane += 1
+    return False
+
+
+def draw(
+    flags: Sequence[Sequence[bool]], *, p_bern: float, seed: int, index: int
+) -> list[list[bool]]:
+    """Say for each element whether it is pruned."""
+    runs = positions([len(part) for part in flags])
+    return [
+        [
+            flag and bernoulli(p_bern, seed=seed, index=index, position=position)
+            for flag, position in zip(part, run, strict=True)
+        ]
+        for part, run in zip(flags, runs, strict=True)
+    ]
+
+
+def mask(part: Part, granularity: str, pruned: Sequence[bool]) -> np.ndarray:
+    """Return the mask in the stored shape, True = keep."""
+    keep = np.ones(tuple(part.weight.shape), bool)
+    for element, is_pruned in zip(elements(part, granularity), pruned, strict=True):
+        for place in element:
+            keep[place] = not is_pruned
+    return keep
