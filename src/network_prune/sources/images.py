@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
 from network_prune.errors import ArgumentError, SourceError
-from network_prune.sources.preprocessing import convert
+from network_prune.sources.preprocessing import check_pixel_format, convert
 
 Sample = tuple[Any, int]
 
@@ -40,12 +40,13 @@ class ImageFiles:
         """Return the decoded file.
 
         Raises:
-            SourceError: it is missing, truncated or no picture.
+            SourceError: it is missing, truncated, no picture, or not of 8 bits a channel.
         """
         path = self._paths[position]
         try:
             with Image.open(os.path.join(self._root, path)) as image:
                 image.load()
+                check_pixel_format(image)
                 return image
         except MemoryError:
             raise

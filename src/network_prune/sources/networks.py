@@ -102,17 +102,19 @@ def load_network(spec: str = "digits", *, weights: str = "default") -> LoadedNet
         shown = ", ".join(form.shown for form in FORMS)
         raise SourceError(f"unknown kind of network {spec!r}; pass one of: {shown}")
     # Random weights are the same in every run, and the caller's random state stays untouched.
+    # The first forward pass may make some: that of lazy layers.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         made = _make(form.open(spec), spec, weights)
-    model = made.model.eval()
+        model = made.model.eval()
+        classes = _count_classes(model, made.preprocessing, spec)
     return LoadedNetwork(
         model=model,
         name=spec,
         weights=made.weights,
         weights_sha256=hash_weights(model),
         preprocessing=made.preprocessing,
-        classes=_count_classes(model, made.preprocessing, spec),
+        classes=classes,
     )
 
 

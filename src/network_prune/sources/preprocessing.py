@@ -20,7 +20,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CROP_MODES = ("center", "squash")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 # PIL clips other modes (16-bit, float) to 0..255 on conversion, which turns pictures white.
-READABLE_MODES = frozenset(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK"))
+_READABLE_MODES = frozenset(
+    ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,23 @@ def convert(image: Image.Image, mode: str) -> Image.Image:
     """
     if image.mode == mode:
         return image
-    if image.mode not in READABLE_MODES:
-        raise SourceError(
-            f"pixel format {image.mode} can't be used as it is; convert it to 8-bit RGB or grey"
-        )
+    check_pixel_format(image)
     if image.mode in ("P", "PA"):
         # Straight to RGB, PIL warns about palettes with transparency; the pixels are the same.
         image = image.convert("RGBA")
     return image.convert(mode)
+
+
+def check_pixel_format(image: Image.Image) -> None:
+    """Refuse a picture that can't be made RGB or grey without clipping.
+
+    Raises:
+        SourceError: the picture holds values other than 8 bits a channel.
+    """
+    if image.mode not in _READABLE_MODES:
+        raise SourceError(
+            f"pixel format {image.mode} can't be used as it is; convert it to 8-bit RGB or grey"
+        )
 
 
 def from_torchvision(preset: object, *, name: str) -> Preprocessing:
@@ -179,7 +190,8 @@ def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:
     # timm takes seconds to import, and networks of other kinds don't need it.
     from timm.data.config import resolve_data_config
 
-    data: dict[str, Any] = resolve_data_config(pretrained_cfg=dict(config))
+    # timm takes an empty configuration for a forgotten one.
+    data: dict[str, Any] = resolve_data_config(pretrained_cfg={"architecture": name, **config})
     channels, height, width = data["input_size"]
     if len(data["mean"]) != channels:
         raise SourceError(
