@@ -1,13 +1,15 @@
 """Prune a network by masks and take the masks off again."""
 
 from types import TracebackType
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune as torch_prune
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import StateError
-from network_prune.pruning.layers import check_not_pruned
+from network_prune.pruning.layers import check_not_pruned, storage_key
 from network_prune.pruning.method import MaskMethod, uncover
 from network_prune.pruning.summary import Summary, summarize
 from network_prune.pruning.targets import Target, find_targets
@@ -160,21 +162,40 @@ def make_permanent(model: nn.Module) -> None:
     before keeps the unpruned weights.
 
     Raises:
-        StateError: the network carries no mask of ours.
+        StateError: the network carries no mask of ours, or modules that share a tensor
+            carry different masks on it.
     """
     masked = _masked_tensors(model)
     if not masked:
         raise StateError("the network carries no mask of network-prune; prune it first")
-    baked: dict[int, Tensor] = {}
-    for module, name, hook in masked:
-        original = getattr(module, f"{name}_orig")
-        place = original.data_ptr()
-        if place not in baked:
-            baked[place] = hook.apply_mask(module).detach()
-        values = baked[place]
+    values = _baked(masked)
+    for (module, name, _), value in zip(masked, values, strict=True):
         uncover(module, name)
-        getattr(module, name).data = values
+        getattr(module, name).data = value
     _drop_hooks(masked)
+
+
+def _baked(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -> list[Tensor]:
+    """Return each tensor under its mask, the same one for those that share their memory.
+
+    All are computed before any is put in place: memory that becomes free is used again,
+    so an address says who shares with whom only while all originals live.
+    """
+    baked: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+    values: list[Tensor] = []
+    for module, name, hook in masked:
+        mask = getattr(module, f"{name}_mask")
+        key = storage_key(getattr(module, f"{name}_orig"))
+        if key not in baked:
+            with torch.inference_mode(False):
+                baked[key] = mask, hook.apply_mask(module).detach()
+        elif not torch.equal(baked[key][0], mask):
+            raise StateError(
+                f"several modules share one {name} under different masks, which can't be baked "
+                "into it; restore the network and prune without with_norm or stacked masks"
+            )
+        values.append(baked[key][1])
+    return values
 
 
 def _masked_tensors(
