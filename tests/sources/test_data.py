@@ -153,6 +153,20 @@ def test_unknown_data_lists_the_forms(tmp_path):
         load_data(str(tmp_path / "x.zip"))
 
 
+def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(SourceError, match="can't be read: Permission denied"):
+        load_data(str(tmp_path))
+
+
+def test_absurd_names_are_unknown_data():
+    with pytest.raises(SourceError, match="doesn't exist; pass one of"):
+        load_data("x" * 5000)
+
+
 def test_identity_follows_what_decides_the_figures(tmp_path, save_photo):
     spec = folders(tmp_path, save_photo, ["a", "b"], count=3)
     first = load_data(spec).identity

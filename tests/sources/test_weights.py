@@ -189,6 +189,11 @@ def test_paths_and_known_suffixes_mean_files(weights):
     assert is_weights_file(weights)
 
 
+def test_absurd_file_names_are_missing_files():
+    with pytest.raises(SourceError, match="no weights file xxx"):
+        read_weights("x" * 5000 + ".pth")
+
+
 def test_names_mean_files_only_where_they_exist(tmp_path, monkeypatch):
     assert not is_weights_file("IMAGENET1K_V1")
     assert not is_weights_file("a1_in1k")

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,7 +80,7 @@ def _list_digits(spec: str, request: Request) -> Listing:
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda spec: spec == "digits", _list_digits),
     Form("fake:N", lambda spec: spec.startswith("fake:"), list_fake),
-    Form("a folder of class folders", lambda spec: Path(spec).is_dir(), list_class_folders),
+    Form("a folder of class folders", os.path.isdir, list_class_folders),
     Form("a manifest csv", lambda spec: spec.lower().endswith(".csv"), list_manifest),
 )
 
@@ -118,7 +117,11 @@ def load_data(
     """
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
-    listing = _find_form(spec).list(spec, Request(classes, transform, skip_unreadable))
+    form = _find_form(spec)
+    try:
+        listing = form.list(spec, Request(classes, transform, skip_unreadable))
+    except OSError as error:
+        raise SourceError(f"{spec} can't be read: {error.strerror or error}") from error
     if not len(listing.labels):
         raise SourceError(f"{spec} lists no pictures")
     labels = _count_from_zero(listing, spec, first_label, classes)
@@ -141,9 +144,9 @@ def _find_form(spec: str) -> Form:
     form = next((form for form in FORMS if form.accepts(spec)), None)
     if form is None:
         shown = ", ".join(form.shown for form in FORMS)
-        what = "is a file of another kind" if Path(spec).exists() else "doesn't exist"
+        what = "is a file of another kind" if os.path.exists(spec) else "doesn't exist"
         raise SourceError(f"data {spec!r} {what}; pass one of: {shown}")
-    if form.list is list_manifest and not Path(spec).is_file():
+    if form.list is list_manifest and not os.path.isfile(spec):
         raise SourceError(f"no file {spec}")
     return form
 

@@ -39,7 +39,7 @@ def is_weights_file(weights: str) -> bool:
         "/" in weights
         or os.sep in weights
         or weights.lower().endswith(SUFFIXES)
-        or Path(weights).exists()
+        or os.path.exists(weights)
     )
 
 
@@ -98,7 +98,7 @@ def hash_weights(model: nn.Module) -> str:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    if not os.path.exists(path):
         raise SourceError(f"no weights file {path}")
     if not path.is_file():
         raise SourceError(f"{path} is a folder; pass the weights file in it")
