@@ -2,14 +2,15 @@
 
 import json
 import os
-import tempfile
+import uuid
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer
@@ -26,36 +27,54 @@ def write_elements(
     metadata = {"format": _FORMAT, "kind": kind, "content": json.dumps(content)}
     target = Path(path)
     try:
-        handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        os.close(handle)
+        draft = target.parent / f".{target.name}.{uuid.uuid4().hex}"
         try:
-            save_file({"words": elements.words}, draft, metadata)
+            # Not save_file, which makes a file that only its owner can read.
+            draft.write_bytes(save({"words": elements.words}, metadata))
             os.replace(draft, target)
         finally:
-            Path(draft).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise RunError(f"cannot write {target}: {error}") from None
 
 
-def read_elements(path: str | PathLike[str], *, kind: str) -> tuple[ElementSet, dict[str, Any]]:
-    """Read what `write_elements` wrote, checked against its own hash."""
+def read_elements(
+    path: str | PathLike[str], *, kind: str, settings: Mapping[str, Callable[[Any], Any]]
+) -> tuple[ElementSet, dict[str, Any]]:
+    """Read what `write_elements` wrote, checked against its own hash.
+
+    Args:
+        path: the file.
+        kind: what it has to hold.
+        settings: the settings it has to hold, each with what reads its value and
+            raises a ValueError or TypeError for a wrong one.
+    """
     metadata, words = _open(path)
     if metadata.get("format") != _FORMAT or metadata.get("kind") != kind:
-        found = f"a {metadata['kind']}" if metadata.get("format") == _FORMAT else "something else"
+        ours = metadata.get("format") == _FORMAT and "kind" in metadata
+        found = f"a {metadata['kind']}" if ours else "something else"
         raise SourceError(f"{path} holds {found}, not a network-prune {kind}")
-    content = json.loads(metadata["content"])
-    layers = tuple(
-        Layer(item["name"], tuple(item["shape"]), item["transposed"], item["groups"])
-        for item in content["layers"]
-    )
-    granularity = Granularity(content["granularity"])
+    try:
+        content = json.loads(metadata["content"])
+        layers = tuple(_layer(**item) for item in content["layers"])
+        granularity = Granularity(content["granularity"])
+        values = {name: read(content["settings"][name]) for name, read in settings.items()}
+        sha256 = str(content["sha256"])
+    except (KeyError, TypeError, ValueError):
+        raise SourceError(
+            f"{path} is damaged: its content isn't a {kind}'s; save it anew"
+        ) from None
     expected = sum(word_count(layer.element_count(granularity)) for layer in layers)
     if words.shape != (expected,) or words.dtype != np.uint64:
         raise SourceError(f"{path} is damaged: its bits don't fit its layers; save the {kind} anew")
     elements = ElementSet(granularity, layers, words)
-    if elements.sha256 != content["sha256"]:
+    if elements.sha256 != sha256:
         raise SourceError(f"{path} is damaged: its SHA-256 doesn't match; save the {kind} anew")
-    return elements, content["settings"]
+    return elements, values
+
+
+def _layer(name: str, shape: list[int], transposed: bool, groups: int) -> Layer:
+    return Layer(str(name), tuple(int(size) for size in shape), bool(transposed), int(groups))
 
 
 def _open(path: str | PathLike[str]) -> tuple[dict[str, str], Any]:
@@ -66,5 +85,5 @@ def _open(path: str | PathLike[str]) -> tuple[dict[str, str], Any]:
             return file.metadata() or {}, words
     except FileNotFoundError:
         raise SourceError(f"{path} does not exist") from None
-    except (OSError, SafetensorError) as error:
+    except (OSError, TypeError, SafetensorError) as error:
         raise SourceError(f"{path} is not a readable safetensors file: {error}") from None

@@ -1,6 +1,7 @@
 """The prunable set of a network, and the draws that are made from it."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 
 from torch import Tensor
@@ -90,7 +91,15 @@ class Draw:
         Raises:
             SourceError: the file is missing, damaged or something else.
         """
-        elements, settings = read_elements(path, kind="draw")
+        elements, settings = read_elements(
+            path,
+            kind="draw",
+            settings={
+                "p_bern": partial(check_fraction, "p_bern"),
+                "seed": partial(check_stream_number, "seed"),
+                "index": partial(check_stream_number, "index"),
+            },
+        )
         return cls(elements, settings["p_bern"], settings["seed"], settings["index"])
 
 
@@ -188,5 +197,9 @@ class PrunableSet:
         Raises:
             SourceError: the file is missing, damaged or something else.
         """
-        elements, settings = read_elements(path, kind="prunable set")
-        return cls(elements, settings["p_prune"], settings["score"], Scope(settings["scope"]))
+        elements, settings = read_elements(
+            path,
+            kind="prunable set",
+            settings={"p_prune": partial(check_fraction, "p_prune"), "score": str, "scope": Scope},
+        )
+        return cls(elements, settings["p_prune"], settings["score"], settings["scope"])
