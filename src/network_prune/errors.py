@@ -2,6 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+_FEW: Final = 12
 
 
 class NetworkPruneError(Exception):
@@ -54,12 +57,22 @@ def check_fraction(name: str, value: float) -> float:
     return fraction
 
 
+def check_choice(kind: str, value: str, allowed: Iterable[str]) -> None:
+    """Raise an ArgumentError with the nearest names unless ``value`` is ``allowed``."""
+    names = list(allowed)
+    if value not in names:
+        raise ArgumentError(unknown_name(kind, value, names))
+
+
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """Return an error text for a ``name`` that isn't ``allowed``, with the nearest names."""
+    """Return an error text for a ``name`` that isn't ``allowed``: the nearest names, or all."""
     names = list(allowed)
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    parts = [f"unknown {kind} {name!r}"]
     if nearest:
-        return f"unknown {kind} {name!r}; did you mean {', '.join(nearest)}?"
-    if len(names) <= 12:
-        return f"unknown {kind} {name!r}; pass one of {', '.join(names)}"
-    return f"unknown {kind} {name!r}; none of the {len(names)} known names is like it"
+        parts.append(f"did you mean {' or '.join(nearest)}?")
+    if len(names) <= _FEW:
+        parts.append(f"pass one of {', '.join(names)}")
+    elif not nearest:
+        parts.append(f"none of the {len(names)} known names is like it")
+    return "; ".join(parts)

@@ -76,12 +76,11 @@ def evaluate_command(
     from network_prune.study.draws import EvaluateOptions, evaluate_draws
 
     target = choose_device(device)
-    network = load_network(arch, weights=weights)
-    preprocessing = network.preprocessing.replace(**overrides)
+    network = load_network(arch, weights=weights, preprocessing=overrides)
     prunable = settings.rank(network.model)
     images = load_data(
         spec,
-        transform=preprocessing.transform(),
+        transform=network.preprocessing.transform(),
         classes=network.classes,
         first_label=first_label,
         limit=limit,
@@ -97,7 +96,6 @@ def evaluate_command(
     }
     report = EvaluationReport(
         network=network,
-        preprocessing=preprocessing,
         data=images,
         settings=settings,
         prunable=prunable,

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import typer
 
@@ -26,7 +26,7 @@ app.command("inspect")(inspect_command)
 
 _INTERRUPTED = 130
 # Typer brings its own copy of click in some versions and depends on click in others.
-_ClickException: Any = next(
+_CLICK_EXCEPTION = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 
@@ -56,8 +56,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except Exception as error:
-        if isinstance(error, _ClickException):
-            return _fail(2, _ClickException.format_message(error))
+        if isinstance(error, _CLICK_EXCEPTION):
+            return _fail(2, cast(Any, error).format_message())
         if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
             return _fail(1, "out of memory; pass a smaller --batch-size or another --device")
         raise

@@ -10,7 +10,6 @@ from network_prune.core.prunable import PrunableSet
 from network_prune.errors import RunError
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
-from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.draws import DrawResult
 from network_prune.study.metrics import plain
 
@@ -20,7 +19,6 @@ class EvaluationReport:
 
     Args:
         network: what was evaluated.
-        preprocessing: how the images were prepared.
         data: the images.
         settings: the pruning options.
         prunable: the prunable set.
@@ -32,7 +30,6 @@ class EvaluationReport:
         self,
         *,
         network: LoadedNetwork,
-        preprocessing: Preprocessing,
         data: LoadedData,
         settings: PruneSettings,
         prunable: PrunableSet,
@@ -40,7 +37,6 @@ class EvaluationReport:
         show: bool,
     ) -> None:
         self._network = network
-        self._preprocessing = preprocessing
         self._data = data
         self._settings = settings
         self._prunable = prunable
@@ -79,7 +75,7 @@ class EvaluationReport:
         lines = {
             "network": f"{network.name}, weights {network.weights} "
             f"(sha256 {network.weights_sha256[:12]})",
-            "preprocessing": str(self._preprocessing),
+            "preprocessing": str(self._network.preprocessing),
             "data": f"{self._data.name}, {self._data.n} images",
             "pruning": f"{settings.method}, p_prune {settings.p_prune:g}, {draws}, "
             f"score {settings.score}, scope {settings.scope}"
@@ -126,7 +122,7 @@ class EvaluationReport:
         figures = output.mean_and_deviation([result.metrics for result in self._results])
         return {
             "network": output.describe_network(self._network),
-            "preprocessing": self._preprocessing.to_dict(),
+            "preprocessing": self._network.preprocessing.to_dict(),
             "data": {
                 "name": self._data.name,
                 "n": self._data.n,

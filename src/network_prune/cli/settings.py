@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from network_prune.errors import ArgumentError, check_fraction, unknown_name
+from network_prune.errors import ArgumentError, check_choice, check_fraction
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,11 +47,11 @@ class PruneSettings:
     def __post_init__(self) -> None:
         check_fraction("p_prune", self.p_prune)
         check_fraction("p_bern", self.p_bern)
-        _check_choice("method", self.method, METHODS)
-        _check_choice("scope", self.scope, SCOPES)
-        _check_choice("score", self.score.partition(":")[0], SCORES)
+        check_choice("method", self.method, METHODS)
+        check_choice("scope", self.scope, SCOPES)
+        check_choice("score", self.score.partition(":")[0], SCORES)
         for name in self.layer_names:
-            _check_choice("layer type", name, LAYERS)
+            check_choice("layer type", name, LAYERS)
         if self.with_norm and self.method != "neurons":
             raise ArgumentError(f"--with-norm goes with --method neurons, not {self.method}")
         for name in ("seed", "index"):
@@ -82,8 +82,3 @@ class PruneSettings:
             include=self.include,
             exclude=self.exclude,
         )
-
-
-def _check_choice(kind: str, value: str, allowed: dict[str, str] | tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ArgumentError(unknown_name(kind, value, allowed))

@@ -1,6 +1,6 @@
 """Networks by name: what ``--arch`` and ``--weights`` mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,12 @@ FORMS: tuple[Form, ...] = (
 )
 
 
-def load_network(spec: str = "digits", *, weights: str = "default") -> LoadedNetwork:
+def load_network(
+    spec: str = "digits",
+    *,
+    weights: str = "default",
+    preprocessing: Mapping[str, Any] | None = None,
+) -> LoadedNetwork:
     """Return the network that ``spec`` names, with its weights, in eval mode.
 
     Args:
@@ -91,8 +96,11 @@ def load_network(spec: str = "digits", *, weights: str = "default") -> LoadedNet
             the same), the name of published weights, or a safetensors or torch
             file. What looks like a path or exists as one is a file. Torch files
             are read without running code in them.
+        preprocessing: fields of `Preprocessing` to use instead of those that the
+            weights ask for, e.g. ``{"resize": 40, "crop": 32}``; None keeps a field.
 
     Raises:
+        ArgumentError: a preprocessing field or its value isn't allowed.
         SourceError: the name is unknown, the weights don't fit or can't be
             read, or the network isn't an image classifier.
         RunError: weights must be downloaded and can't be.
@@ -148,8 +156,8 @@ def _count_classes(model: nn.Module, preprocessing: Preprocessing, spec: str) ->
         shape = list(preprocessing.shape)
         raise SourceError(
             f"{spec} can't take an input of {shape} ({one_line(error)}); "
-            "a network of your own says what it takes by an attribute such as "
-            "default_cfg = {'input_size': (3, 32, 32)}"
+            "pass the size that it takes, e.g. --resize 32 --crop 32, or give a network of "
+            "your own an attribute such as default_cfg = {'input_size': (3, 32, 32)}"
         ) from error
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != 1:
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__

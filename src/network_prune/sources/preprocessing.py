@@ -12,7 +12,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import ArgumentError, SourceError, check_choice
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -53,8 +53,8 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         _check_sizes(self.resize, self.crop)
-        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        _check_choice("crop_mode", self.crop_mode, CROP_MODES)
+        check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        check_choice("crop_mode", self.crop_mode, CROP_MODES)
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         _check_normalisation(self.mean, self.std)
@@ -81,7 +81,7 @@ class Preprocessing:
         """
         fields = [field.name for field in dataclasses.fields(self)]
         for name in changes:
-            _check_choice("preprocessing option", name, fields)
+            check_choice("preprocessing option", name, fields)
         given = {name: value for name, value in changes.items() if value is not None}
         return dataclasses.replace(self, **given)
 
@@ -227,11 +227,6 @@ def _check_sizes(resize: int, crop: int) -> None:
             f"crop={crop} is larger than resize={resize} and would be padded with black; "
             f"pass resize={crop} or more"
         )
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...] | list[str]) -> None:
-    if value not in allowed:
-        raise ArgumentError(f"unknown {name} {value!r}; pass one of {', '.join(allowed)}")
 
 
 def _check_normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> None:

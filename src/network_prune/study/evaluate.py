@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from network_prune.errors import ArgumentError, SourceError, UnsupportedNetworkError, unknown_name
+from network_prune.errors import ArgumentError, SourceError, UnsupportedNetworkError, check_choice
 from network_prune.sources.data import LoadedData
 from network_prune.sources.images import Batch, Guarded, collate
 from network_prune.study.metrics import Metrics, measure
@@ -56,8 +56,7 @@ def evaluate(
         SourceError: there are no images, one can't be read, or a label has no output.
         UnsupportedNetworkError: the output isn't a tensor ``[n, classes]``.
     """
-    if amp_dtype not in AMP_DTYPES:
-        raise ArgumentError(unknown_name("amp_dtype", amp_dtype, AMP_DTYPES))
+    check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
     loader, total = _batches(data, batch_size, workers)
     weight = next(model.parameters(), torch.empty(0))
     hide = not sys.stderr.isatty() if progress is None else not progress
