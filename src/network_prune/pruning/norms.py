@@ -1,7 +1,6 @@
 """Find the BatchNorm that reads a convolution's output, to prune it with its neuron."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -16,17 +15,42 @@ class _Tracer(fx.Tracer):
         return leaf or super().is_leaf_module(m, module_qualified_name)
 
 
-def following_norms(model: nn.Module, names: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """Return, by layer name, the BatchNorm that alone reads the layer's output.
+def following_norms(
+    model: nn.Module, layers: Mapping[nn.Module, str]
+) -> dict[nn.Module, nn.Module]:
+    """Return, by layer, the BatchNorm that alone reads the layer's output.
 
     Args:
         model: the network; it is traced symbolically, not run.
-        names: layers by name. One without such a BatchNorm is left out of the result.
+        layers: the ranked layers' names by module, tied modules under one name. A module
+            without such a BatchNorm is left out of the result.
 
     Raises:
-        UnsupportedNetworkError: the network can't be traced, or a BatchNorm serves
-            several layers.
+        UnsupportedNetworkError: the network can't be traced, a BatchNorm serves anything
+            else beside the layer, or it has no weight that could silence a neuron.
     """
+    calls = [(node, model.get_submodule(str(node.target))) for node in _calls(model)]
+    norms: dict[nn.Module, nn.Module] = {}
+    for node, layer in calls:
+        norm = _only_reader(model, node)
+        if layer not in layers or norm is None:
+            continue
+        if norms.setdefault(layer, norm) is not norm:
+            raise UnsupportedNetworkError(_shared(layers[layer]))
+        if norm._parameters.get("weight") is None:
+            raise UnsupportedNetworkError(
+                f"layer {layers[layer]!r} is followed by a BatchNorm with affine=False, which has "
+                f"no weight that could be zero; pass with_norm=False"
+            )
+    modules = dict(calls)
+    for layer, norm in norms.items():
+        sources = [modules.get(n.all_input_nodes[0]) for n, module in calls if module is norm]
+        if any(source is None or layers.get(source) != layers[layer] for source in sources):
+            raise UnsupportedNetworkError(_shared(layers[layer]))
+    return norms
+
+
+def _calls(model: nn.Module) -> list[fx.Node]:
     try:
         graph = _Tracer().trace(model)
     except Exception as error:
@@ -35,25 +59,14 @@ def following_norms(model: nn.Module, names: Mapping[str, nn.Module]) -> dict[st
             f"with_norm=True needs torch.fx to trace {type(model).__name__}, which failed "
             f"({reason}); pass with_norm=False"
         ) from None
-    paths = {module: name for name, module in names.items()}
-    calls = [node for node in graph.nodes if node.op == "call_module"]
-    norms: dict[str, nn.Module] = {}
-    readers: dict[nn.Module, str] = {}
-    for node in calls:
-        layer = model.get_submodule(str(node.target))
-        norm = _only_reader(model, node)
-        if layer not in paths or norm is None:
-            continue
-        name = paths[layer]
-        if readers.setdefault(norm, name) != name or norms.get(name, norm) is not norm:
-            raise UnsupportedNetworkError(
-                f"layer {name!r} shares its BatchNorm with another use; pass with_norm=False"
-            )
-        norms[name] = norm
-    return norms
+    return [node for node in graph.nodes if node.op == "call_module"]
 
 
-def _only_reader(model: nn.Module, node: Any) -> nn.Module | None:
+def _shared(name: str) -> str:
+    return f"layer {name!r} shares its BatchNorm with another use; pass with_norm=False"
+
+
+def _only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:
     users = list(node.users)
     if len(users) != 1 or users[0].op != "call_module":
         return None
