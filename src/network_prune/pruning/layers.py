@@ -89,6 +89,8 @@ def describe_layer(name: str, module: nn.Module) -> Layer:
 
 def _check_types(layers: Sequence[object]) -> None:
     allowed = ", ".join(kind.__name__ for kind in RANKABLE)
+    if isinstance(layers, type):
+        raise ArgumentError(f"layers takes a list of types; pass layers=[{layers.__name__}]")
     if not layers:
         raise ArgumentError(f"layers is empty; pass some of {allowed}")
     for kind in layers:
@@ -140,6 +142,20 @@ def refuse_attention(model: nn.Module, chosen: dict[str, nn.Module]) -> None:
 
 
 def _found(name: str, module: nn.Module) -> FoundLayer:
+    weight = sound_weight(name, module)
+    if not bool(torch.isfinite(weight).all()):
+        raise UnsupportedNetworkError(
+            f"layer {name!r} has NaN or infinite weights; load sound weights before pruning"
+        )
+    return FoundLayer(describe_layer(name, module), weight)
+
+
+def sound_weight(name: str, module: nn.Module) -> nn.Parameter:
+    """Return the weight of a module of a rankable type, if a mask on it means zeros.
+
+    Raises:
+        UnsupportedNetworkError: it isn't one dense Parameter that is used as it is.
+    """
     weight = module._parameters.get("weight")
     if weight is None:
         raise UnsupportedNetworkError(
@@ -155,16 +171,14 @@ def _found(name: str, module: nn.Module) -> FoundLayer:
             f"layer {name!r} has a {weight.layout} {weight.dtype} weight on {weight.device}; "
             f"only dense floating weights in memory can be ranked"
         )
-    if not bool(torch.isfinite(weight).all()):
-        raise UnsupportedNetworkError(
-            f"layer {name!r} has NaN or infinite weights; load sound weights before pruning"
-        )
+    if not weight.numel():
+        raise UnsupportedNetworkError(f"layer {name!r} has no weights at all; exclude the layer")
     if _transforms_weight(module):
         raise UnsupportedNetworkError(
             f"layer {name!r} ({type(module).__name__}) transforms its weight before using it, so "
             f"pruned weights would not be zero; exclude the layer"
         )
-    return FoundLayer(describe_layer(name, module), weight)
+    return weight
 
 
 def _transforms_weight(module: nn.Module) -> bool:
@@ -173,6 +187,7 @@ def _transforms_weight(module: nn.Module) -> bool:
         return False
     probe = copy.deepcopy(module).eval()
     with torch.no_grad(), _WeightsSeen() as mode:
+        _spread(probe.weight)
         try:
             probe.forward(_probe_input(probe))
         except Exception:  # a forward with other arguments can't be looked into
@@ -180,6 +195,12 @@ def _transforms_weight(module: nn.Module) -> bool:
     weight = probe.weight
     assert isinstance(weight, Tensor)
     return not mode.weights or not all(torch.equal(seen, weight) for seen in mode.weights)
+
+
+def _spread(weight: Any) -> None:
+    """Overwrite a weight with values that no standardisation leaves alone, as it might zeros."""
+    values = torch.linspace(-1.0, 2.0, weight.numel(), dtype=torch.float64)
+    weight.copy_(values.reshape(weight.shape))
 
 
 def _overrides_forward(module: nn.Module) -> bool:

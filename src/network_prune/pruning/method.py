@@ -33,7 +33,12 @@ class MaskMethod(prune.BasePruningMethod):
     def __call__(self, module: nn.Module, inputs: object) -> None:
         """Bring the masked tensor up to date."""
         original, mask = self._tensors(module)
-        if torch.compiler.is_compiling() or original.requires_grad:
+        if torch.compiler.is_compiling():
+            self._set(module, self.apply_mask(module))
+            return
+        if original.requires_grad:
+            # A later forward with the weight frozen must not find this graph.
+            self._computed_from = None
             self._set(module, self.apply_mask(module))
             return
         state = (*_state(original), *_state(mask))
@@ -55,12 +60,16 @@ class MaskMethod(prune.BasePruningMethod):
         return torch.where(mask, original, 0.0)
 
     def attach(self, module: nn.Module, mask: Tensor) -> None:
-        """Put ``mask`` (bool, the tensor's shape) on the module."""
+        """Put ``mask`` (bool, the tensor's shape) on the module, wholly or not at all."""
         name = self._tensor_name
         rename(module._parameters, name, f"{name}_orig")
-        module.register_buffer(f"{name}_mask", mask)
-        self(module, ())
-        module.register_forward_pre_hook(self)
+        try:
+            module.register_buffer(f"{name}_mask", mask)
+            self(module, ())
+            module.register_forward_pre_hook(self)
+        except BaseException:
+            uncover(module, name)
+            raise
 
     def redraw(self, module: nn.Module, mask: Tensor) -> None:
         """Exchange the mask; the old mask tensor stays as it was for graphs that hold it."""
@@ -104,7 +113,7 @@ class _LeafCopy:
 def uncover(module: nn.Module, name: str) -> None:
     """Put the original Parameter back under its name and place; the hook is left alone."""
     module.__dict__.pop(name, None)
-    del module._buffers[f"{name}_mask"]
+    module._buffers.pop(f"{name}_mask", None)
     rename(module._parameters, f"{name}_orig", name)
 
 

@@ -44,9 +44,15 @@ class Pruned:
 
         Raises:
             ArgumentError: ``index`` isn't in [0, 2**64).
-            StateError: the network was restored meanwhile.
+            StateError: masks were taken off or stacked on by other means meanwhile.
         """
         self._check_masked()
+        for target, method in self._methods.items():
+            if not any(hook is method for hook in target.module._forward_pre_hooks.values()):
+                raise StateError(
+                    f"layer {target.layer!r} was changed by torch.nn.utils.prune meanwhile; "
+                    "call network_prune.restore(model) and prune the network again"
+                )
         index = self.draw.index + 1 if index is None else index
         draw = self.prunable.draw(p_bern=self.draw.p_bern, seed=self.draw.seed, index=index)
         masks = {target: target.mask(draw) for target in self._methods}
@@ -225,7 +231,7 @@ def _drop_hooks(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod
 
 
 def _take_off(model: nn.Module) -> bool:
-    """Take off whatever masks there are, half-put ones included; return whether there were any."""
+    """Take off whatever masks there are; return whether there were any."""
     masked = _masked_tensors(model)
     for module, name, _ in masked:
         uncover(module, name)

@@ -59,7 +59,7 @@ def rank(
     """
     p_prune = check_fraction("p_prune", p_prune)
     granularity, scope = Granularity(granularity), Scope(scope)
-    rule = parse_score(score) if isinstance(score, str) else score
+    rule = _rule(score)
     found = find_layers(model, layers=layers, include=include, exclude=exclude)
     specs = [item.layer for item in found]
     scores = _score(found, granularity, rule)
@@ -67,6 +67,17 @@ def rank(
     elements = ElementSet.from_flags(granularity, specs, flags)
     name = "custom" if isinstance(rule, Mapping) else str(rule)
     return PrunableSet(elements, p_prune, name, scope)
+
+
+def _rule(score: object) -> Norm | RandomScore | Mapping[str, Tensor]:
+    if isinstance(score, str):
+        return parse_score(score)
+    if isinstance(score, Norm | RandomScore | Mapping):
+        return score
+    raise ArgumentError(
+        f"score={score!r} is neither the name of a score nor a mapping from layer names to "
+        f"tensors; pass one of {', '.join(Norm)}, random, random:SEED or such a mapping"
+    )
 
 
 def _select(scores: Sequence[Scores], p_prune: float, scope: Scope) -> list[Flags]:

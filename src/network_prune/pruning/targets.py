@@ -8,7 +8,13 @@ from torch import Tensor, nn
 from network_prune.core.layers import Granularity
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
-from network_prune.pruning.layers import describe_layer, owners, refuse_attention
+from network_prune.pruning.layers import (
+    RANKABLE,
+    describe_layer,
+    owners,
+    refuse_attention,
+    sound_weight,
+)
 from network_prune.pruning.norms import following_norms
 
 
@@ -33,7 +39,9 @@ class Target:
         value = self.module._parameters.get(self.name)
         tensor = getattr(self.module, f"{self.name}_orig") if value is None else value
         mask = ~draw.pruned(self.layer) if self.per_neuron else draw.mask(self.layer)
-        return torch.empty_like(tensor, dtype=torch.bool, requires_grad=False).copy_(mask)
+        # A later forward may want gradients, whatever mode the masks are made in.
+        with torch.inference_mode(False):
+            return torch.empty_like(tensor, dtype=torch.bool, requires_grad=False).copy_(mask)
 
 
 def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> list[Target]:
@@ -56,6 +64,7 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
                 f"with_norm=True goes with neurons, not with {prunable.granularity.plural}"
             )
         targets += _per_neuron_targets(model, modules)
+    _refuse_two_layers_in_one(targets)
     for target in targets:
         for suffix in ("orig", "mask"):
             if hasattr(target.module, f"{target.name}_{suffix}"):
@@ -66,17 +75,34 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
     return targets
 
 
+def _refuse_two_layers_in_one(targets: list[Target]) -> None:
+    first: dict[tuple[nn.Module, str], str] = {}
+    for target in targets:
+        layer = first.setdefault((target.module, target.name), target.layer)
+        if layer != target.layer:
+            raise UnsupportedNetworkError(
+                f"layers {layer!r} and {target.layer!r} of the prunable set share one weight in "
+                f"this network; rank this network itself"
+            )
+
+
 def _ranked_modules(model: nn.Module, prunable: PrunableSet) -> dict[str, nn.Module]:
     modules = dict(model.named_modules())
     ranked: dict[str, nn.Module] = {}
     for layer in prunable.layers:
         module = modules.get(layer.name)
-        weight = None if module is None else module._parameters.get("weight")
-        if module is None or weight is None or describe_layer(layer.name, module) != layer:
-            found = "none" if weight is None else f"{list(weight.shape)}"
+        if not isinstance(module, RANKABLE):
+            found = "no such layer" if module is None else f"a {type(module).__name__}"
+            raise UnsupportedNetworkError(
+                f"layer {layer.name!r} of the prunable set is {found} in this network; "
+                f"rank this network itself"
+            )
+        weight = sound_weight(layer.name, module)
+        if describe_layer(layer.name, module) != layer:
             raise UnsupportedNetworkError(
                 f"layer {layer.name!r} of the prunable set has a weight of shape "
-                f"{list(layer.shape)}, the network's has {found}; rank this network itself"
+                f"{list(layer.shape)}, the network's has {list(weight.shape)}; "
+                f"rank this network itself"
             )
         ranked[layer.name] = module
     refuse_attention(model, ranked)
@@ -84,12 +110,19 @@ def _ranked_modules(model: nn.Module, prunable: PrunableSet) -> dict[str, nn.Mod
 
 
 def _per_neuron_targets(model: nn.Module, modules: dict[str, nn.Module]) -> list[Target]:
-    norms = following_norms(model, modules)
+    layers = {
+        module: layer
+        for layer, ranked in modules.items()
+        for module, _ in owners(model, ranked.get_parameter("weight"))
+        if isinstance(module, RANKABLE)
+        and describe_layer(layer, module) == describe_layer(layer, ranked)
+    }
+    norms = following_norms(model, layers)
     targets: list[Target] = []
-    for layer, module in modules.items():
+    for module, layer in layers.items():
         candidates = [(module, "bias")]
-        if layer in norms:
-            candidates += [(norms[layer], "weight"), (norms[layer], "bias")]
+        if module in norms:
+            candidates += [(norms[module], "weight"), (norms[module], "bias")]
         targets += [
             Target(holder, name, layer, per_neuron=True)
             for holder, name in candidates
