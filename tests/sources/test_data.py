@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from network_prune.errors import ArgumentError, SourceError
-from network_prune.sources import Preprocessing, load_data
+from network_prune.sources.data import load_data
 from network_prune.sources.digits import read_digits
+from network_prune.sources.preprocessing import Preprocessing
 
 
 def folders(root, save_photo, names, count=2):

@@ -9,8 +9,8 @@ import torch
 from huggingface_hub.errors import EntryNotFoundError
 
 from network_prune.errors import RunError
-from network_prune.sources import load_network
 from network_prune.sources.downloads import fetch_from_hub, fetch_url
+from network_prune.sources.networks import load_network
 
 URL = "https://weights.invalid/models/net-0123abcd.pth"
 

@@ -4,7 +4,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from network_prune.errors import ArgumentError, SourceError
-from network_prune.sources import Batch, Guarded, Preprocessing, Unreadable, collate, load_data
+from network_prune.sources.data import load_data
+from network_prune.sources.images import Batch, Guarded, Unreadable, collate
+from network_prune.sources.preprocessing import Preprocessing
 
 TRANSFORM = Preprocessing(16, 16).transform()
 

@@ -1,7 +1,8 @@
 import pytest
 
 from network_prune.errors import SourceError
-from network_prune.sources import Preprocessing, load_data
+from network_prune.sources.data import load_data
+from network_prune.sources.preprocessing import Preprocessing
 
 
 @pytest.fixture

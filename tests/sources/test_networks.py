@@ -7,8 +7,11 @@ import torchvision
 from safetensors.torch import save_file
 
 from network_prune.errors import RunError, SourceError
-from network_prune.sources import Preprocessing, digits, load_data, load_network
+from network_prune.sources import digits
+from network_prune.sources.data import load_data
 from network_prune.sources.images import collate
+from network_prune.sources.networks import load_network
+from network_prune.sources.preprocessing import Preprocessing
 
 GREY_CIFAR = """
 import torch

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from network_prune.sources import load_data, load_network
+from network_prune.sources.data import load_data
+from network_prune.sources.networks import load_network
 
 FOLDER = os.environ.get("NETWORK_PRUNE_TEST_DATA")
 
