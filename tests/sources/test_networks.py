@@ -6,7 +6,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from network_prune.errors import RunError, SourceError
+from network_prune.errors import ArgumentError, RunError, SourceError
 from network_prune.sources import digits
 from network_prune.sources.data import load_data
 from network_prune.sources.images import collate
@@ -231,6 +231,14 @@ def test_own_networks_bring_their_preprocessing(own):
 def test_own_networks_without_a_configuration_get_imagenets(own):
     network = load_network(f"{own}:plain")
     assert (network.preprocessing, network.classes) == (Preprocessing(), 5)
+
+
+def test_a_call_may_say_what_input_a_network_takes(own):
+    options = {"resize": 40, "crop": 32, "mean": None, "interpolation": "bicubic"}
+    network = load_network(f"{own}:fixed", preprocessing=options)
+    assert network.preprocessing == Preprocessing(40, 32, "bicubic")
+    with pytest.raises(ArgumentError, match="unknown preprocessing option 'side'"):
+        load_network(f"{own}:fixed", preprocessing={"side": 32})
 
 
 def test_own_networks_take_weights_from_a_file(own, tmp_path):

@@ -115,13 +115,14 @@ def load_network(
         torch.manual_seed(SEED)
         made = _make(form.open(spec), spec, weights)
         model = made.model.eval()
-        classes = _count_classes(model, made.preprocessing, spec)
+        expected = made.preprocessing.replace(**(preprocessing or {}))
+        classes = _count_classes(model, expected, spec)
     return LoadedNetwork(
         model=model,
         name=spec,
         weights=made.weights,
         weights_sha256=hash_weights(model),
-        preprocessing=made.preprocessing,
+        preprocessing=expected,
         classes=classes,
     )
 
