@@ -17,6 +17,9 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
+# Small tensors gain nothing from threads, and lose much where other work wants the cores.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:

@@ -1,12 +1,12 @@
 """make_permanent and torch's own remove leave a plain network with zeros."""
 
-import networks
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
 import network_prune as npr
+import networks
 
 
 def masked_weights(model: nn.Module) -> dict[str, torch.Tensor]:
