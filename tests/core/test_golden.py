@@ -1,8 +1,8 @@
 """Masks that are fixed for good: any later, faster version has to give the same bits.
 
 The weights come from integer arithmetic alone, so that they depend on no library.
-``PYTHONPATH=tests python tests/core/test_golden.py DATA`` adds missing entries to golden.json; it never
-changes one that is there.
+``PYTHONPATH=tests python tests/core/test_golden.py DATA`` adds missing entries to
+golden.json; it never changes one that is there.
 """
 
 import hashlib

@@ -93,3 +93,26 @@ def test_the_real_network_loses_nothing_below_its_share_of_zeros(squeezenet):
             assert pruned.summary().total.newly_zeroed > 0
             assert not torch.equal(squeezenet(x), dense)
         assert networks.snapshot(squeezenet) == before
+
+
+def zero_filters_with_norm() -> nn.Module:
+    model = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)).eval()
+    nn.init.zeros_(model[0].weight)
+    nn.init.ones_(model[1].bias)
+    return model
+
+
+@pytest.mark.xfail(reason="the summary doesn't see biases and norms under masks", strict=True)
+def test_silencing_norms_of_zero_filters_is_not_called_without_effect():
+    model = zero_filters_with_norm()
+    dense = model(networks.inputs())
+    with npr.prune_neurons(model, p_prune=0.5, with_norm=True) as pruned:
+        assert not torch.equal(model(networks.inputs()), dense)
+        assert not any("computes what it did" in line for line in pruned.summary().warnings)
+
+
+@pytest.mark.xfail(reason="the summary doesn't see biases and norms under masks", strict=True)
+def test_the_networks_share_counts_biases_and_norms_under_masks():
+    model = zero_filters_with_norm()
+    with npr.prune_neurons(model, p_prune=1.0, with_norm=True) as pruned:
+        assert pruned.summary().network_zeroed_ratio == 1.0
