@@ -48,7 +48,7 @@ def check_fraction(name: str, value: float) -> float:
     """
     try:
         fraction = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ArgumentError(
             f"{name}={value!r} is not a number; pass a fraction in [0, 1]"
         ) from None

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
         (["--p-prune", "nan"], "p_prune=nan is outside [0, 1]"),
         (["--p-bern", "2"], "p_bern=2.0 is outside [0, 1]"),
         (["--p-prune", "many"], "'--p-prune'"),
-        (["--method", "conections"], "unknown method 'conections'; did you mean connections?"),
+        (["--method", "conections"], "unknown method 'conections'; did you mean connections"),
         (["--score", "l3"], "unknown score 'l3'; did you mean"),
         (["--scope", "world"], "unknown scope 'world'; pass one of global, layer"),
         (["--layers", "conv2"], "unknown layer type 'conv2'; did you mean conv2d"),
@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[2]
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--weights", "no-such-file.safetensors"], "no-such-file.safetensors"),
         (["--no-such-option"], "No such option"),
-        (["--interpolation", "bicubik"], "did you mean bicubic?"),
+        (["--interpolation", "bicubik"], "did you mean bicubic"),
         (["--limit", "0"], "limit=0"),
     ],
 )

@@ -8,6 +8,7 @@ from torch import nn
 
 import network_prune as npr
 import networks
+from network_prune.errors import StateError
 
 
 @pytest.mark.parametrize("granularity", ["weight", "connection", "neuron"])
@@ -102,7 +103,6 @@ def zero_filters_with_norm() -> nn.Module:
     return model
 
 
-@pytest.mark.xfail(reason="the summary doesn't see biases and norms under masks", strict=True)
 def test_silencing_norms_of_zero_filters_is_not_called_without_effect():
     model = zero_filters_with_norm()
     dense = model(networks.inputs())
@@ -111,8 +111,16 @@ def test_silencing_norms_of_zero_filters_is_not_called_without_effect():
         assert not any("computes what it did" in line for line in pruned.summary().warnings)
 
 
-@pytest.mark.xfail(reason="the summary doesn't see biases and norms under masks", strict=True)
 def test_the_networks_share_counts_biases_and_norms_under_masks():
     model = zero_filters_with_norm()
     with npr.prune_neurons(model, p_prune=1.0, with_norm=True) as pruned:
         assert pruned.summary().network_zeroed_ratio == 1.0
+
+
+def test_masks_that_are_not_the_draws_are_refused():
+    one, other = networks.plain(), networks.plain()
+    pruned = npr.prune_weights(one, p_prune=0.2)
+    npr.prune_weights(other, p_prune=0.7)
+    one.load_state_dict(other.state_dict())
+    with pytest.raises(StateError, match="isn't that of draw 0 any more"):
+        pruned.summary()

@@ -69,10 +69,21 @@ class Pruned:
         """Return where the masks lie, per layer and in total.
 
         Raises:
-            StateError: the network was restored meanwhile.
+            StateError: the network was restored meanwhile, or its masks aren't those
+                of the draw any more, e.g. after load_state_dict.
         """
         self._check_masked()
-        return summarize(self.model, self.prunable, self.draw)
+        silenced: list[tuple[Tensor, Tensor]] = []
+        for target in self._methods:
+            mask = getattr(target.module, f"{target.name}_mask", None)
+            if mask is None or not torch.equal(mask.bool(), target.mask(self.draw)):
+                raise StateError(
+                    f"the mask of layer {target.layer!r} isn't that of draw {self.draw.index} any "
+                    "more; call redraw, or restore and prune the network again"
+                )
+            if target.per_neuron:
+                silenced.append((getattr(target.module, f"{target.name}_orig"), mask))
+        return summarize(self.model, self.prunable, self.draw, silenced=silenced)
 
     def __enter__(self) -> "Pruned":
         return self

@@ -1,5 +1,6 @@
 """Where the masks of a draw lie, layer by layer."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,17 +60,21 @@ class Summary:
         layers: one entry for each ranked layer, in the network's order.
         total: the sum of the entries.
         network_weights: number of all weights and biases of the network.
+        silenced: biases and norms' entries under masks, which ``with_norm`` puts there.
+        newly_silenced: those of them that weren't zero before.
     """
 
     granularity: Granularity
     layers: tuple[LayerSummary, ...]
     total: LayerSummary
     network_weights: int
+    silenced: int = 0
+    newly_silenced: int = 0
 
     @property
     def network_zeroed_ratio(self) -> float:
         """Share of all weights and biases of the network under the mask, in [0, 1]."""
-        return self.total.zeroed / self.network_weights
+        return (self.total.zeroed + self.silenced) / self.network_weights
 
     @property
     def vanished(self) -> tuple[str, ...]:
@@ -85,7 +90,7 @@ class Summary:
             for row in self.layers
             if row.pruned == row.elements
         ]
-        if self.total.pruned and not self.total.newly_zeroed:
+        if self.total.pruned and not self.total.newly_zeroed + self.newly_silenced:
             lines.append(
                 "every pruned weight was zero before: the network computes what it did unpruned"
             )
@@ -100,6 +105,8 @@ class Summary:
             "zeroed_ratio": self.total.zeroed_ratio,
             "zero_before_ratio": self.total.zero_before_ratio,
             "network_weights": self.network_weights,
+            "silenced": self.silenced,
+            "newly_silenced": self.newly_silenced,
             "network_zeroed_ratio": self.network_zeroed_ratio,
             "layers": [asdict(row) for row in self.layers],
             "warnings": list(self.warnings),
@@ -129,13 +136,20 @@ class Summary:
         return "\n".join([*lines, *(f"warning: {line}" for line in self.warnings)])
 
 
-def summarize(model: nn.Module, prunable: PrunableSet, draw: Draw) -> Summary:
+def summarize(
+    model: nn.Module,
+    prunable: PrunableSet,
+    draw: Draw,
+    *,
+    silenced: Sequence[tuple[Tensor, Tensor]] = (),
+) -> Summary:
     """Count what ``draw`` prunes in ``model``, which may be pruned at present or not.
 
     Args:
         model: the network of the prunable set.
         prunable: what `rank` returned.
         draw: a draw of ``prunable``.
+        silenced: original and mask (True = keep) of each bias and norm under a mask.
     """
     modules = dict(model.named_modules())
     rows: list[LayerSummary] = []
@@ -156,7 +170,14 @@ def summarize(model: nn.Module, prunable: PrunableSet, draw: Draw) -> Summary:
             )
         )
     weights = sum(parameter.numel() for parameter in model.parameters())
-    return Summary(prunable.granularity, tuple(rows), _total(rows), weights)
+    return Summary(
+        prunable.granularity,
+        tuple(rows),
+        _total(rows),
+        weights,
+        silenced=sum(int((~mask).sum()) for _, mask in silenced),
+        newly_silenced=sum(int((~mask & (value != 0)).sum()) for value, mask in silenced),
+    )
 
 
 def _original(module: nn.Module) -> Tensor:

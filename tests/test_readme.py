@@ -1,0 +1,47 @@
+"""What the README shows, works."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import network_prune
+from network_prune.cli.evaluate import evaluate_command
+from network_prune.cli.inspect import inspect_command
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_example_runs_as_it_stands(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert capsys.readouterr().out.count("Acc@1") == 2
+    assert all(name in names for name in ("model", "prunable", "pruned"))
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"--[a-z][a-z0-9_-]*", README))))
+def test_every_option_named_exists(command):
+    functions = (evaluate_command, inspect_command)
+    names = {name for function in functions for name in inspect.signature(function).parameters}
+    assert command.lstrip("-").replace("-", "_") in {*names, "json", "help"}
+
+
+@pytest.mark.parametrize("name", network_prune.__all__)
+def test_public_names_exist_and_are_described(name):
+    assert getattr(network_prune, name).__doc__
+
+
+def test_measured_figures_of_the_embedded_network_are_what_it_gives():
+    """Up to what another version of PyTorch may round otherwise."""
+    row = r"\| connections \| 0.2 \| 1 \| 20.00% \| (\S+)% \| Loss (\S+)  Acc@1 (\S+)  Acc@5"
+    newly, loss, acc1 = (float(figure) for figure in re.findall(row, README)[-1])
+    network = network_prune.load_network("digits")
+    data = network_prune.load_data("digits", transform=network.preprocessing.transform())
+    with network_prune.prune_connections(network.model, p_prune=0.2) as pruned:
+        metrics = network_prune.evaluate(network.model, data)
+        total = pruned.summary().total
+    assert 100 * total.newly_zeroed / total.weights == pytest.approx(newly, abs=0.005)
+    assert metrics.loss == pytest.approx(loss, abs=0.002)
+    assert metrics.acc1 == pytest.approx(acc1, abs=0.4)
