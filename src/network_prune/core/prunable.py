@@ -161,7 +161,8 @@ class PrunableSet:
         The outcome for an element depends on nothing but seed, index, p_bern and the
         element's position in the network: draws may be made in any order and anywhere,
         a larger prunable set's draw contains a smaller one's, and so does a larger
-        p_bern's. No global random generator is read or changed.
+        p_bern's. No global random generator is read or changed. Positions are counted
+        over the ranked layers: ranking other layers gives those behind them other draws.
 
         Args:
             p_bern: probability in [0, 1], taken exactly.
