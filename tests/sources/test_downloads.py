@@ -97,7 +97,7 @@ def test_a_download_with_another_hash_is_one_clear_line(online, monkeypatch):
 
 
 def test_the_hubs_second_file_is_taken_where_the_first_is_not(online, monkeypatch):
-    def download(repository, name, *, revision):
+    def download(repository, name, *, cache_dir, revision):
         if name == "a.safetensors":
             raise EntryNotFoundError("no a")
         return f"/cache/{repository}/{revision}/{name}"

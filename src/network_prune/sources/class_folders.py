@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from network_prune.errors import SourceError
+from network_prune.sources.class_names import number_classes
+from network_prune.sources.ilsvrc import is_flat_validation, list_flat_validation
 from network_prune.sources.listing import IMAGE_SUFFIXES, Files, Listing, Request, labels_array
 
 
@@ -11,9 +13,13 @@ def list_class_folders(spec: str, request: Request) -> Listing:
     """List the pictures in the class folders of ``spec``, or of the ``val`` folder in it.
 
     Folders with whole numbers for names stand for these class numbers, and some
-    may be absent. Folders with other names stand for the classes in the names'
-    order, so there must be one for each class. Pictures may lie deeper inside.
-    Hidden files and files without a picture's suffix are passed over; links are followed.
+    may be absent. Folders with ImageNet's synset names stand for ImageNet's
+    classes, and some may be absent, unless the network has another number of
+    classes than 1000. Folders with other names stand for the classes in the
+    names' order, so there must be one for each class. Pictures may lie deeper
+    inside. Hidden files and files without a picture's suffix are passed over;
+    links are followed. The flat ILSVRC2012 validation folder is told by its
+    files' names.
 
     Raises:
         SourceError: there are no class folders, no pictures in them, or their
@@ -22,11 +28,13 @@ def list_class_folders(spec: str, request: Request) -> Listing:
     root = Path(spec)
     if (root / "val").is_dir():
         root = root / "val"
+    if is_flat_validation(root):
+        return list_flat_validation(root, request)
     names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
     if not names:
         raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
     numbered = all(name.isdecimal() for name in names)
-    classes = _number_by_name(names, root) if numbered else _number_by_order(names, root, request)
+    classes = _number_by_name(names, root) if numbered else _number(names, root, request)
     paths: list[str] = []
     labels: list[int] = []
     for name, number in classes.items():
@@ -55,15 +63,13 @@ def _number_by_name(names: list[str], root: Path) -> dict[str, int]:
     return numbers
 
 
-def _number_by_order(names: list[str], root: Path, request: Request) -> dict[str, int]:
-    classes = request.classes
-    if classes is not None and len(names) != classes:
-        raise SourceError(
-            f"{root} has {len(names)} class folders ({_some(names)}), but the network has "
-            f"{classes} classes; it takes {classes} class folders, or some folders named by "
-            f"class number, 0 to {classes - 1}{_manifest_hint(root)}"
-        )
-    return {name: number for number, name in enumerate(names)}
+def _number(names: list[str], root: Path, request: Request) -> dict[str, int]:
+    last = None if request.classes is None else request.classes - 1
+    hint = f", or some folders named by class number, 0 to {last}{_manifest_hint(root)}"
+    numbers = number_classes(
+        names, request.classes, where=str(root), kind="class folders", hint=hint
+    )
+    return dict(zip(names, numbers, strict=True))
 
 
 def _pictures_in(root: Path, name: str) -> list[str]:
@@ -81,7 +87,3 @@ def _is_picture(name: str) -> bool:
 def _manifest_hint(root: Path) -> str:
     manifest = next(iter(sorted(root.glob("*.csv"))), None)
     return f", or the manifest {manifest}" if manifest else ", or a manifest csv"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

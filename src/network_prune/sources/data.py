@@ -12,11 +12,16 @@ from torch.utils.data import Dataset
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources import digits
+from network_prune.sources.arrays import list_arrays
 from network_prune.sources.class_folders import list_class_folders
+from network_prune.sources.downloads import cache_in
 from network_prune.sources.fake import list_fake
-from network_prune.sources.images import ImageFiles, LabelledImages, Sample
+from network_prune.sources.hub_data import list_hub
+from network_prune.sources.images import ArrayImages, ImageFiles, LabelledImages, Sample
 from network_prune.sources.listing import Files, Listing, Request
-from network_prune.sources.manifest import list_manifest
+from network_prune.sources.manifest import SUFFIXES, list_manifest
+from network_prune.sources.shards import list_shards
+from network_prune.sources.torchvision_data import list_torchvision
 
 # Looking at each of a million files would take longer than all the rest of loading.
 SIZES_LOOKED_AT = 10_000
@@ -34,8 +39,9 @@ class LoadedData:
         n: number of pictures.
         identity: SHA-256 over the labels and, in order, the files' relative
             paths and the sizes in bytes of at most 10 000 of them, evenly
-            spread; for embedded data over its bytes.
-        in_files: whether the pictures are files, which worker processes decode faster.
+            spread; for pictures in memory over their bytes, for those inside other
+            files over their names and sizes.
+        in_files: whether the pictures are to be decoded, which worker processes do faster.
     """
 
     dataset: Dataset[Sample]
@@ -53,11 +59,13 @@ class Form:
         shown: how errors and help show it.
         accepts: whether a name is of this form.
         list: lists the pictures; raises SourceError.
+        options: the options of `load_data` that mean something to this form.
     """
 
     shown: str
     accepts: Callable[[str], bool]
     list: Callable[[str, Request], Listing]
+    options: tuple[str, ...] = ()
 
 
 def _list_digits(spec: str, request: Request) -> Listing:
@@ -71,17 +79,33 @@ def _list_digits(spec: str, request: Request) -> Listing:
         labels=labels,
         first_label=None,
         where=lambda position: f"{spec} picture {position}",
-        source=digits.DigitImages(pixels),
+        source=ArrayImages(pixels),
         content=pixels.tobytes(),
+        decoded=True,
     )
 
+
+def _ends(*suffixes: str) -> Callable[[str], bool]:
+    return lambda spec: spec.lower().endswith(suffixes)
+
+
+def _starts(prefix: str) -> Callable[[str], bool]:
+    return lambda spec: spec.startswith(prefix)
+
+
+_COLUMNS = ("image_column", "label_column")
 
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda spec: spec == "digits", _list_digits),
-    Form("fake:N", lambda spec: spec.startswith("fake:"), list_fake),
+    Form("fake:N", _starts("fake:"), list_fake),
+    Form("torchvision:NAME:FOLDER", _starts("torchvision:"), list_torchvision, ("root",)),
+    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS),
+    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS),
     Form("a folder of class folders", os.path.isdir, list_class_folders),
-    Form("a manifest csv", lambda spec: spec.lower().endswith(".csv"), list_manifest),
+    Form("a manifest csv, tsv or parquet", _ends(*SUFFIXES), list_manifest, ("root", *_COLUMNS)),
+    Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS),
+    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS),
 )
 
 
@@ -93,12 +117,20 @@ def load_data(
     first_label: int | None = None,
     limit: int | None = None,
     skip_unreadable: bool = False,
+    root: str | os.PathLike[str] | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> LoadedData:
     """Return the labelled pictures that ``spec`` names; decodes none of them.
 
     Args:
-        spec: ``digits`` (embedded, held-out part), ``fake:N``, a folder of class
-            folders or one with ``val/`` in it, or a manifest csv.
+        spec: ``digits`` (embedded, held-out part); ``fake:N``; a folder of class
+            folders, numbered, named by ImageNet's synsets or one for each class, or
+            one with ``val/`` in it; the flat ILSVRC2012 validation folder with its
+            development kit beside it; a manifest csv, tsv or parquet;
+            ``torchvision:NAME:FOLDER``, e.g. CIFAR10; ``hf:DATASET:SPLIT`` or
+            ``hf:FOLDER:SPLIT``; ``wds:shard-{000..015}.tar`` or one tar file; an npz file.
         transform: PIL image to tensor, as a rule
             ``network.preprocessing.transform()``; None gives PIL images in RGB.
         classes: number of the network's outputs, which labels are checked
@@ -109,17 +141,35 @@ def load_data(
             that data in the order of its classes keeps all its classes.
         skip_unreadable: don't look for missing files now, since they will be
             left out when they are read.
+        root: for a manifest the folder that its paths are relative to and stay
+            in, by default its own; for ``torchvision:NAME`` the folder of the data.
+        image_column: name of the manifest's or data set's column with the images,
+            of the npz file's array, or suffix of the shards' files, e.g. ``jpg``.
+        label_column: the same for the labels.
+        cache_dir: folder that downloads go to and are looked for in, instead of
+            torch's and the hub's own.
 
     Raises:
         SourceError: the data can't be read as what it is named, it is empty, or
             a label is outside the network's classes.
-        ArgumentError: ``limit`` is below 1, or ``first_label`` has no meaning here.
+        ArgumentError: ``limit`` is below 1, or an option has no meaning here.
+        RunError: the data must be downloaded and can't be.
     """
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
     form = _find_form(spec)
+    request = Request(
+        classes=classes,
+        transform=transform,
+        allow_missing=skip_unreadable,
+        root=None if root is None else os.fspath(root),
+        image_column=image_column,
+        label_column=label_column,
+    )
+    _check_options(form, request, spec)
     try:
-        listing = form.list(spec, Request(classes, transform, skip_unreadable))
+        with cache_in(cache_dir):
+            listing = form.list(spec, request)
     except OSError as error:
         raise SourceError(f"{spec} can't be read: {error.strerror or error}") from error
     if not len(listing.labels):
@@ -136,7 +186,7 @@ def load_data(
         name=spec,
         n=len(labels),
         identity=_identify(labels, positions, content),
-        in_files=isinstance(source, ImageFiles),
+        in_files=isinstance(source, ImageFiles) or not listing.decoded,
     )
 
 
@@ -146,9 +196,14 @@ def _find_form(spec: str) -> Form:
         shown = ", ".join(form.shown for form in FORMS)
         what = "is a file of another kind" if os.path.exists(spec) else "doesn't exist"
         raise SourceError(f"data {spec!r} {what}; pass one of: {shown}")
-    if form.list is list_manifest and not os.path.isfile(spec):
-        raise SourceError(f"no file {spec}")
     return form
+
+
+def _check_options(form: Form, request: Request, spec: str) -> None:
+    for name in ("root", *_COLUMNS):
+        value = getattr(request, name)
+        if value is not None and name not in form.options:
+            raise ArgumentError(f"{name}={value!r} has no meaning for {spec}; leave it out")
 
 
 def _count_from_zero(

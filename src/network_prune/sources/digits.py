@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from torch import nn
 
+from network_prune.sources.images import ArrayImages
 from network_prune.sources.preprocessing import Preprocessing
 
 CLASSES = 10
 HELD_OUT = 500
+DigitImages = ArrayImages
 WEIGHTS = Path(__file__).with_name("digits.safetensors")
 PREPROCESSING = Preprocessing(
     resize=32, crop=32, interpolation="bilinear", mean=(0.305,), std=(0.376,)
@@ -34,21 +35,6 @@ def build_network() -> nn.Module:
         in_chans=1,
         num_classes=CLASSES,
     )
-
-
-class DigitImages:
-    """Handwritten digits as grey pictures of 8 by 8 pixels.
-
-    Args:
-        pixels: uint8 [n, 8, 8].
-    """
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
-
-    def read(self, position: int) -> Image.Image:
-        """Return one digit, mode ``L``."""
-        return Image.fromarray(self.pixels[position])
 
 
 def read_digits(*, held_out: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,9 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -12,6 +15,59 @@ import torch
 from network_prune.errors import RunError
 
 TIMEOUT_SECONDS = 10.0
+_cache_dir: ContextVar[Path | None] = ContextVar("cache_dir", default=None)
+
+
+@contextmanager
+def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
+    """Look for downloads and put them into ``folder`` meanwhile; None changes nothing.
+
+    Files from torch's host go to ``torch`` in it, those from the hub to
+    ``huggingface``. torch.hub's own folder is set too, since torchvision and timm
+    look there themselves, and put back afterwards.
+
+    Raises:
+        RunError: the folder can't be made.
+    """
+    if folder is None:
+        yield
+        return
+    path = Path(folder).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cache_dir={folder} can't be made ({error.strerror}); pass a folder that is yours"
+        ) from error
+    before: str | None = getattr(torch.hub, "_hub_dir", None)
+    token = _cache_dir.set(path)
+    torch.hub.set_dir(str(path / "torch"))
+    try:
+        yield
+    finally:
+        torch.hub._hub_dir = before
+        _cache_dir.reset(token)
+
+
+def datasets_cache() -> Path:
+    """Return the folder that the datasets library keeps what it downloads in."""
+    folder = _cache_dir.get()
+    if folder is not None:
+        return folder / "huggingface" / "datasets"
+    from datasets.config import HF_DATASETS_CACHE
+
+    return Path(HF_DATASETS_CACHE)
+
+
+def _hub_cache() -> str:
+    import huggingface_hub.constants
+
+    folder = _cache_dir.get()
+    return (
+        huggingface_hub.constants.HF_HUB_CACHE
+        if folder is None
+        else str(folder / "huggingface" / "hub")
+    )
 
 
 def fetch_url(url: str) -> Path:
@@ -47,22 +103,24 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     from huggingface_hub.errors import EntryNotFoundError
 
     repository, _, revision = repository.partition("@")
+    cache = _hub_cache()
     for name in names:
-        cached = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision or None)
+        cached = huggingface_hub.try_to_load_from_cache(
+            repository, name, cache_dir=cache, revision=revision or None
+        )
         if isinstance(cached, str):
             return Path(cached)
     what = f"{names[0]} of {repository}"
-    remedy = (
-        f"fill the cache {huggingface_hub.constants.HF_HUB_CACHE} on a machine that is online, "
-        "or pass --weights FILE"
-    )
+    remedy = f"fill the cache {cache} on a machine that is online, or pass --weights FILE"
     # The hub's own client retries for half a minute before it says that it is offline.
     url = huggingface_hub.hf_hub_url(repository, names[0], revision=revision or None)
     _check_reachable(url, what, remedy)
     for name in names:
         try:
             return Path(
-                huggingface_hub.hf_hub_download(repository, name, revision=revision or None)
+                huggingface_hub.hf_hub_download(
+                    repository, name, cache_dir=cache, revision=revision or None
+                )
             )
         except EntryNotFoundError:
             continue

@@ -48,4 +48,5 @@ def list_fake(spec: str, request: Request) -> Listing:
         where=lambda position: f"{spec} picture {position}",
         source=NoiseImages(side),
         content=f"noise {side}".encode(),
+        decoded=True,
     )

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import torch
@@ -43,16 +43,41 @@ class ImageFiles:
             SourceError: it is missing, truncated, no picture, or not of 8 bits a channel.
         """
         path = self._paths[position]
-        try:
-            with Image.open(os.path.join(self._root, path)) as image:
-                image.load()
-                check_pixel_format(image)
-                return image
-        except MemoryError:
-            raise
-        except Exception as error:
-            # Damaged files make PIL's decoders raise nearly anything.
-            raise SourceError(f"cannot read image {path}: {_reason(error)}") from error
+        return decode(os.path.join(self._root, path), name=path)
+
+
+class ArrayImages:
+    """Pictures in memory.
+
+    Args:
+        pixels: uint8 [n, H, W] for grey or [n, H, W, 3] for RGB.
+    """
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def read(self, position: int) -> Image.Image:
+        """Return one picture, mode ``L`` or ``RGB``."""
+        return Image.fromarray(self.pixels[position])
+
+
+def decode(file: str | IO[bytes], *, name: str) -> Image.Image:
+    """Return the decoded picture in a path or open ``file``.
+
+    Raises:
+        SourceError: it is missing, truncated, no picture, or not of 8 bits a
+            channel; the message calls it ``name``.
+    """
+    try:
+        with Image.open(file) as image:
+            image.load()
+            check_pixel_format(image)
+            return image
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Damaged files make PIL's decoders raise nearly anything.
+        raise SourceError(f"cannot read image {name}: {_reason(error)}") from error
 
 
 class LabelledImages(Dataset[Sample]):

@@ -22,11 +22,17 @@ class Request:
         classes: number of the network's outputs, None if unknown.
         transform: what pictures will go through, if anything.
         allow_missing: leave missing files to be found when they are read.
+        root: folder that the data's files lie in, where a name doesn't say it.
+        image_column: name of the column or field that holds the images.
+        label_column: name of the column or field that holds the labels.
     """
 
-    classes: int | None
-    transform: Callable[[Image.Image], object] | None
-    allow_missing: bool
+    classes: int | None = None
+    transform: Callable[[Image.Image], object] | None = None
+    allow_missing: bool = False
+    root: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class Listing:
         where: names the place of the sample at a position, for errors.
         source: the files, or pictures that need none.
         content: what the pictures are, where they aren't files; goes into the identity.
+        decoded: whether the pictures are in memory as pixels, so that reading one
+            takes no decoding.
     """
 
     labels: np.ndarray
@@ -60,6 +68,7 @@ class Listing:
     where: Callable[[int], str]
     source: Files | Pictures
     content: bytes = b""
+    decoded: bool = False
 
 
 def labels_array(labels: Iterable[int]) -> np.ndarray:
