@@ -3,7 +3,9 @@
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import network_prune
 from network_prune.cli.main import main
@@ -106,6 +108,18 @@ def test_output_file_holds_what_json_prints(run, tmp_path):
 def test_limit_spreads_over_the_data(run):
     record = json.loads(run("eval", "--limit", 50, "--json").out)
     assert record["data"]["n"] == 50
+
+
+def test_manifest_columns_and_root_can_be_named(run, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    for name in "ab":
+        picture = Image.fromarray(np.zeros((8, 8), np.uint8))
+        picture.save(tmp_path / "pictures" / f"{name}.png")
+    (tmp_path / "list.tsv").write_text("where\twhat\na.png\t0\nb.png\t9\n")
+    columns = ("--image-column", "where", "--label-column", "what")
+    root = ("--data-root", tmp_path / "pictures", "--workers", 0)
+    outcome = run("eval", "--data", tmp_path / "list.tsv", *columns, *root, "--json")
+    assert json.loads(outcome.out)["data"]["n"] == 2
 
 
 def test_random_network_of_torchvision_runs_on_fake_data(run):

@@ -12,6 +12,9 @@ def evaluate_command(
     arch: options.Arch = "digits",
     weights: options.Weights = "default",
     data: options.Data = None,
+    data_root: options.DataRoot = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
     method: options.Method = "connections",
     p_prune: options.PPrune = 0.2,
     p_bern: options.PBern = 1.0,
@@ -85,6 +88,9 @@ def evaluate_command(
         first_label=first_label,
         limit=limit,
         skip_unreadable=skip_unreadable,
+        root=data_root,
+        image_column=image_column,
+        label_column=label_column,
     )
     network.model.to(target)
     running: EvaluateOptions = {

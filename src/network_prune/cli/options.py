@@ -89,11 +89,27 @@ Json = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="digits (embedded), a FOLDER of class folders or with val/ in it, a manifest "
-        "FILE.csv with image and label columns (the ImageNet-compatible images.csv too), or "
-        "fake:N. Default for the embedded network: digits.",
+        help="digits (embedded), a FOLDER of class folders or with val/ in it, ImageNet's flat "
+        "validation folder, a manifest .csv, .tsv or .parquet with image and label columns (the "
+        "ImageNet-compatible images.csv too), an .npz, torchvision:NAME[:FOLDER], "
+        "hf:NAME_OR_FOLDER[:SPLIT], .tar shards, or fake:N. Default for the embedded network: "
+        "digits.",
         rich_help_panel=DATA,
     ),
+]
+DataRoot = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder that a manifest's paths or torchvision's data lie in.", rich_help_panel=DATA
+    ),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(help="The column of images in a manifest or hf: data.", rich_help_panel=DATA),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="The column of labels in a manifest or hf: data.", rich_help_panel=DATA),
 ]
 Limit = Annotated[
     int | None,
