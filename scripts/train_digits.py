@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from network_prune.sources import digits
+from network_prune.sources.images import ArrayImages
 
 SEED = 0
 EPOCHS = 40
@@ -24,7 +25,7 @@ LEARNING_RATE = 4e-3
 def load_part(*, held_out: bool) -> tuple[Tensor, Tensor]:
     """Return preprocessed digits, float32 [n, 1, 32, 32], and labels, int64 [n]."""
     pixels, labels = digits.read_digits(held_out=held_out)
-    pictures = digits.DigitImages(pixels)
+    pictures = ArrayImages(pixels)
     transform = digits.PREPROCESSING.transform()
     images = [transform(pictures.read(position)) for position in range(len(labels))]
     return torch.stack(images), torch.from_numpy(labels)

@@ -14,23 +14,10 @@ from network_prune.errors import check_fraction
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One realisation of the Bernoulli draw over a prunable set.
-
-    Made by `PrunableSet.draw`; holds no reference to a network. Two draws are equal
-    if they prune the same elements under the same name.
-
-    Attributes:
-        elements: the pruned elements.
-        p_bern: probability that a prunable element is pruned.
-        seed: first part of the draw's name.
-        index: second part of the draw's name.
-    """
+class _Chosen:
+    """Elements that were chosen from a network, and what is read off them."""
 
     elements: ElementSet = field(repr=False)
-    p_bern: float
-    seed: int
-    index: int
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -52,8 +39,27 @@ class Draw:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 (hex) of the fingerprint and the pruned elements."""
+        """SHA-256 (hex) of the fingerprint and the chosen elements."""
         return self.elements.sha256
+
+
+@dataclass(frozen=True)
+class Draw(_Chosen):
+    """One realisation of the Bernoulli draw over a prunable set.
+
+    Made by `PrunableSet.draw`; holds no reference to a network. Two draws are equal
+    if they prune the same elements under the same name.
+
+    Attributes:
+        elements: the pruned elements.
+        p_bern: probability that a prunable element is pruned.
+        seed: first part of the draw's name.
+        index: second part of the draw's name.
+    """
+
+    p_bern: float
+    seed: int
+    index: int
 
     def pruned(self, layer: str) -> Tensor:
         """Return a bool CPU tensor of the layer's element shape, True where pruned.
@@ -104,7 +110,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class PrunableSet:
+class PrunableSet(_Chosen):
     """The lowest-scored elements of a network: the ones that a draw may prune.
 
     Made by `rank`; holds no reference to a network.
@@ -116,33 +122,9 @@ class PrunableSet:
         scope: what elements were ranked against.
     """
 
-    elements: ElementSet = field(repr=False)
     p_prune: float
     score: str
     scope: Scope
-
-    def __len__(self) -> int:
-        return len(self.elements)
-
-    @property
-    def granularity(self) -> Granularity:
-        """What an element is."""
-        return self.elements.granularity
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The ranked layers in the network's order."""
-        return self.elements.layers
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of granularity, layer names and shapes."""
-        return self.elements.fingerprint
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 (hex) of the fingerprint and the prunable elements."""
-        return self.elements.sha256
 
     def prunable(self, layer: str) -> Tensor:
         """Return a bool CPU tensor of the layer's element shape, True where prunable.

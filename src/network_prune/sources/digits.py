@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from network_prune.sources.images import ArrayImages
 from network_prune.sources.preprocessing import Preprocessing
 
 CLASSES = 10
 HELD_OUT = 500
-DigitImages = ArrayImages
 WEIGHTS = Path(__file__).with_name("digits.safetensors")
 PREPROCESSING = Preprocessing(
     resize=32, crop=32, interpolation="bilinear", mean=(0.305,), std=(0.376,)
@@ -41,9 +39,7 @@ def read_digits(*, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return pixels, uint8 [n, 8, 8], and labels, int64 [n], of one part of the digits.
 
     The last 500 of the 1797 digits are held out, the first 1297 are for
-    training. The digits stand in the order in which their 13 writers wrote them,
-    so the held-out part is by people who wrote none of the training digits,
-    but for the one at the border. A random split would test on the training writers.
+    training: a cut in scikit-learn's order, which no random generator can change.
     Source: scikit-learn, ``load_digits``.
     """
     # scikit-learn takes a second to import, and other data doesn't need it.

@@ -70,7 +70,9 @@ def evaluate(
         for entry in loader:
             batch = entry if isinstance(entry, Batch) else Batch(*entry)
             if batch.errors and not skip_unreadable:
-                raise SourceError(f"{batch.errors[0]}; remove it or skip unreadable images")
+                raise SourceError(
+                    f"{batch.errors[0]}; remove it or pass skip_unreadable (--skip-unreadable)"
+                )
             if len(batch):
                 with autocast:
                     logits = model(_to_device(batch.images, weight))
