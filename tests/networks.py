@@ -248,9 +248,15 @@ def masked_tensors(model: nn.Module) -> list[tuple[nn.Module, str]]:
 def zeroed_by_hand(build: Callable[[], nn.Module], draw: npr.Draw) -> nn.Module:
     """Return another network whose pruned weights are overwritten with zeros."""
     model = build()
-    modules = dict(model.named_modules())
     with torch.no_grad():
         for layer in draw.layers:
-            weight = modules[layer.name].weight
-            weight[~draw.mask(layer.name)] = 0.0
+            weight_of(model, layer.name)[~draw.mask(layer.name)] = 0.0
     return model
+
+
+def weight_of(model: nn.Module, name: str) -> Tensor:
+    """Return a ranked layer's weight; an attention's projection is named by its tensor."""
+    if name.endswith("proj_weight"):
+        path, _, tensor = name.rpartition(".")
+        return getattr(model.get_submodule(path), tensor)
+    return model.get_submodule(name).weight

@@ -247,14 +247,40 @@ def test_a_convolution_that_only_pads_is_accepted():
         assert int((model[0].weight == 0).sum()) == 72
 
 
-def test_attention_is_ranked_by_its_convolution_and_refused_by_its_projection():
-    model = networks.build("attention")
+class OtherAttention(nn.MultiheadAttention):
+    def forward(self, query, key, value, **kwargs):
+        return super().forward(2 * query, key, value, **kwargs)
+
+
+def test_an_attention_with_a_forward_of_its_own_is_refused():
+    model = nn.Sequential(OtherAttention(8, 2))
+    with pytest.raises(npr.NetworkPruneError, match=r"'0\.in_proj_weight' \(OtherAtt.* transforms"):
+        npr.rank(model, p_prune=0.5, layers=(nn.Linear,))
+
+
+def test_an_attention_with_a_parametrized_projection_is_refused():
+    model = nn.Sequential(nn.MultiheadAttention(8, 2))
+    parametrizations.weight_norm(model[0], "in_proj_weight")
+    with pytest.raises(npr.NetworkPruneError, match=r"'0\.in_proj_weight' computes its weight"):
+        npr.rank(model, p_prune=0.5, layers=(nn.Linear,))
+
+
+def test_projections_that_share_a_bias_are_not_pruned_with_it():
+    model = nn.Sequential(nn.MultiheadAttention(8, 2, kdim=4))
     before = networks.snapshot(model)
-    npr.prune_weights(model, p_prune=0.5).restore()
-    with pytest.raises(npr.NetworkPruneError, match=r"'attention\.out_proj' is read by nn\.Multi"):
-        npr.prune_weights(model, p_prune=0.5, layers=(nn.Linear,))
-    npr.prune_weights(model, p_prune=0.5, layers=(nn.Linear,), exclude=["*out_proj"]).restore()
+    with pytest.raises(npr.NetworkPruneError, match=r"'0\.q_proj_weight' shares one bias"):
+        npr.prune_neurons(model, p_prune=0.5, layers=(nn.Linear,), with_norm=True)
     assert networks.snapshot(model) == before
+
+
+def test_a_tied_weight_that_its_second_holder_standardises_is_refused():
+    from timm.layers import StdConv2d
+
+    model = nn.Sequential(nn.Conv2d(4, 4, 3), StdConv2d(4, 4, 3))
+    model[1].weight = model[0].weight
+    prunable = npr.rank(nn.Sequential(nn.Conv2d(4, 4, 3)), p_prune=0.5)
+    with pytest.raises(npr.NetworkPruneError, match=r"layer '0' \(StdConv2d\) transforms"):
+        npr.prune(model, prunable)
 
 
 # --- networks in the wrong state ----------------------------------------------------------
@@ -396,18 +422,3 @@ def test_a_prunable_set_with_two_layers_for_one_weight_is_refused():
 def untie(module: nn.Module) -> None:
     if isinstance(module, networks.Tied):
         module.second.weight = nn.Parameter(module.first.weight.detach().clone())
-
-
-def test_a_prunable_set_with_an_attention_projection_is_refused():
-    class Plain(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attention = nn.Module()
-            self.attention.out_proj = nn.Linear(8, 8)
-
-    prunable = npr.rank(Plain(), p_prune=0.5, layers=(nn.Linear,))
-    model = networks.build("attention")
-    before = networks.snapshot(model)
-    with pytest.raises(npr.NetworkPruneError, match=r"'attention\.out_proj' is read by"):
-        npr.prune(model, prunable)
-    assert networks.snapshot(model) == before

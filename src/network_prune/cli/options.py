@@ -62,7 +62,7 @@ Layers = Annotated[
     str,
     typer.Option(
         help="Layer types to rank, with commas: conv1d, conv2d, conv3d, convtranspose1d, "
-        "convtranspose2d, convtranspose3d, linear.",
+        "convtranspose2d, convtranspose3d, linear (attention's projections too).",
         rich_help_panel=PRUNING,
     ),
 ]

@@ -29,20 +29,30 @@ class MaskMethod(prune.BasePruningMethod):
     def __init__(self, name: str) -> None:
         self._tensor_name: str = name
         self._computed_from: tuple[Any, ...] | None = None
+        # Whether a module further out has brought the tensor up to date in this very forward.
+        self.is_fresh: bool = False
+        self._hook_id: int = -1
 
     def __call__(self, module: nn.Module, inputs: object) -> None:
+        """Bring the masked tensor up to date; a second call in one forward computes it anew."""
+        self.refresh(module)
+        if not torch.compiler.is_compiling():
+            self.is_fresh = False
+
+    def refresh(self, module: nn.Module) -> None:
         """Bring the masked tensor up to date."""
-        original, mask = self._tensors(module)
         if torch.compiler.is_compiling():
-            self._set(module, self.apply_mask(module))
+            setattr(module, self._tensor_name, self.apply_mask(module))
             return
-        if original.requires_grad:
-            # A later forward with the weight frozen must not find this graph.
-            self._computed_from = None
-            self._set(module, self.apply_mask(module))
-            return
+        original, mask = self._tensors(module)
         state = (*_state(original), *_state(mask))
-        if state != self._computed_from:
+        if original.requires_grad:
+            # Gradients may flow through a computed tensor once, so it serves one forward only.
+            state = (*state, torch.is_grad_enabled())
+            if not self.is_fresh or state != self._computed_from:
+                self._set(module, self.apply_mask(module))
+            self._computed_from = state
+        elif state != self._computed_from:
             # Kept for later forwards, which may want gradients of their input.
             with torch.inference_mode(False):
                 self._set(module, self.apply_mask(module))
@@ -65,17 +75,21 @@ class MaskMethod(prune.BasePruningMethod):
         rename(module._parameters, name, f"{name}_orig")
         try:
             module.register_buffer(f"{name}_mask", mask)
-            self(module, ())
-            module.register_forward_pre_hook(self)
+            self.refresh(module)
+            self._hook_id = module.register_forward_pre_hook(self).id
         except BaseException:
             uncover(module, name)
             raise
+
+    def is_on(self, module: nn.Module) -> bool:
+        """Whether the hook is in its place; torch.nn.utils.prune may remove it or stack on it."""
+        return module._forward_pre_hooks.get(self._hook_id) is self
 
     def redraw(self, module: nn.Module, mask: Tensor) -> None:
         """Exchange the mask; the old mask tensor stays as it was for graphs that hold it."""
         module._buffers[f"{self._tensor_name}_mask"] = mask
         self._computed_from = None
-        self(module, ())
+        self.refresh(module)
 
     def remove(self, module: nn.Module) -> None:
         """Bake the zeros in; called by ``torch.nn.utils.prune.remove``, which drops the hook."""
@@ -90,7 +104,7 @@ class MaskMethod(prune.BasePruningMethod):
         )
 
     def _set(self, module: nn.Module, masked: Tensor) -> None:
-        if masked.grad_fn is not None and not torch.compiler.is_compiling():
+        if masked.grad_fn is not None:
             masked.__deepcopy__ = _LeafCopy(masked)
         setattr(module, self._tensor_name, masked)
 

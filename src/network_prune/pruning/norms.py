@@ -6,7 +6,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from network_prune.errors import UnsupportedNetworkError
-from network_prune.pruning.layers import RANKABLE
+from network_prune.pruning.places import RANKABLE
 
 
 class _Tracer(fx.Tracer):

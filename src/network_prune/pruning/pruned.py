@@ -9,8 +9,10 @@ from torch.nn.utils import prune as torch_prune
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import StateError
-from network_prune.pruning.layers import check_not_pruned, storage_key
+from network_prune.pruning.layers import check_not_pruned
 from network_prune.pruning.method import MaskMethod, uncover
+from network_prune.pruning.places import storage_key
+from network_prune.pruning.refresher import attach_refreshers, detach_refreshers
 from network_prune.pruning.summary import Summary, summarize
 from network_prune.pruning.targets import Target, find_targets
 
@@ -48,7 +50,7 @@ class Pruned:
         """
         self._check_masked()
         for target, method in self._methods.items():
-            if not any(hook is method for hook in target.module._forward_pre_hooks.values()):
+            if not method.is_on(target.module):
                 raise StateError(
                     f"layer {target.layer!r} was changed by torch.nn.utils.prune meanwhile; "
                     "call network_prune.restore(model) and prune the network again"
@@ -125,7 +127,8 @@ def prune(
     2. the buffer ``weight_mask`` (bool, True = keep) is added;
     3. ``weight`` is a plain tensor, +0.0 where masked, kept up to date by a forward
        pre-hook: in every forward while weights need gradients, otherwise only after
-       they changed.
+       they changed; the modules around have hooks that do the same before their own
+       forward, since some read a weight without calling its layer.
 
     Args:
         model: the network that ``prunable`` was ranked on, or one of the same shapes.
@@ -151,6 +154,7 @@ def prune(
     try:
         for target, method in methods.items():
             method.attach(target.module, masks[target])
+        attach_refreshers(model, [(target.module, method) for target, method in methods.items()])
     except BaseException:
         _take_off(model)
         raise
@@ -190,6 +194,7 @@ def make_permanent(model: nn.Module) -> None:
         uncover(module, name)
         getattr(module, name).data = value
     _drop_hooks(masked)
+    detach_refreshers(model)
 
 
 def _baked(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -> list[Tensor]:
@@ -247,4 +252,5 @@ def _take_off(model: nn.Module) -> bool:
     for module, name, _ in masked:
         uncover(module, name)
     _drop_hooks(masked)
+    detach_refreshers(model)
     return bool(masked)

@@ -46,7 +46,9 @@ def rank(
             element shape, lowest pruned first.
         scope: ``global`` ranks all layers together, ``layer`` takes int(p_prune · n)
             of the n elements of each layer.
-        layers: layer types to rank: convolutions, transposed ones, ``nn.Linear``.
+        layers: layer types to rank: convolutions, transposed ones, ``nn.Linear``, which
+            brings along the projections inside ``nn.MultiheadAttention`` under names
+            such as ``attention.in_proj_weight``.
         include: wildcard patterns of layer paths, e.g. ``layer4.*``; none means all.
         exclude: wildcard patterns of layer paths to leave out.
 

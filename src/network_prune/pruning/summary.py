@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity
 from network_prune.core.prunable import Draw, PrunableSet
+from network_prune.pruning.places import locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,9 @@ def summarize(
     modules = dict(model.named_modules())
     rows: list[LayerSummary] = []
     for layer in prunable.layers:
-        weight = _original(modules[layer.name])
-        zero = (weight == 0).cpu()
+        place = locate(modules, layer.name)
+        assert place is not None, "the prunable set is of this network"
+        zero = (place.original().detach() == 0).cpu()
         keep = draw.mask(layer.name)
         rows.append(
             LayerSummary(
@@ -178,12 +179,6 @@ def summarize(
         silenced=sum(int((~mask).sum()) for _, mask in silenced),
         newly_silenced=sum(int((~mask & (value != 0)).sum()) for value, mask in silenced),
     )
-
-
-def _original(module: nn.Module) -> Tensor:
-    weight = getattr(module, "weight_orig", module.weight)
-    assert isinstance(weight, torch.Tensor)
-    return weight.detach()
 
 
 def _total(rows: list[LayerSummary]) -> LayerSummary:

@@ -8,14 +8,9 @@ from torch import Tensor, nn
 from network_prune.core.layers import Granularity
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
-from network_prune.pruning.layers import (
-    RANKABLE,
-    describe_layer,
-    owners,
-    refuse_attention,
-    sound_weight,
-)
 from network_prune.pruning.norms import following_norms
+from network_prune.pruning.places import RANKABLE, Place, locate, owners, storage_key
+from network_prune.pruning.soundness import sound_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +47,20 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
         UnsupportedNetworkError: the network's layers aren't those of ``prunable``, or
             a module has no room for a mask.
     """
-    modules = _ranked_modules(model, prunable)
+    ranked = _ranked_places(model, prunable)
+    held = owners(model)
     targets = [
         Target(module, name, layer)
-        for layer, ranked in modules.items()
-        for module, name in owners(model, ranked.get_parameter("weight"))
+        for layer, place in ranked.items()
+        for module, name in held[storage_key(place.original())]
     ]
+    _check_holders(targets)
     if with_norm:
         if prunable.granularity is not Granularity.NEURON:
             raise ArgumentError(
                 f"with_norm=True goes with neurons, not with {prunable.granularity.plural}"
             )
-        targets += _per_neuron_targets(model, modules)
+        targets += _per_neuron_targets(model, targets, ranked)
     _refuse_two_layers_in_one(targets)
     for target in targets:
         for suffix in ("orig", "mask"):
@@ -73,6 +70,13 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
                     f"which torch.nn.utils.prune needs for itself; exclude the layer"
                 )
     return targets
+
+
+def _check_holders(targets: list[Target]) -> None:
+    """Refuse a tied weight that any of its holders transforms before using it."""
+    for target in targets:
+        if target.name == "weight" and isinstance(target.module, RANKABLE):
+            sound_weight(target.layer, Place(target.module))
 
 
 def _refuse_two_layers_in_one(targets: list[Target]) -> None:
@@ -86,46 +90,64 @@ def _refuse_two_layers_in_one(targets: list[Target]) -> None:
             )
 
 
-def _ranked_modules(model: nn.Module, prunable: PrunableSet) -> dict[str, nn.Module]:
+def _ranked_places(model: nn.Module, prunable: PrunableSet) -> dict[str, Place]:
     modules = dict(model.named_modules())
-    ranked: dict[str, nn.Module] = {}
+    ranked: dict[str, Place] = {}
     for layer in prunable.layers:
-        module = modules.get(layer.name)
-        if not isinstance(module, RANKABLE):
+        place = locate(modules, layer.name)
+        if place is None:
+            module = modules.get(layer.name)
             found = "no such layer" if module is None else f"a {type(module).__name__}"
             raise UnsupportedNetworkError(
                 f"layer {layer.name!r} of the prunable set is {found} in this network; "
                 f"rank this network itself"
             )
-        weight = sound_weight(layer.name, module)
-        if describe_layer(layer.name, module) != layer:
+        weight = sound_weight(layer.name, place)
+        if place.describe(layer.name) != layer:
             raise UnsupportedNetworkError(
                 f"layer {layer.name!r} of the prunable set has a weight of shape "
                 f"{list(layer.shape)}, the network's has {list(weight.shape)}; "
                 f"rank this network itself"
             )
-        ranked[layer.name] = module
-    refuse_attention(model, ranked)
+        ranked[layer.name] = place
     return ranked
 
 
-def _per_neuron_targets(model: nn.Module, modules: dict[str, nn.Module]) -> list[Target]:
-    layers = {
-        module: layer
-        for layer, ranked in modules.items()
-        for module, _ in owners(model, ranked.get_parameter("weight"))
-        if isinstance(module, RANKABLE)
-        and describe_layer(layer, module) == describe_layer(layer, ranked)
+def _per_neuron_targets(
+    model: nn.Module, targets: list[Target], ranked: dict[str, Place]
+) -> list[Target]:
+    places = {
+        Place(target.module, target.name): target.layer
+        for target in targets
+        if _is_layer(Place(target.module, target.name), target.layer, ranked)
     }
-    norms = following_norms(model, layers)
-    targets: list[Target] = []
-    for module, layer in layers.items():
-        candidates = [(module, "bias")]
-        if module in norms:
-            candidates += [(norms[module], "weight"), (norms[module], "bias")]
-        targets += [
+    norms = following_norms(model, {place.module: layer for place, layer in places.items()})
+    found: list[Target] = []
+    for place, layer in places.items():
+        _refuse_shared_bias(place, layer)
+        candidates = [(place.module, place.bias)]
+        if place.module in norms:
+            norm = norms[place.module]
+            candidates += [(norm, "weight"), (norm, "bias")]
+        found += [
             Target(holder, name, layer, per_neuron=True)
             for holder, name in candidates
             if holder._parameters.get(name) is not None
         ]
-    return targets
+    return found
+
+
+def _refuse_shared_bias(place: Place, layer: str) -> None:
+    shared = "in_proj_bias"
+    if place.bias not in ("bias", shared) and place.module._parameters.get(shared) is not None:
+        raise UnsupportedNetworkError(
+            f"layer {layer!r} shares one bias with the other projections of its attention; "
+            f"pass with_norm=False"
+        )
+
+
+def _is_layer(place: Place, layer: str, ranked: dict[str, Place]) -> bool:
+    """Whether a holder of a ranked weight uses it as the ranked layer does, by neurons."""
+    if not isinstance(place.module, (*RANKABLE, nn.MultiheadAttention)):
+        return False
+    return place.describe(layer) == ranked[layer].describe(layer)
