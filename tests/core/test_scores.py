@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import oracle
 from network_prune.core.layers import Granularity
-from network_prune.core.ranking import lowest
+from network_prune.core.ranking import ScoreArray, lowest
 from network_prune.core.scores import Norm, RandomScore, fold_sum, norm_scores, parse_score
 from network_prune.errors import NetworkPruneError
 
@@ -101,5 +101,12 @@ VALUES = st.sampled_from([0.0, -0.0, 0.5, 1.0, 1e-45, 3e38])
 )
 def test_lowest_equals_the_oracle_with_ties(parts, share):
     k = int(share * sum(map(len, parts)))
-    found = lowest([np.array(part, np.float32) for part in parts], k)
-    assert [part.tolist() for part in found] == oracle.lowest(parts, k)
+    found = lowest([ScoreArray(np.array(part, np.float32)) for part in parts], k)
+    assert flags_of(found, parts) == oracle.lowest(parts, k)
+
+
+def flags_of(words: list[np.ndarray], parts: list[list[float]]) -> list[list[bool]]:
+    return [
+        np.unpackbits(word.view(np.uint8), count=len(part), bitorder="little").astype(bool).tolist()
+        for word, part in zip(words, parts, strict=True)
+    ]

@@ -184,7 +184,7 @@ NETWORKS = {
         lambda: networks.build("float64").apply(
             lambda m: nn.init.constant_(m.weight, 1e300) if isinstance(m, nn.Conv2d) else None
         ),
-        "layer '0' has weights whose l1 score is beyond float32",
+        "layer '0' has weights whose score is beyond float32",
     ),
     "StdConv2d": (std_conv, r"layer '1' \(StdConv2d\) transforms its weight before using it"),
     "StdConv2d of zeros": (zero_std_conv, r"layer '1' \(StdConv2d\) transforms its weight"),

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor
 
 from network_prune.core.layers import Granularity, Layer
-from network_prune.core.ranking import Flags
 from network_prune.core.streams import Words
 from network_prune.errors import ArgumentError, unknown_name
 
@@ -39,14 +37,6 @@ class ElementSet:
     granularity: Granularity
     layers: tuple[Layer, ...]
     words: Words
-
-    @classmethod
-    def from_flags(
-        cls, granularity: Granularity, layers: Sequence[Layer], flags: Sequence[Flags]
-    ) -> "ElementSet":
-        """Pack one flat bool array for each layer."""
-        words = np.concatenate([_pack(part) for part in flags])
-        return cls(granularity, tuple(layers), words)
 
     def __post_init__(self) -> None:
         self.words.flags.writeable = False
@@ -126,10 +116,3 @@ class ElementSet:
         if name not in places:
             raise ArgumentError(unknown_name("ranked layer", name, places))
         return places[name]
-
-
-def _pack(flags: Flags) -> Words:
-    octets = np.packbits(flags, bitorder="little")
-    padded = np.zeros(8 * word_count(len(flags)), np.uint8)
-    padded[: len(octets)] = octets
-    return padded.view("<u8").astype(np.uint64, copy=False)

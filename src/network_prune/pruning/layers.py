@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-import torch
 from torch import nn
 from torch.nn.utils import prune
 
@@ -48,7 +47,10 @@ def find_layers(
     if not candidates:
         raise UnsupportedNetworkError(_nothing_to_rank(model, layers))
     chosen = _choose(candidates, include, exclude)
-    found = [_found(name, place) for name, place in chosen.items()]
+    found = [
+        FoundLayer(place.describe(name), sound_weight(name, place))
+        for name, place in chosen.items()
+    ]
     first = {storage_key(layer.weight): layer for layer in reversed(found)}
     return [layer for layer in found if first[storage_key(layer.weight)] is layer]
 
@@ -102,12 +104,3 @@ def _choose(
     if not chosen:
         raise ArgumentError(f"exclude={list(exclude)} leaves none of {len(candidates)} layers")
     return chosen
-
-
-def _found(name: str, place: Place) -> FoundLayer:
-    weight = sound_weight(name, place)
-    if not bool(torch.isfinite(weight).all()):
-        raise UnsupportedNetworkError(
-            f"layer {name!r} has NaN or infinite weights; load sound weights before pruning"
-        )
-    return FoundLayer(place.describe(name), weight)

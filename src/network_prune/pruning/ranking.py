@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.prunable import PrunableSet
-from network_prune.core.ranking import Flags, Scores, lowest
+from network_prune.core.ranking import (
+    Magnitudes,
+    NonFiniteScoreError,
+    Part,
+    ScoreArray,
+    lowest,
+)
 from network_prune.core.scores import Norm, RandomScore, norm_scores, parse_score
-from network_prune.core.streams import random_scores
+from network_prune.core.streams import Words, random_scores
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.layers import FoundLayer, find_layers
 
@@ -63,10 +69,8 @@ def rank(
     granularity, scope = Granularity(granularity), Scope(scope)
     rule = _rule(score)
     found = find_layers(model, layers=layers, include=include, exclude=exclude)
-    specs = [item.layer for item in found]
-    scores = _score(found, granularity, rule)
-    flags = _select(scores, p_prune, scope)
-    elements = ElementSet.from_flags(granularity, specs, flags)
+    words = _select(found, _score(found, granularity, rule), p_prune, scope)
+    elements = ElementSet(granularity, tuple(item.layer for item in found), np.concatenate(words))
     name = "custom" if isinstance(rule, Mapping) else str(rule)
     return PrunableSet(elements, p_prune, name, scope)
 
@@ -82,51 +86,75 @@ def _rule(score: object) -> Norm | RandomScore | Mapping[str, Tensor]:
     )
 
 
-def _select(scores: Sequence[Scores], p_prune: float, scope: Scope) -> list[Flags]:
-    if scope is Scope.LAYER:
-        return [lowest([part], int(p_prune * len(part)))[0] for part in scores]
-    return lowest(scores, int(p_prune * sum(map(len, scores))))
+def _select(
+    found: Sequence[FoundLayer], parts: Sequence[Part], p_prune: float, scope: Scope
+) -> list[Words]:
+    """Return each layer's words of the prunable set.
+
+    Raises:
+        UnsupportedNetworkError: a score isn't finite.
+    """
+    groups = [[place] for place in range(len(parts))]
+    if scope is Scope.GLOBAL:
+        groups = [list(range(len(parts)))]
+    words: list[Words] = []
+    for group in groups:
+        k = int(p_prune * sum(len(parts[place]) for place in group))
+        try:
+            words += lowest([parts[place] for place in group], k)
+        except NonFiniteScoreError as error:
+            raise _not_finite(found[group[error.place]]) from None
+    return words
+
+
+def _not_finite(layer: FoundLayer) -> UnsupportedNetworkError:
+    name = layer.layer.name
+    if bool(torch.isfinite(layer.weight).all()):
+        return UnsupportedNetworkError(
+            f"layer {name!r} has weights whose score is beyond float32; "
+            f"scale them down before pruning"
+        )
+    return UnsupportedNetworkError(
+        f"layer {name!r} has NaN or infinite weights; load sound weights before pruning"
+    )
 
 
 def _score(
     found: Sequence[FoundLayer],
     granularity: Granularity,
     rule: Norm | RandomScore | Mapping[str, Tensor],
-) -> Sequence[Scores]:
+) -> Sequence[Part]:
+    if isinstance(rule, Norm):
+        return [_norm_scores(item, granularity, rule) for item in found]
+    for item in found:
+        if not bool(torch.isfinite(item.weight).all()):
+            raise _not_finite(item)
     specs = [item.layer for item in found]
-    if isinstance(rule, Mapping):
-        return _custom_scores(specs, granularity, rule)
     if isinstance(rule, RandomScore):
         return _random_scores(specs, granularity, rule.seed)
-    return [_norm_scores(item, granularity, rule) for item in found]
+    return _custom_scores(specs, granularity, rule)
 
 
-def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> NDArray[np.float32]:
+def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> Part:
     weight = item.layer.canonical(item.weight.detach())
-    scores = norm_scores(weight, granularity, norm)
-    if not bool(torch.isfinite(scores).all()):
-        raise UnsupportedNetworkError(
-            f"layer {item.layer.name!r} has weights whose {norm} score is beyond float32; "
-            f"scale them down before pruning"
-        )
-    return scores.flatten().cpu().numpy()
+    if granularity is Granularity.WEIGHT:
+        return Magnitudes(weight)
+    return ScoreArray(norm_scores(weight, granularity, norm).flatten().cpu().numpy())
 
 
-def _random_scores(
-    specs: Sequence[Layer], granularity: Granularity, seed: int
-) -> list[NDArray[np.float32]]:
-    parts: list[NDArray[np.float32]] = []
+def _random_scores(specs: Sequence[Layer], granularity: Granularity, seed: int) -> list[Part]:
+    parts: list[Part] = []
     first = 0
     for spec in specs:
         count = spec.element_count(granularity)
-        parts.append(random_scores(first, count, seed=seed))
+        parts.append(ScoreArray(random_scores(first, count, seed=seed)))
         first += 64 * word_count(count)
     return parts
 
 
 def _custom_scores(
     specs: Sequence[Layer], granularity: Granularity, scores: Mapping[str, Tensor]
-) -> list[NDArray[np.float64]]:
+) -> list[Part]:
     names = [spec.name for spec in specs]
     missing = [name for name in names if name not in scores]
     extra = [name for name in scores if name not in names]
@@ -135,7 +163,7 @@ def _custom_scores(
             f"score lacks the layers {missing} and has {extra}, which are not ranked; "
             f"pass one tensor for each of the {len(names)} ranked layers"
         )
-    return [_custom_score(spec, granularity, scores[spec.name]) for spec in specs]
+    return [ScoreArray(_custom_score(spec, granularity, scores[spec.name])) for spec in specs]
 
 
 def _custom_score(spec: Layer, granularity: Granularity, score: Any) -> NDArray[np.float64]:
