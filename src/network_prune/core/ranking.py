@@ -9,7 +9,8 @@ two thirds are zeros costs no more memory than any other.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from network_prune.core.streams import Words
+from network_prune.core.threads import map_in_threads, thread_count
 
 Scores = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 Octets = NDArray[np.uint8]
 
-BLOCK = 1 << 16  # scores that stay in a core's cache through all steps; whole 64-bit words
+BLOCK = 1 << 17  # scores that stay in a core's cache through all steps; whole 64-bit words
 SAMPLE = 1 << 16
 SMALL = 1 << 18  # scores that are partitioned at once
-_DEVIATIONS = 5.0
+_DEVIATIONS = 3.0
 
 
 class Part(Protocol):
@@ -33,8 +35,16 @@ class Part(Protocol):
 
     def __len__(self) -> int: ...
 
-    def blocks(self) -> Iterator[Scores]:
-        """Yield all scores in turn, ``BLOCK`` at a time; each block may overwrite the last."""
+    @property
+    def dtype(self) -> Any:
+        """NumPy's dtype of the scores."""
+        ...
+
+    def read(self, start: int, room: Scores) -> Scores:
+        """Return the scores from ``start`` on, as many as ``room`` has space for if there are.
+
+        They may lie in ``room``; no one else may write there meanwhile.
+        """
         ...
 
     def sample(self, start: int, step: int) -> Scores:
@@ -55,41 +65,44 @@ class ScoreArray:
     def __len__(self) -> int:
         return len(self.values)
 
-    def blocks(self) -> Iterator[Scores]:
-        """Yield all scores in turn."""
-        for start in range(0, len(self.values), BLOCK):
-            yield self.values[start : start + BLOCK]
+    @property
+    def dtype(self) -> Any:
+        """NumPy's dtype of the scores."""
+        return self.values.dtype
+
+    def read(self, start: int, room: Scores) -> Scores:
+        """Return the scores from ``start`` on, a view."""
+        return self.values[start : start + len(room)]
 
     def sample(self, start: int, step: int) -> Scores:
         """Return every ``step``-th score from ``start``."""
         return self.values[start::step]
 
 
-@dataclass(frozen=True)
 class Magnitudes:
-    """The absolute values of single weights, made block by block.
+    """The absolute values of single weights, float32, made where they are read.
 
-    Attributes:
-        weight: floating tensor of any shape, dtype, device and memory format.
+    Args:
+        weight: floating tensor of any shape, dtype, device and memory format; it is
+            copied only if its values don't lie in the CPU's memory in their order.
     """
 
-    weight: Tensor
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, weight: Tensor) -> None:
+        self._weights = weight.reshape(-1).cpu()
 
     def __len__(self) -> int:
-        return self.weight.numel()
+        return len(self._weights)
 
-    def blocks(self) -> Iterator[Scores]:
-        """Yield all scores in turn, float32, in the same memory."""
-        flat = self.weight.reshape(-1).cpu()
-        room = np.empty(min(BLOCK, len(self)), np.float32)
-        for start in range(0, len(self), BLOCK):
-            block = flat[start : start + BLOCK].to(torch.float32).numpy()
-            yield np.abs(block, out=room[: len(block)])
+    def read(self, start: int, room: Scores) -> Scores:
+        """Return the scores from ``start`` on, in ``room``."""
+        weights = self._weights[start : start + len(room)].to(torch.float32).numpy()
+        return np.abs(weights, out=room[: len(weights)])
 
     def sample(self, start: int, step: int) -> Scores:
-        """Return every ``step``-th score from ``start``, float32."""
-        values = self.weight.reshape(-1)[start::step]
-        return values.to("cpu", torch.float32).abs().numpy()
+        """Return every ``step``-th score from ``start``."""
+        return self._weights[start::step].to(torch.float32).abs().numpy()
 
 
 class NonFiniteScoreError(Exception):
@@ -129,6 +142,14 @@ def lowest(parts: Sequence[Part], k: int) -> list[Words]:
     return marks.words()
 
 
+class _Block(NamedTuple):
+    """Some scores of a part: which part, the first one's place there, and its bit's position."""
+
+    place: int
+    start: int
+    position: int
+
+
 class _Marks:
     """One bit for each score of all parts, each part starting at a new 64-bit word."""
 
@@ -139,13 +160,28 @@ class _Marks:
         self.first_words = [0, *np.cumsum(counts).tolist()]
         self.octets: Octets = np.zeros(8 * self.first_words[-1], np.uint8)
 
-    def blocks(self) -> Iterator[tuple[int, int, Scores]]:
-        """Yield part, position of the first bit, and scores of every block."""
+    def blocks(self) -> Iterator[_Block]:
+        """Yield all blocks in order."""
         for place, part in enumerate(self.parts):
-            position = 64 * self.first_words[place]
-            for block in part.blocks():
-                yield place, position, block
-                position += len(block)
+            for start in range(0, len(part), BLOCK):
+                yield _Block(place, start, 64 * self.first_words[place] + start)
+
+    def room(self) -> Scores:
+        """Return memory for one block's scores."""
+        longest = max(map(len, self.parts), default=0)
+        return np.empty(min(BLOCK, longest), self.parts[0].dtype)
+
+    def read(self, block: _Block, room: Scores) -> Scores:
+        """Return the scores of ``block``.
+
+        Raises:
+            NonFiniteScoreError: one is NaN or infinite.
+        """
+        scores = self.parts[block.place].read(block.start, room)
+        # NaN carries through the maximum, and no score is minus infinity.
+        if not np.isfinite(scores.max()):
+            raise NonFiniteScoreError(block.place)
+        return scores
 
     def write(self, position: int, flags: Flags) -> None:
         """Set and clear the bits from ``position`` on, a multiple of 8."""
@@ -153,9 +189,13 @@ class _Marks:
         self.octets[position // 8 : position // 8 + len(octets)] = octets
 
     def add(self, positions: NDArray[np.int64]) -> None:
-        """Set the bits at ``positions``."""
+        """Set the bits at ``positions``, which ascend."""
+        if not len(positions):
+            return
+        places = positions >> 3
         bits = np.left_shift(1, positions & 7).astype(np.uint8)
-        np.bitwise_or.at(self.octets, positions >> 3, bits)
+        first_of_octet = np.flatnonzero(np.diff(places, prepend=-1))
+        self.octets[places[first_of_octet]] |= np.bitwise_or.reduceat(bits, first_of_octet)
 
     def words(self) -> list[Words]:
         """Return each part's words."""
@@ -164,14 +204,14 @@ class _Marks:
 
 
 def _mark_at_once(marks: _Marks, k: int) -> None:
-    blocks = [(position, scores.copy()) for _, position, scores in _finite(marks)]
+    blocks, room = list(marks.blocks()), marks.room()
     if not blocks:
         return
-    flags = _lowest_of_one(np.concatenate([scores for _, scores in blocks]), k)
-    start = 0
-    for position, scores in blocks:
-        marks.write(position, flags[start : start + len(scores)])
-        start += len(scores)
+    scores = [marks.read(block, room).copy() for block in blocks]
+    flags = _lowest_of_one(np.concatenate(scores), k)
+    ends = np.cumsum([len(part) for part in scores])
+    for block, part in zip(blocks, np.split(flags, ends[:-1]), strict=True):
+        marks.write(block.position, part)
 
 
 def _lowest_of_one(scores: Scores, k: int) -> Flags:
@@ -227,53 +267,48 @@ class _Found:
     positions: NDArray[np.int64]
 
 
-def _mark_up_to(marks: _Marks, low: float, high: float) -> _Found:
+def _mark_up_to(marks: _Marks, low: Any, high: Any) -> _Found:
     """Mark the scores up to ``low`` alone and collect those between ``low`` and ``high``."""
+    blocks = list(marks.blocks())
+    run = -(-len(blocks) // thread_count())
+    runs = [blocks[start : start + run] for start in range(0, len(blocks), run)]
+    found = map_in_threads(partial(_mark_run, marks, low, high), runs)
+    return _Found(
+        sum(part.up_to_low for part in found),
+        np.concatenate([part.inside for part in found]),
+        np.concatenate([part.positions for part in found]),
+    )
+
+
+def _mark_run(marks: _Marks, low: Any, high: Any, blocks: Sequence[_Block]) -> _Found:
     up_to_low = 0
-    scores: list[Scores] = []
+    inside: list[Scores] = []
     positions: list[NDArray[np.int64]] = []
-    room = np.empty((2, BLOCK), np.bool_)
-    for _, position, block in _finite(marks):
-        at_most, below = room[:, : len(block)]
-        np.less_equal(block, low, out=at_most)
-        np.less(block, high, out=below)
+    room, flags = marks.room(), np.empty((2, BLOCK), np.bool_)
+    for block in blocks:
+        scores = marks.read(block, room)
+        at_most, between = flags[:, : len(scores)]
+        np.less_equal(scores, low, out=at_most)
         up_to_low += int(np.count_nonzero(at_most))
-        marks.write(position, at_most)
-        np.not_equal(at_most, below, out=below)
-        inside = np.flatnonzero(below)
-        scores.append(block[inside])
-        positions.append(inside + position)
-    return _Found(up_to_low, np.concatenate(scores), np.concatenate(positions))
+        marks.write(block.position, at_most)
+        np.less(scores, high, out=between)
+        places = np.flatnonzero(np.not_equal(at_most, between, out=between))
+        inside.append(scores[places])
+        positions.append(places + block.position)
+    return _Found(up_to_low, np.concatenate(inside), np.concatenate(positions))
 
 
-def _positions_of(marks: _Marks, score: float, count: int) -> NDArray[np.int64]:
+def _positions_of(marks: _Marks, score: Any, count: int) -> NDArray[np.int64]:
     """Return the positions of at most ``count`` scores equal to ``score``, the first ones."""
     found: list[NDArray[np.int64]] = []
-    for _, position, block in marks.blocks():
-        equal = np.flatnonzero(block == score)[:count]
-        found.append(equal + position)
+    room = marks.room()
+    for block in marks.blocks():
+        equal = np.flatnonzero(marks.read(block, room) == score)[:count]
+        found.append(equal + block.position)
         count -= len(equal)
         if not count:
             break
     return np.concatenate(found)
-
-
-def _finite(marks: _Marks) -> Iterator[tuple[int, int, Scores]]:
-    """Yield the blocks of ``marks``.
-
-    Raises:
-        NonFiniteScoreError: a score is NaN or infinite.
-    """
-    for place, position, block in marks.blocks():
-        if not _is_finite(block):
-            raise NonFiniteScoreError(place)
-        yield place, position, block
-
-
-def _is_finite(block: Scores) -> bool:
-    # The sum of finite scores may overflow; that of others is never finite.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(block.sum()) or np.isfinite(block).all())
 
 
 def _sorted_sample(marks: _Marks) -> Scores:

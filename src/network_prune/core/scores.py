@@ -25,7 +25,7 @@ from network_prune.errors import ArgumentError, unknown_name
 Rows = NDArray[np.float32]
 
 _SHORT = 64
-_IN_CACHE = 1 << 15
+_IN_CACHE = 1 << 17
 
 
 class Norm(StrEnum):

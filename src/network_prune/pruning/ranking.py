@@ -20,6 +20,7 @@ from network_prune.core.ranking import (
 )
 from network_prune.core.scores import Norm, RandomScore, norm_scores, parse_score
 from network_prune.core.streams import Words, random_scores
+from network_prune.core.threads import map_in_threads
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.layers import FoundLayer, find_layers
 
@@ -125,7 +126,7 @@ def _score(
     rule: Norm | RandomScore | Mapping[str, Tensor],
 ) -> Sequence[Part]:
     if isinstance(rule, Norm):
-        return [_norm_scores(item, granularity, rule) for item in found]
+        return map_in_threads(lambda item: _norm_scores(item, granularity, rule), found)
     for item in found:
         if not bool(torch.isfinite(item.weight).all()):
             raise _not_finite(item)
@@ -137,7 +138,7 @@ def _score(
 
 def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> Part:
     weight = item.layer.canonical(item.weight.detach())
-    if granularity is Granularity.WEIGHT:
+    if item.layer.element_count(granularity) == item.layer.weights:
         return Magnitudes(weight)
     return ScoreArray(norm_scores(weight, granularity, norm).flatten().cpu().numpy())
 
