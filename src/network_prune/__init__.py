@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         restore,
     )
     from network_prune.pruning.ranking import rank
+    from network_prune.pruning.redrawer import Redrawer
     from network_prune.pruning.shortcuts import (
         prune_connections,
         prune_neurons,
@@ -31,6 +32,7 @@ __all__ = [
     "NetworkPruneError",
     "PrunableSet",
     "Pruned",
+    "Redrawer",
     "evaluate",
     "load_data",
     "load_network",
@@ -49,6 +51,7 @@ _HOMES = {
     "errors": ("NetworkPruneError",),
     "pruning.pruned": ("Pruned", "make_permanent", "prune", "restore"),
     "pruning.ranking": ("rank",),
+    "pruning.redrawer": ("Redrawer",),
     "pruning.shortcuts": ("prune_connections", "prune_neurons", "prune_weights"),
     "sources.data": ("load_data",),
     "sources.networks": ("load_network",),

@@ -9,7 +9,7 @@ from torch import Tensor
 from network_prune.core.elements import ElementSet
 from network_prune.core.files import read_elements, write_elements
 from network_prune.core.layers import Granularity, Layer, Scope
-from network_prune.core.streams import bernoulli_words, check_stream_number
+from network_prune.core.streams import bernoulli_bits, check_stream_number
 from network_prune.errors import check_fraction
 
 
@@ -159,8 +159,7 @@ class PrunableSet(_Chosen):
         p_bern = check_fraction("p_bern", p_bern)
         seed = check_stream_number("seed", seed)
         index = check_stream_number("index", index)
-        words = bernoulli_words(p_bern, len(self.elements.words), seed=seed, index=index)
-        words &= self.elements.words
+        words = bernoulli_bits(p_bern, self.elements.words, seed=seed, index=index)
         elements = ElementSet(self.granularity, self.layers, words)
         return Draw(elements, p_bern, seed, index)
 

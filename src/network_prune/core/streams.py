@@ -14,11 +14,12 @@ Source of the mixer and of GAMMA: Steele, Lea and Flood, "Fast splittable
 pseudorandom number generators", OOPSLA 2014.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from network_prune.core.threads import map_in_threads
 from network_prune.errors import ArgumentError
 
 Words = NDArray[np.uint64]
@@ -30,6 +31,10 @@ SCORE: Final = 2
 _FIRST: Final = 0xBF58476D1CE4E5B9
 _SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
+
+_RUN: Final = 1 << 14
+# Before this many planes hardly a word is decided in all its bits.
+_FULL_PLANES: Final = 3
 
 
 def check_stream_number(name: str, value: object) -> int:
@@ -49,20 +54,25 @@ def stream_key(*parts: int) -> int:
     """Mix whole numbers in [0, 2**64) into one 64-bit key; their order matters."""
     key = 0
     for part in parts:
-        key = _mix_int(((key ^ part) + GAMMA) & _MASK)
+        key = _extend(key, part)
     return key
 
 
 def random_words(key: int, positions: Words) -> Words:
     """Return one random 64-bit word for each position, as an array of the same shape."""
     with np.errstate(over="ignore"):
-        words = (positions + np.uint64(1)) * np.uint64(GAMMA)
-        words += np.uint64(key)
-        words ^= words >> np.uint64(30)
-        words *= np.uint64(_FIRST)
-        words ^= words >> np.uint64(27)
-        words *= np.uint64(_SECOND)
-        words ^= words >> np.uint64(31)
+        return _words_at(key, (positions + np.uint64(1)) * np.uint64(GAMMA))
+
+
+def _words_at(key: int, steps: Words) -> Words:
+    """Return the words whose positions, plus one, times GAMMA are ``steps``."""
+    words = steps + np.uint64(key)
+    shifted = words >> np.uint64(30)
+    words ^= shifted
+    words *= np.uint64(_FIRST)
+    words ^= np.right_shift(words, np.uint64(27), out=shifted)
+    words *= np.uint64(_SECOND)
+    words ^= np.right_shift(words, np.uint64(31), out=shifted)
     return words
 
 
@@ -85,24 +95,47 @@ def bernoulli_words(p: float, count: int, *, seed: int, index: int) -> Words:
     Returns:
         uint64 array [count].
     """
-    positions = np.arange(count, dtype=np.uint64)
-    less = np.zeros(count, np.uint64)
+    return bernoulli_bits(p, np.full(count, _MASK, np.uint64), seed=seed, index=index)
+
+
+def bernoulli_bits(p: float, among: Words, *, seed: int, index: int) -> Words:
+    """Draw as `bernoulli_words` does, for the positions alone whose bit is set in ``among``.
+
+    Returns:
+        uint64 array like ``among``: its bits that were drawn, a subset.
+    """
     if p >= 1.0:
-        return ~less
-    undecided = ~less
-    open_words = slice(None)
-    for plane, digit in enumerate(_binary_digits(p)):
-        words = random_words(stream_key(DRAW, seed, index, plane), positions[open_words])
-        still = undecided[open_words]
-        if digit:
-            less[open_words] |= still & ~words
-            undecided[open_words] = still & words
-        else:
-            undecided[open_words] = still & ~words
-        if plane >= 7:
-            open_words = np.flatnonzero(undecided)
-            if not open_words.size:
-                break
+        return among.copy()
+    digits = _binary_digits(p)
+    key = stream_key(DRAW, seed, index)
+    runs = [slice(start, start + _RUN) for start in range(0, len(among), _RUN)]
+
+    def draw(run: slice) -> Words:
+        return _draw_run(digits, key, among[run], run.start)
+
+    return np.concatenate([np.zeros(0, np.uint64), *map_in_threads(draw, runs)])
+
+
+def _draw_run(digits: list[int], key: int, among: Words, first: int) -> Words:
+    """Draw for some words in a row, few enough to stay in a core's cache."""
+    with np.errstate(over="ignore"):
+        steps = np.arange(first + 1, first + 1 + len(among), dtype=np.uint64) * np.uint64(GAMMA)
+        less = np.zeros(len(among), np.uint64)
+        places: Any = slice(None)
+        undecided = among
+        for plane, digit in enumerate(digits):
+            words = _words_at(_extend(key, plane), steps)
+            if digit:
+                less[places] |= undecided & ~words
+                undecided = undecided & words
+            else:
+                undecided = undecided & ~words
+            if plane >= _FULL_PLANES:
+                is_open = np.flatnonzero(undecided)
+                if not len(is_open):
+                    break
+                places = is_open if isinstance(places, slice) else places[is_open]
+                steps, undecided = steps[is_open], undecided[is_open]
     return less
 
 
@@ -115,6 +148,10 @@ def random_scores(first: int, count: int, *, seed: int) -> NDArray[np.float32]:
     positions = np.arange(first, first + count, dtype=np.uint64)
     words = random_words(stream_key(SCORE, seed), positions)
     return (words >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def _extend(key: int, part: int) -> int:
+    return _mix_int(((key ^ part) + GAMMA) & _MASK)
 
 
 def _mix_int(z: int) -> int:

@@ -9,6 +9,7 @@ from torch.nn.utils import prune
 
 from network_prune.core.layers import Layer
 from network_prune.errors import ArgumentError, StateError, UnsupportedNetworkError, unknown_name
+from network_prune.pruning.held import is_held
 from network_prune.pruning.places import RANKABLE, Place, find_places, storage_key
 from network_prune.pruning.soundness import sound_weight
 
@@ -62,6 +63,10 @@ def check_not_pruned(model: nn.Module) -> None:
             raise StateError(
                 f"layer {name!r} is pruned already; call network_prune.restore(model), "
                 "make_permanent(model) or torch.nn.utils.prune.remove first"
+            )
+        if any(is_held(p) for p in module._parameters.values() if p is not None):
+            raise StateError(
+                f"layer {name!r} is pruned in place by a Redrawer; call its restore() first"
             )
 
 

@@ -1,0 +1,218 @@
+"""Draw after draw in the weights' own memory: the fastest way to evaluate many."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from network_prune.core.elements import ElementSet
+from network_prune.core.prunable import Draw, PrunableSet
+from network_prune.core.streams import bernoulli_bits, check_stream_number
+from network_prune.core.threads import map_in_threads, thread_count
+from network_prune.errors import StateError, check_fraction
+from network_prune.pruning.held import hold, release
+from network_prune.pruning.inplace import Piece, pieces_of
+from network_prune.pruning.layers import check_not_pruned
+from network_prune.pruning.targets import Target, find_targets
+
+# Starting threads takes as long as writing some ten thousand weights.
+_WORTH_THREADS = 1 << 17
+
+
+class Redrawer:
+    """Prunes a network in place, one draw after the other, and restores it bit for bit.
+
+    The network stays as it is until the first `redraw`. Nothing is registered on its
+    modules: the weights themselves change, over the prunable elements only, whose values
+    are kept aside meanwhile. Leaving it as a context restores the network.
+
+    A gradient graph that was built under one draw can't be used under the next: its
+    backward raises PyTorch's error about a tensor modified in place. For training use
+    `prune`.
+
+    Args:
+        model: the network that ``prunable`` was ranked on, or one of the same shapes.
+        prunable: what `rank` returned.
+        p_bern: probability in [0, 1] that a prunable element is pruned.
+        seed: integer in [0, 2**64) that names the draws.
+
+    Attributes:
+        model: the network.
+        prunable: the prunable set.
+        p_bern: the probability.
+        seed: the seed.
+        index: the present draw; None before the first and after restoring.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+        StateError: the network is pruned already.
+        UnsupportedNetworkError: the network's layers aren't those of ``prunable``.
+
+    Source: arXiv 2208.08677, section 3.2.
+    """
+
+    def __init__(
+        self, model: nn.Module, prunable: PrunableSet, *, p_bern: float, seed: int = 0
+    ) -> None:
+        self.p_bern = check_fraction("p_bern", p_bern)
+        self.seed = check_stream_number("seed", seed)
+        self.index: int | None = None
+        self.model = model
+        self.prunable = prunable
+        check_not_pruned(model)
+        self._weights = [_Held(target) for target in find_targets(model, prunable, False)]
+        self._pieces = list(_find_entries(self._weights, prunable.elements))
+        self._lock = threading.Lock()
+        self._next = 0
+
+    @property
+    def draw(self) -> Draw | None:
+        """The present draw, which holds the masks; None where ``index`` is None."""
+        if self.index is None:
+            return None
+        return self.prunable.draw(p_bern=self.p_bern, seed=self.seed, index=self.index)
+
+    def redraw(self, index: int | None = None) -> None:
+        """Write another draw into the network; an interruption leaves the network restored.
+
+        Args:
+            index: which draw of the seed; by default the one after the last, 0 at first.
+
+        Raises:
+            ArgumentError: ``index`` isn't in [0, 2**64).
+            StateError: a weight was changed, moved or exchanged by other means meanwhile.
+        """
+        with self._lock:
+            index = self._next if index is None else check_stream_number("index", index)
+            for weight in self._weights:
+                weight.check()
+            words = bernoulli_bits(
+                self.p_bern, self.prunable.elements.words, seed=self.seed, index=index
+            )
+            octets = words.astype("<u8", copy=False).view(np.uint8)
+            if self.index is None:
+                check_not_pruned(self.model)
+                hold(weight.parameter for weight in self._weights)
+            try:
+                self._run(lambda entry: entry.piece.write(octets[entry.octets]))
+            except BaseException:
+                self._put_back()
+                raise
+            self._mark_written()
+            self.index, self._next = index, (index + 1) % 2**64
+
+    def restore(self) -> None:
+        """Put every weight back: the network is exactly what it was. Twice does no harm.
+
+        Raises:
+            StateError: a weight was changed, moved or exchanged by other means meanwhile; the
+                pruned values of all weights but this one are back.
+        """
+        with self._lock:
+            if self.index is None:
+                return
+            changed = [weight for weight in self._weights if not weight.is_untouched()]
+            self._pieces = [e for e in self._pieces if e.weight not in changed]
+            self._put_back()
+            for weight in changed:
+                weight.check()
+
+    def __enter__(self) -> "Redrawer":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.restore()
+
+    def _put_back(self) -> None:
+        self._run(lambda entry: entry.piece.restore())
+        self._mark_written()
+        release(weight.parameter for weight in self._weights)
+        self.index = None
+
+    def _run(self, work: Callable[["_Entry"], None]) -> None:
+        """Do ``work`` on every piece, on several threads where there is enough of it."""
+        weights = sum(entry.piece.weights for entry in self._pieces)
+        threads = thread_count() if weights > _WORTH_THREADS else 1
+        runs = [self._pieces[thread::threads] for thread in range(threads)]
+
+        def work_through(run: list[_Entry]) -> None:
+            for entry in run:
+                work(entry)
+
+        map_in_threads(work_through, runs)
+
+    def _mark_written(self) -> None:
+        """Let autograd know that the weights changed, and know it from others' changes."""
+        for weight in self._weights:
+            weight.count_write()
+        for weight in self._weights:
+            weight.remember()
+
+
+class _Held:
+    """A Parameter that holds a ranked weight, as it was when we last looked."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        parameter = target.module._parameters[target.name]
+        assert parameter is not None, "targets are Parameters"
+        self.parameter: Tensor = parameter
+        self.remember()
+
+    def remember(self) -> None:
+        """Take the present state as ours."""
+        self._state = _state(self.parameter)
+
+    def count_write(self) -> None:
+        """Raise the version by which autograd refuses graphs of older values."""
+        if not self.parameter.is_inference():
+            torch.autograd.graph.increment_version(self.parameter)
+
+    def is_untouched(self) -> bool:
+        """Whether it is the module's Parameter still, with the values that we left there."""
+        holds = self.target.module._parameters.get(self.target.name)
+        return holds is self.parameter and _state(self.parameter) == self._state
+
+    def check(self) -> None:
+        """Raise a StateError unless `is_untouched`."""
+        if not self.is_untouched():
+            raise StateError(
+                f"the weight of layer {self.target.layer!r} was changed, moved or exchanged since "
+                "the Redrawer last wrote it; load the weights you want and make a new Redrawer"
+            )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A piece of a weight, and where its bits stand among the octets of the whole network."""
+
+    weight: _Held
+    piece: Piece
+    octets: slice
+
+
+def _find_entries(weights: list[_Held], elements: ElementSet) -> Iterator[_Entry]:
+    octets = elements.words.astype("<u8", copy=False).view(np.uint8)
+    first = {weight.target.layer: weight for weight in reversed(weights)}
+    for layer, span in zip(elements.layers, elements.spans, strict=True):
+        weight, start = first[layer.name], 8 * span.start
+        prunable = octets[start : 8 * span.stop]
+        parameter = weight.parameter.detach()
+        for piece in pieces_of(parameter, layer, elements.granularity, prunable):
+            own = slice(start + piece.octets.start, start + min(piece.octets.stop, len(prunable)))
+            yield _Entry(weight, piece, own)
+
+
+def _state(weight: Tensor) -> tuple[Any, ...]:
+    version = 0 if weight.is_inference() else weight._version
+    return (weight.data_ptr(), version, weight.dtype, weight.device, weight.stride())
