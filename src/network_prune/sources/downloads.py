@@ -81,7 +81,7 @@ def fetch_url(url: str) -> Path:
     if path.exists():
         return path
     remedy = f"put the file into {folder} or pass --weights FILE"
-    _check_reachable(url, path.name, remedy)
+    check_reachable(url, path.name, remedy)
     # torchvision's names end in the first digits of the file's hash: name-0123abcd.pth.
     tail = path.stem.rpartition("-")[2]
     prefix = tail if len(tail) >= 8 and all(c in "0123456789abcdef" for c in tail) else None
@@ -89,7 +89,7 @@ def fetch_url(url: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
     except (OSError, RuntimeError) as error:
-        raise RunError(f"can't download {path.name} ({_reason(error)}); {remedy}") from error
+        raise RunError(f"can't download {path.name} ({reason(error)}); {remedy}") from error
     return path
 
 
@@ -114,7 +114,7 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     remedy = f"fill the cache {cache} on a machine that is online, or pass --weights FILE"
     # The hub's own client retries for half a minute before it says that it is offline.
     url = huggingface_hub.hf_hub_url(repository, names[0], revision=revision or None)
-    _check_reachable(url, what, remedy)
+    check_reachable(url, what, remedy)
     for name in names:
         try:
             return Path(
@@ -125,11 +125,11 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
         except EntryNotFoundError:
             continue
         except (OSError, RuntimeError, ValueError) as error:
-            raise RunError(f"can't download {what} ({_reason(error)}); {remedy}") from error
+            raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
     raise RunError(f"can't download {what} (no such file there); {remedy}")
 
 
-def _check_reachable(url: str, what: str, remedy: str) -> None:
+def check_reachable(url: str, what: str, remedy: str) -> None:
     """Fail within seconds where the download itself would wait for minutes.
 
     Raises:
@@ -141,14 +141,16 @@ def _check_reachable(url: str, what: str, remedy: str) -> None:
     except urllib.error.HTTPError as answer:
         answer.close()
     except (OSError, ValueError) as error:
-        raise RunError(f"can't download {what} ({_reason(error)}); {remedy}") from error
+        raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
+    """Return why a download failed, short and on one line."""
+    text = str(error)
+    if isinstance(error, TimeoutError):
+        text = "no connection: timed out"
     if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
         cause = error.reason
-        text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-        return f"no connection: {text}"
-    if isinstance(error, TimeoutError):
-        return "no connection: timed out"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        known = cause.strerror if isinstance(cause, OSError) else None
+        text = f"no connection: {known or cause}"
+    return " ".join(text.split())[:200] or type(error).__name__
