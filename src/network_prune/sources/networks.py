@@ -20,6 +20,7 @@ from network_prune.sources.python_callable import (
 from network_prune.sources.timm_networks import open_timm
 from network_prune.sources.torch_hub import open_torch_hub
 from network_prune.sources.torchvision_networks import open_torchvision
+from network_prune.sources.transformers_networks import open_transformers
 from network_prune.sources.weights import hash_weights, is_weights_file, load_weights
 
 SEED = 0
@@ -81,6 +82,11 @@ FORMS: tuple[Form, ...] = (
     Form("digits", lambda name: name == "digits", _open_digits),
     Form("timm:NAME", lambda name: name.startswith("timm:"), open_timm),
     Form(
+        "hf:ORG/NAME[@REVISION] or hf:FOLDER",
+        lambda name: name.startswith("hf:"),
+        open_transformers,
+    ),
+    Form(
         "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY",
         lambda name: name.startswith("hub:"),
         open_torch_hub,
@@ -101,8 +107,11 @@ def load_network(
 
     Args:
         spec: ``digits`` (embedded), a torchvision name such as ``resnet18``,
-            ``timm:NAME`` or ``timm:NAME.TAG``, or ``file.py:callable``, which runs
-            the code in that file and calls the callable without arguments.
+            ``timm:NAME`` or ``timm:NAME.TAG``, transformers' ``hf:ORG/NAME[@REVISION]``
+            or ``hf:FOLDER``, torch.hub's ``hub:OWNER/REPO[:REF]:ENTRY`` or
+            ``hub:FOLDER:ENTRY``, ``file.py:callable`` or ``package.module:callable``.
+            The last three run the code that they name; callables are called
+            without arguments.
         weights: ``default`` for the published weights (torchvision's
             IMAGENET1K_V1 where it exists), ``none`` for random weights (always
             the same), the name of published weights, or a safetensors or torch
