@@ -116,11 +116,12 @@ def _edges(size: Any) -> dict[str, int]:
 
 def _normalisation(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and std of values in [0, 1] that give what the processor gives."""
-    given = processor.image_mean
+    # Some processors never normalise, and then have no such settings.
+    given = getattr(processor, "image_mean", None)
     channels = len(given) if isinstance(given, Sequence) else 3
     mean, std = (0.0,) * channels, (1.0,) * channels
-    spread = _each(processor.image_std, channels)
-    if processor.do_normalize:
+    spread = _each(getattr(processor, "image_std", None), channels)
+    if getattr(processor, "do_normalize", False):
         mean, std = _each(given, channels), spread
     if getattr(processor, "include_top", False):
         std = tuple(value * again for value, again in zip(std, spread, strict=True))
@@ -148,9 +149,11 @@ def _check(processor: Any, preprocessing: Preprocessing, flips: bool) -> None:
     transform = preprocessing.transform()
     generator = np.random.default_rng(0)
     for width, height in _TRIALS:
-        pixels = generator.integers(0, 256, (height, width, 3), np.uint8)
-        image = Image.fromarray(pixels).convert("L" if preprocessing.channels == 1 else "RGB")
-        result: Mapping[str, Any] = processor(images=image, return_tensors="pt")
+        pixels = generator.integers(0, 256, (height, width, preprocessing.channels), np.uint8)
+        image = Image.fromarray(pixels.squeeze())
+        result: Mapping[str, Any] = processor(
+            images=pixels, input_data_format="channels_last", return_tensors="pt"
+        )
         theirs: Any = result["pixel_values"][0]
         theirs = theirs.flip(0) if flips else theirs
         ours = transform(image)

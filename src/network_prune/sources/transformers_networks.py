@@ -139,12 +139,17 @@ def _read_config(place: Place) -> tuple[Any, Any]:
     path = place.find((CONFIG,))
     if path is None:
         raise SourceError(f"{place.name} has no {CONFIG}; pass what save_pretrained wrote")
-    _check_config(path, place)
+    content = _check_config(path, place)
     try:
         config: Any = transformers.AutoConfig.from_pretrained(
             path.parent, trust_remote_code=False, local_files_only=True
         )
     except Exception as error:
+        if "auto_map" in content:
+            raise SourceError(
+                f"{place.name} needs code of its own (auto_map in {CONFIG}), which is never run; "
+                "make the network with file.py:callable"
+            ) from error
         raise SourceError(f"{place.name} can't be loaded: {one_line(error)}") from error
     if type(config) not in CLASSIFIERS:
         raise SourceError(
@@ -156,13 +161,13 @@ def _read_config(place: Place) -> tuple[Any, Any]:
     return config, next((kind for kind in kinds if kind.__name__ in wanted), kinds[0])
 
 
-def _check_config(path: Path, place: Place) -> None:
+def _check_config(path: Path, place: Place) -> dict[str, Any]:
     try:
         content: Any = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} can't be read as JSON ({one_line(error)})") from error
     if "model_type" in content:
-        return
+        return content
     if "architecture" in content and "pretrained_cfg" in content:
         name = Path(place.name.removeprefix("hf:").partition("@")[0]).name
         raise SourceError(f"{place.name} is a network of timm; pass timm:{name}")
