@@ -6,10 +6,10 @@ from io import BytesIO
 import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from network_prune.errors import RunError
-from network_prune.sources.downloads import fetch_from_hub, fetch_url
+from network_prune.sources.downloads import fetch_from_hub, fetch_url, find_on_hub
 from network_prune.sources.networks import load_network
 
 URL = "https://weights.invalid/models/net-0123abcd.pth"
@@ -116,3 +116,31 @@ def test_the_hubs_errors_are_one_clear_line(online, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(RunError, match=r"\(disk full\); fill the cache .*hub"):
         fetch_from_hub("owner/net", ("a.bin",))
+
+
+def test_a_file_that_the_hub_lacks_is_no_error_where_it_may_be_missing(online, monkeypatch):
+    def download(*_, **__):
+        raise EntryNotFoundError("no such entry")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    assert find_on_hub("owner/net", ("a.json", "b.json"), instead="give up") is None
+
+
+def test_a_file_that_is_known_to_be_missing_needs_no_connection(offline):
+    commit = "c0ffee" + "0" * 34
+    lacking = offline / "hub" / "models--owner--net" / ".no_exist" / commit
+    lacking.mkdir(parents=True)
+    (lacking / "a.json").touch()
+    (lacking.parents[1] / "snapshots" / commit).mkdir(parents=True)
+    assert find_on_hub(f"owner/net@{commit}", ("a.json",), instead="give up") is None
+    with pytest.raises(RunError, match=r"b\.json of owner/net \(Name or service not known\); fill"):
+        find_on_hub(f"owner/net@{commit}", ("b.json",), instead="give up")
+
+
+def test_a_connection_lost_on_the_way_isnt_taken_for_a_missing_file(online, monkeypatch):
+    def download(*_, **__):
+        raise LocalEntryNotFoundError("connection\nlost")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    with pytest.raises(RunError, match=r"\(connection lost\); .* online, or give up$"):
+        find_on_hub("owner/net", ("a.json",), instead="give up")

@@ -188,7 +188,7 @@ def test_timm_weights_come_from_the_cache_with_their_preprocessing(offline, monk
         ("resnt18", "default", "unknown network 'resnt18'; did you mean resnet18"),
         ("digit", "default", "did you mean digits"),
         ("fcn_resnet50", "none", "unknown network 'fcn_resnet50'"),
-        ("hf:x", "default", "unknown kind of network 'hf:x'; pass one of: digits, timm:NAME"),
+        ("gs:x/y", "default", "unknown kind of network .gs:x/y.; pass one of: digits, timm:NAME"),
         ("timm:resnt50", "none", "unknown timm network 'resnt50'; did you mean resnet50"),
         ("timm:resnet50.a9", "default", "unknown timm network 'resnet50.a9'; did you mean"),
         (

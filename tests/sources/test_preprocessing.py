@@ -131,6 +131,7 @@ def test_transforms_can_be_sent_to_workers():
         ({"crop": 300}, "crop=300 is larger than resize=256.*pass resize=300"),
         ({"interpolation": "cubic"}, "unknown interpolation 'cubic'; did you mean bicubic"),
         ({"crop_mode": "border"}, "unknown crop_mode 'border'.*pass one of center, squash"),
+        ({"crop_rounding": "up"}, "unknown crop_rounding 'up'.*pass one of even, down"),
         ({"size": 3}, "unknown preprocessing option 'size'.*pass one of resize"),
         ({"mean": (0.5,)}, "mean has 1 values and std 3"),
         ({"mean": (0.5, 0.5), "std": (1, 1)}, "mean has 2 values"),

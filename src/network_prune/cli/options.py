@@ -10,8 +10,10 @@ NETWORK, DATA, PRUNING, RUNNING, OUTPUT = "Network", "Data", "Pruning", "Running
 Arch = Annotated[
     str,
     typer.Option(
-        help="digits (embedded), a torchvision name such as resnet18, timm:NAME, or "
-        "FILE.py:CALLABLE, which runs that file's code.",
+        help="digits (embedded), a torchvision name such as resnet18, timm:NAME, "
+        "hf:ORG/NAME[@REVISION] or hf:FOLDER (transformers), or one that runs the code it names: "
+        "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, "
+        "PACKAGE.MODULE:CALLABLE.",
         rich_help_panel=NETWORK,
     ),
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from network_prune.sources.preprocessing import Preprocessing
+from network_prune.sources.preprocessing import Incomplete, Preprocessing
 from network_prune.sources.weights import State
 
 
@@ -21,7 +21,7 @@ class Published:
 
     model: nn.Module
     weights: str
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | Incomplete
 
 
 def unchanged(state: State) -> State:
@@ -43,7 +43,7 @@ class Architecture:
 
     blank: Callable[[], nn.Module] | None
     published: Callable[[str | None], Published]
-    preprocessing: Callable[[nn.Module], Preprocessing]
+    preprocessing: Callable[[nn.Module], Preprocessing | Incomplete]
     adapt: Callable[[State], State] = unchanged
 
 

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -81,7 +82,7 @@ def fetch_url(url: str) -> Path:
     if path.exists():
         return path
     remedy = f"put the file into {folder} or pass --weights FILE"
-    _check_reachable(url, path.name, remedy)
+    check_reachable(url, path.name, remedy)
     # torchvision's names end in the first digits of the file's hash: name-0123abcd.pth.
     tail = path.stem.rpartition("-")[2]
     prefix = tail if len(tail) >= 8 and all(c in "0123456789abcdef" for c in tail) else None
@@ -89,7 +90,7 @@ def fetch_url(url: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
     except (OSError, RuntimeError) as error:
-        raise RunError(f"can't download {path.name} ({_reason(error)}); {remedy}") from error
+        raise RunError(f"can't download {path.name} ({reason(error)}); {remedy}") from error
     return path
 
 
@@ -99,37 +100,58 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     Raises:
         RunError: none is in the local cache, and none can be downloaded.
     """
+    remedy = _fill_cache("pass --weights FILE")
+    found = find_on_hub(repository, names, instead="pass --weights FILE")
+    if found is None:
+        what = f"{names[0]} of {repository.partition('@')[0]}"
+        raise RunError(f"can't download {what} (no such file there); {remedy}")
+    return found
+
+
+def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Path | None:
+    """Return the first of the files ``names`` that ``repository`` has, None if it has none.
+
+    Args:
+        repository: ``OWNER/NAME``, with ``@REVISION`` if asked.
+        names: files in it; those that aren't in the local cache are downloaded.
+        instead: what errors say can be done instead of filling the cache.
+
+    Raises:
+        RunError: none is in the local cache, and they can't be asked for.
+    """
     import huggingface_hub
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repository, _, revision = repository.partition("@")
-    cache = _hub_cache()
-    for name in names:
-        cached = huggingface_hub.try_to_load_from_cache(
-            repository, name, cache_dir=cache, revision=revision or None
-        )
-        if isinstance(cached, str):
-            return Path(cached)
+    where: dict[str, Any] = {"cache_dir": _hub_cache(), "revision": revision or None}
+    found = [huggingface_hub.try_to_load_from_cache(repository, name, **where) for name in names]
+    cached = next((path for path in found if isinstance(path, str)), None)
+    if cached is not None:
+        return Path(cached)
+    # What isn't None says that the repository is known to lack the file.
+    if None not in found:
+        return None
     what = f"{names[0]} of {repository}"
-    remedy = f"fill the cache {cache} on a machine that is online, or pass --weights FILE"
+    remedy = _fill_cache(instead)
     # The hub's own client retries for half a minute before it says that it is offline.
     url = huggingface_hub.hf_hub_url(repository, names[0], revision=revision or None)
-    _check_reachable(url, what, remedy)
+    check_reachable(url, what, remedy)
     for name in names:
         try:
-            return Path(
-                huggingface_hub.hf_hub_download(
-                    repository, name, cache_dir=cache, revision=revision or None
-                )
-            )
-        except EntryNotFoundError:
-            continue
+            return Path(huggingface_hub.hf_hub_download(repository, name, **where))
+        except EntryNotFoundError as error:
+            if isinstance(error, LocalEntryNotFoundError):
+                raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
         except (OSError, RuntimeError, ValueError) as error:
-            raise RunError(f"can't download {what} ({_reason(error)}); {remedy}") from error
-    raise RunError(f"can't download {what} (no such file there); {remedy}")
+            raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
+    return None
 
 
-def _check_reachable(url: str, what: str, remedy: str) -> None:
+def _fill_cache(instead: str) -> str:
+    return f"fill the cache {_hub_cache()} on a machine that is online, or {instead}"
+
+
+def check_reachable(url: str, what: str, remedy: str) -> None:
     """Fail within seconds where the download itself would wait for minutes.
 
     Raises:
@@ -141,14 +163,16 @@ def _check_reachable(url: str, what: str, remedy: str) -> None:
     except urllib.error.HTTPError as answer:
         answer.close()
     except (OSError, ValueError) as error:
-        raise RunError(f"can't download {what} ({_reason(error)}); {remedy}") from error
+        raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
+    """Return why a download failed, short and on one line."""
+    text = str(error)
+    if isinstance(error, TimeoutError):
+        text = "no connection: timed out"
     if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
         cause = error.reason
-        text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-        return f"no connection: {text}"
-    if isinstance(error, TimeoutError):
-        return "no connection: timed out"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        known = cause.strerror if isinstance(cause, OSError) else None
+        text = f"no connection: {known or cause}"
+    return " ".join(text.split())[:200] or type(error).__name__

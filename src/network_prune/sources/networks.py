@@ -11,9 +11,16 @@ from network_prune.errors import SourceError
 from network_prune.sources import digits
 from network_prune.sources.architecture import Architecture, Published, one_line
 from network_prune.sources.preprocessing import Preprocessing
-from network_prune.sources.python_file import open_python_file
+from network_prune.sources.python_callable import (
+    mistyped_prefix,
+    names_python_module,
+    open_python_file,
+    open_python_module,
+)
 from network_prune.sources.timm_networks import open_timm
+from network_prune.sources.torch_hub import open_torch_hub
 from network_prune.sources.torchvision_networks import open_torchvision
+from network_prune.sources.transformers_networks import open_transformers
 from network_prune.sources.weights import hash_weights, is_weights_file, load_weights
 
 SEED = 0
@@ -74,7 +81,18 @@ def _open_digits(name: str) -> Architecture:
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda name: name == "digits", _open_digits),
     Form("timm:NAME", lambda name: name.startswith("timm:"), open_timm),
+    Form(
+        "hf:ORG/NAME[@REVISION] or hf:FOLDER",
+        lambda name: name.startswith("hf:"),
+        open_transformers,
+    ),
+    Form(
+        "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY",
+        lambda name: name.startswith("hub:"),
+        open_torch_hub,
+    ),
     Form("file.py:callable", lambda name: ".py:" in name, open_python_file),
+    Form("package.module:callable", names_python_module, open_python_module),
     Form("a torchvision name such as resnet18", lambda name: ":" not in name, open_torchvision),
 )
 
@@ -89,8 +107,11 @@ def load_network(
 
     Args:
         spec: ``digits`` (embedded), a torchvision name such as ``resnet18``,
-            ``timm:NAME`` or ``timm:NAME.TAG``, or ``file.py:callable``, which runs
-            the code in that file and calls the callable without arguments.
+            ``timm:NAME`` or ``timm:NAME.TAG``, transformers' ``hf:ORG/NAME[@REVISION]``
+            or ``hf:FOLDER``, torch.hub's ``hub:OWNER/REPO[:REF]:ENTRY`` or
+            ``hub:FOLDER:ENTRY``, ``file.py:callable`` or ``package.module:callable``.
+            The last three run the code that they name; callables are called
+            without arguments.
         weights: ``default`` for the published weights (torchvision's
             IMAGENET1K_V1 where it exists), ``none`` for random weights (always
             the same), the name of published weights, or a safetensors or torch
@@ -108,7 +129,10 @@ def load_network(
     form = next((form for form in FORMS if form.accepts(spec)), None)
     if form is None:
         shown = ", ".join(form.shown for form in FORMS)
-        raise SourceError(f"unknown kind of network {spec!r}; pass one of: {shown}")
+        hint = mistyped_prefix(spec)
+        raise SourceError(
+            f"unknown kind of network {spec!r}; {hint + ' ' if hint else ''}pass one of: {shown}"
+        )
     # Random weights are the same in every run, and the caller's random state stays untouched.
     # The first forward pass may make some: that of lazy layers.
     with torch.random.fork_rng(devices=[]):

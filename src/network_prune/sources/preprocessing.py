@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 CROP_MODES = ("center", "squash")
+CROP_ROUNDINGS = ("even", "down")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 # PIL clips other modes (16-bit, float) to 0..255 on conversion, which turns pictures white.
 _READABLE_MODES = frozenset(
@@ -39,6 +41,9 @@ class Preprocessing:
             number of channels: 1 converts pictures to grey, 3 to RGB.
         std: what each channel is divided by.
         crop_mode: ``center`` keeps the picture's proportions, ``squash`` doesn't.
+        crop_rounding: where the crop starts if half a pixel is left over: at the
+            ``even`` neighbour, as torchvision and timm do, or ``down``, as
+            transformers does.
 
     Raises:
         ArgumentError: when made with a value outside these.
@@ -50,11 +55,13 @@ class Preprocessing:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     crop_mode: str = "center"
+    crop_rounding: str = "even"
 
     def __post_init__(self) -> None:
         _check_sizes(self.resize, self.crop)
         check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         check_choice("crop_mode", self.crop_mode, CROP_MODES)
+        check_choice("crop_rounding", self.crop_rounding, CROP_ROUNDINGS)
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         _check_normalisation(self.mean, self.std)
@@ -94,10 +101,40 @@ class Preprocessing:
         mean = " ".join(f"{value:.6g}" for value in self.mean)
         std = " ".join(f"{value:.6g}" for value in self.std)
         resize = "resize" if self.crop_mode == "center" else "squash to"
+        crop = f"{self.crop} rounded down" if self.crop_rounding == "down" else f"{self.crop}"
         return (
-            f"{resize} {self.resize} {self.interpolation}, centre crop {self.crop}, "
+            f"{resize} {self.resize} {self.interpolation}, centre crop {crop}, "
             f"mean {mean}, std {std}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A preprocessing that isn't known in full: the call has to say the rest.
+
+    Attributes:
+        reason: why it isn't known, for people.
+        missing: the fields that the call has to say.
+        known: the other fields.
+    """
+
+    reason: str
+    missing: tuple[str, ...]
+    known: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+
+    def replace(self, **changes: Any) -> Preprocessing:
+        """Return the preprocessing with the fields in ``changes``; None says nothing.
+
+        Raises:
+            SourceError: a field that is missing isn't said.
+            ArgumentError: a name or value isn't allowed.
+        """
+        missing = [name for name in self.missing if changes.get(name) is None]
+        if missing:
+            options = " ".join(f"--{name}" for name in missing)
+            raise SourceError(f"{self.reason}; say what the network takes with {options}")
+        given = {name: value for name, value in changes.items() if value is not None}
+        return Preprocessing().replace(**{**self.known, **given})
 
 
 class Transform:
@@ -116,7 +153,9 @@ class Transform:
                     side if preprocessing.crop_mode == "center" else (side, side),
                     interpolation=InterpolationMode(preprocessing.interpolation),
                 ),
-                transforms.CenterCrop(preprocessing.crop),
+                transforms.CenterCrop(preprocessing.crop)
+                if preprocessing.crop_rounding == "even"
+                else partial(_crop_rounding_down, preprocessing.crop),
                 transforms.PILToTensor(),
                 transforms.ConvertImageDtype(torch.float32),
                 transforms.Normalize(preprocessing.mean, preprocessing.std),
@@ -133,6 +172,11 @@ class Transform:
 
     def __repr__(self) -> str:
         return f"Transform({self.preprocessing})"
+
+
+def _crop_rounding_down(side: int, image: Image.Image) -> Image.Image:
+    top, left = (image.height - side) // 2, (image.width - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def convert(image: Image.Image, mode: str) -> Image.Image:

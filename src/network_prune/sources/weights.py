@@ -74,7 +74,7 @@ def load_weights(
         SourceError: the file can't be read, or names or shapes differ from the network's.
     """
     state = adapt(read_weights(path))
-    problems = _differences(model.state_dict(), state)
+    problems = differences(model.state_dict(), state)
     if problems:
         raise SourceError(f"{path} doesn't fit the network: {'; '.join(problems)}")
     # Files without version marks would be read as the oldest layout; the check above shows
@@ -171,7 +171,8 @@ def _strip_prefixes(state: State) -> State:
         state = {name.removeprefix(prefix): value for name, value in state.items()}
 
 
-def _differences(wanted: Mapping[str, Any], given: State) -> list[str]:
+def differences(wanted: Mapping[str, Any], given: State) -> list[str]:
+    """Return what keeps the weights ``given`` from fitting a state dict, in words."""
     tensors = {name: value for name, value in wanted.items() if isinstance(value, Tensor)}
     # Files older than this counter lack it, and it has no bearing on evaluation.
     missing = [

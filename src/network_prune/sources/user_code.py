@@ -1,0 +1,172 @@
+"""Python code that a user names: found, run, called, with one line where it fails."""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from network_prune.errors import SourceError, unknown_name
+from network_prune.sources.architecture import one_line
+from network_prune.sources.preprocessing import Preprocessing, from_timm
+
+# Which folder each module of a user's code was imported from.
+_origins: dict[str, Path] = {}
+
+
+@contextmanager
+def importable(folder: Path) -> Generator[None]:
+    """Import modules from ``folder`` first meanwhile, as Python does for a script in it.
+
+    Two folders may each have a ``models.py``: modules that another folder gave
+    are forgotten if this one has its own of that name.
+    """
+    folder = folder.resolve()
+    _forget_namesakes(folder)
+    importlib.invalidate_caches()
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if _is_from(folder, name):
+                _origins[name] = folder
+
+
+def run_file(path: Path) -> ModuleType:
+    """Return the module that running ``path`` makes; `importable` is left to the caller.
+
+    Raises:
+        SourceError: it isn't Python, or its code fails.
+    """
+    # A name of its own for each file, registered because dataclasses and pickle look it up.
+    name = f"network_prune_user_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:16]}"
+    plan = importlib.util.spec_from_file_location(name, path)
+    if plan is None or plan.loader is None:
+        raise SourceError(f"{path} can't be imported as Python")
+    module = importlib.util.module_from_spec(plan)
+    sys.modules[name] = module
+    try:
+        plan.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise SourceError(f"{path} failed to run: {_reason(error)}") from error
+    return module
+
+
+def import_module(name: str) -> ModuleType | None:
+    """Return the module ``name``, or None if there is none; `importable` is left to the caller.
+
+    Raises:
+        SourceError: its code fails.
+    """
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{name}.".startswith(f"{missing}."):
+            return None
+        raise SourceError(f"module {name} failed on import: {_reason(error)}") from error
+
+
+def find_callable(module: ModuleType, name: str, *, where: str) -> Callable[..., Any]:
+    """Return what ``name``, such as ``make`` or ``Net.build``, is in ``module``.
+
+    Raises:
+        SourceError: there is no such callable; the message names those like it.
+    """
+    holder: Any = module
+    *path, last = name.split(".")
+    for step in path:
+        if not hasattr(holder, step):
+            raise SourceError(f"{where}: {unknown_name('attribute', step, _public(holder))}")
+        holder = getattr(holder, step)
+    found = getattr(holder, last, None)
+    if callable(found):
+        return found
+    names = [key for key in _public(holder) if callable(getattr(holder, key, None))]
+    raise SourceError(f"{where}: {unknown_name('callable', last, names)}")
+
+
+def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of ``function``; none where they can't be known."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def call(make: Callable[..., Any], spec: str, **options: Any) -> nn.Module:
+    """Return the network that ``make`` gives for ``options`` alone.
+
+    Raises:
+        SourceError: it needs more arguments, fails, or returns something else.
+    """
+    needed = [
+        name
+        for name, parameter in parameters(make).items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and name not in options
+    ]
+    if needed:
+        raise SourceError(
+            f"{spec} needs arguments ({', '.join(needed)}); name a callable that needs none"
+        )
+    try:
+        model = make(**options)
+    except (Exception, SystemExit) as error:
+        raise SourceError(f"{spec} failed: {_reason(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise SourceError(f"{spec} returned a {type(model).__name__}; it must return an nn.Module")
+    return model
+
+
+def stated_preprocessing(model: nn.Module, spec: str) -> Preprocessing:
+    """Return what a ``default_cfg`` or ``pretrained_cfg`` of ``model`` says, else ImageNet's.
+
+    Raises:
+        SourceError: it says what :class:`Preprocessing` can't hold.
+    """
+    for attribute in ("pretrained_cfg", "default_cfg"):
+        config = getattr(model, attribute, None)
+        if isinstance(config, Mapping):
+            return from_timm(config, name=spec)
+    return Preprocessing()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"it needs the module {error.name}, which isn't installed"
+    return one_line(error)
+
+
+def _public(holder: Any) -> list[str]:
+    return [key for key in vars(holder) if key[0] != "_"] if hasattr(holder, "__dict__") else []
+
+
+def _is_from(folder: Path, name: str) -> bool:
+    module = sys.modules.get(name)
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    place = next((Path(place) for place in places if place), None)
+    if place is None or not place.is_relative_to(folder):
+        return False
+    # What lies deeper comes from elsewhere on the path, e.g. a virtual environment in the folder.
+    return place.relative_to(folder).parts[0].partition(".")[0] == name.partition(".")[0]
+
+
+def _forget_namesakes(folder: Path) -> None:
+    for name, origin in list(_origins.items()):
+        top = name.partition(".")[0]
+        if origin != folder and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
+            del _origins[name]
+            sys.modules.pop(name, None)
