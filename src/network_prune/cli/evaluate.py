@@ -11,6 +11,7 @@ from network_prune.errors import ArgumentError, RunError
 def evaluate_command(
     arch: options.Arch = "digits",
     weights: options.Weights = "default",
+    cache_dir: options.CacheDir = None,
     data: options.Data = None,
     data_root: options.DataRoot = None,
     image_column: options.ImageColumn = None,
@@ -79,7 +80,7 @@ def evaluate_command(
     from network_prune.study.draws import EvaluateOptions, evaluate_draws
 
     target = choose_device(device)
-    network = load_network(arch, weights=weights, preprocessing=overrides)
+    network = load_network(arch, weights=weights, preprocessing=overrides, cache_dir=cache_dir)
     prunable = settings.rank(network.model)
     images = load_data(
         spec,
@@ -91,6 +92,7 @@ def evaluate_command(
         root=data_root,
         image_column=image_column,
         label_column=label_column,
+        cache_dir=cache_dir,
     )
     network.model.to(target)
     running: EvaluateOptions = {

@@ -23,6 +23,15 @@ Weights = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder to look for published weights and data in and to download them to, instead "
+        "of the libraries' own: torchvision's files in torch/checkpoints in it, the hub's in "
+        "huggingface/hub, hf: data in huggingface/datasets.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Method = Annotated[
     str,
     typer.Option(

@@ -147,7 +147,7 @@ def load_data(
             of the npz file's array, or suffix of the shards' files, e.g. ``jpg``.
         label_column: the same for the labels.
         cache_dir: folder that downloads go to and are looked for in, instead of
-            torch's and the hub's own.
+            torch's and the hub's own: ``huggingface/datasets`` in it for ``hf:``.
 
     Raises:
         SourceError: the data can't be read as what it is named, it is empty, or

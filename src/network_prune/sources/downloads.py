@@ -22,9 +22,10 @@ _cache_dir: ContextVar[Path | None] = ContextVar("cache_dir", default=None)
 def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
     """Look for downloads and put them into ``folder`` meanwhile; None changes nothing.
 
-    Files from torch's host go to ``torch`` in it, those from the hub to
-    ``huggingface``. torch.hub's own folder is set too, since torchvision and timm
-    look there themselves, and put back afterwards.
+    Weights from torch's host go to ``torch/checkpoints`` in it, under their own names,
+    those from the hub to ``huggingface/hub`` in the hub's own layout, data sets to
+    ``huggingface/datasets``. The libraries' own folders are set too, since they look
+    there themselves, and put back afterwards.
 
     Raises:
         RunError: the folder can't be made.
@@ -37,15 +38,19 @@ def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            f"cache_dir={folder} can't be made ({error.strerror}); pass a folder that is yours"
+            f"cache_dir={folder} (--cache-dir) can't be made ({error.strerror}); pass a "
+            f"folder that is yours"
         ) from error
-    before: str | None = getattr(torch.hub, "_hub_dir", None)
+    import huggingface_hub.constants as hub
+
+    before: tuple[str | None, str] = (getattr(torch.hub, "_hub_dir", None), hub.HF_HUB_CACHE)
     token = _cache_dir.set(path)
     torch.hub.set_dir(str(path / "torch"))
+    hub.HF_HUB_CACHE = str(path / "huggingface" / "hub")  # pyright: ignore[reportConstantRedefinition]
     try:
         yield
     finally:
-        torch.hub._hub_dir = before
+        torch.hub._hub_dir, hub.HF_HUB_CACHE = before  # pyright: ignore[reportConstantRedefinition]
         _cache_dir.reset(token)
 
 
@@ -59,15 +64,11 @@ def datasets_cache() -> Path:
     return Path(HF_DATASETS_CACHE)
 
 
-def _hub_cache() -> str:
+def hub_cache() -> str:
+    """Return the folder that the hub's client keeps what it downloads in."""
     import huggingface_hub.constants
 
-    folder = _cache_dir.get()
-    return (
-        huggingface_hub.constants.HF_HUB_CACHE
-        if folder is None
-        else str(folder / "huggingface" / "hub")
-    )
+    return huggingface_hub.constants.HF_HUB_CACHE
 
 
 def fetch_url(url: str) -> Path:
@@ -81,7 +82,7 @@ def fetch_url(url: str) -> Path:
     if path.exists():
         return path
     remedy = f"put the file into {folder} or pass --weights FILE"
-    _check_reachable(url, path.name, remedy)
+    check_reachable(url, path.name, remedy)
     # torchvision's names end in the first digits of the file's hash: name-0123abcd.pth.
     tail = path.stem.rpartition("-")[2]
     prefix = tail if len(tail) >= 8 and all(c in "0123456789abcdef" for c in tail) else None
@@ -103,7 +104,7 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     from huggingface_hub.errors import EntryNotFoundError
 
     repository, _, revision = repository.partition("@")
-    cache = _hub_cache()
+    cache = hub_cache()
     for name in names:
         cached = huggingface_hub.try_to_load_from_cache(
             repository, name, cache_dir=cache, revision=revision or None
@@ -114,7 +115,7 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     remedy = f"fill the cache {cache} on a machine that is online, or pass --weights FILE"
     # The hub's own client retries for half a minute before it says that it is offline.
     url = huggingface_hub.hf_hub_url(repository, names[0], revision=revision or None)
-    _check_reachable(url, what, remedy)
+    check_reachable(url, what, remedy)
     for name in names:
         try:
             return Path(
@@ -129,7 +130,7 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     raise RunError(f"can't download {what} (no such file there); {remedy}")
 
 
-def _check_reachable(url: str, what: str, remedy: str) -> None:
+def check_reachable(url: str, what: str, remedy: str) -> None:
     """Fail within seconds where the download itself would wait for minutes.
 
     Raises:
