@@ -11,7 +11,17 @@ Arch = Annotated[
     str,
     typer.Option(
         help="digits (embedded), a torchvision name such as resnet18, timm:NAME, or "
-        "FILE.py:CALLABLE, which runs that file's code.",
+        "FILE.py:CALLABLE, which runs that file's code. network-prune list shows the names.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Archs = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="digits (embedded), a torchvision name such as resnet18, timm:NAME, or "
+        "FILE.py:CALLABLE, which runs that file's code. May be repeated, and names may have "
+        "wildcards, quoted: 'resnet*', 'timm:convnext_atto*'. network-prune list shows the names.",
+        show_default="digits, the embedded network",
         rich_help_panel=NETWORK,
     ),
 ]
