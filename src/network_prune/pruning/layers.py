@@ -137,7 +137,8 @@ def refuse_attention(model: nn.Module, chosen: dict[str, nn.Module]) -> None:
             path = f"{name}.out_proj".lstrip(".")
             raise UnsupportedNetworkError(
                 f"layer {path!r} is read by nn.MultiheadAttention without being called, so its "
-                f"mask would miss training; leave it out with exclude=['*out_proj']"
+                f"mask would miss training; leave it out with exclude=['*out_proj'] "
+                f"(--exclude '*out_proj')"
             )
 
 

@@ -69,7 +69,7 @@ def list_hub(spec: str, request: Request) -> Listing:
             set, or its split, columns or classes don't fit.
         RunError: the data set must be downloaded and can't be.
     """
-    require("datasets", extra="datasets", what=spec)
+    check_hub(spec)
     name, split = _parse(spec)
     folders: tuple[str, ...] = ()
     if os.path.isdir(name):
@@ -93,6 +93,21 @@ def list_hub(spec: str, request: Request) -> Listing:
         source=HubImages(_undecoded(dataset, image), image, folders=folders, name=spec),
         content=_describe(dataset, image),
     )
+
+
+def check_hub(spec: str, _: Request | None = None) -> None:
+    """Refuse ``spec`` if the extra isn't installed or it can be no data set's name.
+
+    Raises:
+        SourceError: that is so.
+    """
+    require("datasets", extra="datasets", what=spec)
+    name, _split = _parse(spec)
+    if not os.path.isdir(name) and (name.count("/") > 1 or name.startswith(("/", ".", "~"))):
+        raise SourceError(
+            f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
+            "OWNER/NAME, either with :SPLIT if you like"
+        )
 
 
 def _parse(spec: str) -> tuple[str, str | None]:
@@ -120,7 +135,6 @@ def _open_folder(name: str) -> Any:
 def _download(name: str, folder: str) -> Any:
     from datasets import config
 
-    _check_name(name)
     what = f"the data set {name}"
     remedy = (
         f"fill the cache {folder} on a machine that is online, or save the data there with "
@@ -137,14 +151,6 @@ def _download(name: str, folder: str) -> Any:
             except NetworkPruneError:
                 raise unreachable from None
     return _load(name, folder, what, remedy)
-
-
-def _check_name(name: str) -> None:
-    if name.count("/") > 1 or name.startswith(("/", ".", "~")):
-        raise SourceError(
-            f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
-            "OWNER/NAME, either with :SPLIT if you like"
-        )
 
 
 def _load(name: str, folder: str, what: str, remedy: str) -> Any:
@@ -222,7 +228,7 @@ def _image_column(dataset: Any, asked: str | None, spec: str) -> str:
     if named is None:
         raise SourceError(
             f"{spec} has {len(images)} image columns ({_shown(images)}) among its columns "
-            f"{_shown(list(features))}; pass image_column"
+            f"{_shown(list(features))}; pass image_column (--image-column)"
         )
     return named
 
@@ -246,7 +252,7 @@ def _label_column(dataset: Any, request: Request, spec: str) -> str:
             return fitting[0]
         raise SourceError(
             f"{spec} has no label column of its own name among its columns "
-            f"{_shown(list(features))}; pass label_column"
+            f"{_shown(list(features))}; pass label_column (--label-column)"
         )
     return named
 
