@@ -85,7 +85,10 @@ def test_parameters_of_networks_that_need_memory_are_unknown(monkeypatch):
     [
         ("resnit*", r"unknown network or pattern 'resnit\*'; did you mean resnet"),
         ("timm:convnexd_atto", "did you mean timm:convnext_atto"),
-        ("zzzqqq", r"none of the \d+ known names is like it; network-prune list shows them$"),
+        (
+            "zzzqqq",
+            r"none of the \d+ known names is like it; network-prune list shows all classifiers",
+        ),
     ],
 )
 def test_what_matches_nothing_is_refused_with_the_nearest_names(pattern, message):

@@ -37,7 +37,7 @@ def list_command(
     parameters: Parameters = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show the networks that --arch knows by name, with parameters and weights.
+    """Show the classifiers that --arch knows by name, with parameters and weights.
 
     The first of a network's weights is what --weights default takes; the others
     are taken by name. A network that has none takes --weights none or a file.

@@ -51,7 +51,8 @@ def find_networks(pattern: str | None = None) -> list[Entry]:
     if not found:
         names = [entry.name for entry in entries]
         raise SourceError(
-            f"{unknown_name('network or pattern', pattern, names)}; network-prune list shows them"
+            f"{unknown_name('network or pattern', pattern, names)}; network-prune list shows all "
+            "classifiers, networks for features alone aren't among them"
         )
     return found
 
