@@ -9,6 +9,7 @@ import pytest
 import network_prune
 from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.inspect import inspect_command
+from network_prune.cli.listing import list_command
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -23,7 +24,7 @@ def test_python_example_runs_as_it_stands(capsys):
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"--[a-z][a-z0-9_-]*", README))))
 def test_every_option_named_exists(command):
-    functions = (evaluate_command, inspect_command)
+    functions = (evaluate_command, inspect_command, list_command)
     names = {name for function in functions for name in inspect.signature(function).parameters}
     assert command.lstrip("-").replace("-", "_") in {*names, "json", "help"}
 

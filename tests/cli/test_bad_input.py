@@ -172,7 +172,7 @@ def test_real_ctrl_c_ends_a_running_evaluation():
 
 
 def test_help_needs_no_torch():
-    for arguments in (["--help"], ["eval", "--help"], ["inspect", "--help"]):
+    for arguments in (["--help"], *([name, "--help"] for name in ("eval", "inspect", "list"))):
         code = (
             "import sys\n"
             "from network_prune.cli.main import main\n"

@@ -154,3 +154,16 @@ def test_main_takes_the_arguments_of_the_process(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert json.loads(capsys.readouterr().out)["network"]["name"] == "digits"
+
+
+def test_the_cache_dir_reaches_network_and_data(refused, monkeypatch, tmp_path):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    options = ("--cache-dir", tmp_path)
+    place = f"{tmp_path}/torch/checkpoints"
+    assert place in refused("eval", "--arch=resnet18", "--data=fake:2", *options, code=1)
+    assert place in refused("inspect", "--arch=resnet18", *options, code=1)
+    place = f"{tmp_path}/huggingface/datasets"
+    assert place in refused("eval", "--data=hf:owner/name", *options, code=1)

@@ -51,7 +51,7 @@ def test_arrays_may_be_named_by_the_call(save):
     spec = save(images=RGB, a=GREY, b=np.array([1, 1, 1]))
     data = load_data(spec, image_column="a", label_column="b")
     assert data.dataset[0][0].getpixel((1, 0)) == (1, 1, 1)
-    with pytest.raises(ArgumentError, match="root='x' has no meaning for"):
+    with pytest.raises(ArgumentError, match=r"root='x' \(--data-root\) has no meaning for"):
         load_data(spec, root="x")
 
 

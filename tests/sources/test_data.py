@@ -131,7 +131,9 @@ def test_class_folders_without_pictures_are_refused(tmp_path):
 
 @pytest.mark.parametrize("spec", ["digits", "fake:4"])
 def test_first_label_is_refused_where_it_has_no_meaning(spec):
-    with pytest.raises(ArgumentError, match=f"first_label=1 has no meaning for {spec}"):
+    with pytest.raises(
+        ArgumentError, match=rf"first_label=1 \(--first-label\) has no meaning for {spec}"
+    ):
         load_data(spec, first_label=1)
 
 

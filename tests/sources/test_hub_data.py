@@ -1,3 +1,7 @@
+import io
+import json
+import time
+
 import numpy as np
 import pytest
 from photos import photo
@@ -130,13 +134,13 @@ def test_only_files_in_the_librarys_own_cache_are_read(tmp_path, save_photo, pat
     (tmp_path / "cache" / "link").symlink_to(tmp_path)
     paths = [str(tmp_path / path), str(tmp_path / "cache" / "own.png"), None]
     rows = [{"image": {"bytes": None, "path": path}} for path in paths]
-    pictures = HubImages(rows, "image", folder=str(tmp_path / "cache"), name="hf:x")
+    pictures = HubImages(rows, "image", folders=["gone", str(tmp_path / "cache")], name="hf:x")
     assert pictures.read(1).size == (61, 47)
     for position in (0, 2):
         with pytest.raises(SourceError, match=f"row {position} of hf:x: the data set doesn't hold"):
             pictures.read(position)
     with pytest.raises(SourceError, match="row 1 of hf:x: the data set doesn't hold"):
-        HubImages(rows, "image", folder=None, name="hf:x").read(1)
+        HubImages(rows, "image", folders=(), name="hf:x").read(1)
 
 
 def test_identity_follows_the_pictures_and_not_the_place(save):
@@ -146,16 +150,56 @@ def test_identity_follows_the_pictures_and_not_the_place(save):
     assert load_data(save(table().select([1, 0, 2]), "e")).identity != first
 
 
-def test_being_offline_names_the_data_and_the_cache(tmp_path, monkeypatch):
+OFFLINE = r"can't download the data set owner/name \(.*huggingface/datasets on a machine.*hf:FOLD"
+
+
+def test_being_offline_names_the_data_and_the_cache_within_seconds(offline):
+    start = time.perf_counter()
+    with pytest.raises(RunError, match=OFFLINE):
+        load_data("hf:owner/name:test", cache_dir=offline)
+    assert time.perf_counter() - start < 10
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_a_connection_lost_on_the_way_names_the_same(monkeypatch, tmp_path):
     def refuse(*_, **__):
         raise ConnectionError("Couldn't reach it")
 
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO())
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    message = (
-        r"can't download the data set owner/name \(.*huggingface/datasets on a machine.*hf:FOLD"
-    )
-    with pytest.raises(RunError, match=message):
+    with pytest.raises(RunError, match=OFFLINE):
         load_data("hf:owner/name:test", cache_dir=tmp_path)
+    assert not datasets.utils.are_progress_bars_disabled()
+
+
+def test_the_library_may_be_told_that_it_is_offline(monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(RunError, match=OFFLINE):
+        load_data("hf:owner/name:test", cache_dir=tmp_path)
+
+
+def test_what_is_in_the_cache_is_read_offline(offline):
+    table().to_parquet(offline / "test.parquet")
+    cache = offline / "huggingface" / "datasets"
+    datasets.load_dataset(
+        "parquet", data_files={"test": str(offline / "test.parquet")}, cache_dir=str(cache)
+    )
+    (configuration,) = (cache / "parquet").iterdir()
+    configuration.rename(configuration.with_name("default"))
+    (cache / "parquet").rename(cache / "owner___name")
+    for info in cache.rglob("dataset_info.json"):
+        content = json.loads(info.read_text())
+        info.write_text(json.dumps(content | {"dataset_name": "name"}))
+    for table_file in cache.rglob("parquet-test.arrow"):
+        table_file.rename(table_file.with_name("name-test.arrow"))
+    data = load_data("hf:owner/name", classes=3, cache_dir=offline)
+    assert labels_of(data) == [0, 2, 1]
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "/no/such", "./folder", "~/folder"])
+def test_paths_of_nothing_are_no_names_of_data_sets(name):
+    with pytest.raises(SourceError, match=f"hf:{name} is neither a folder nor a data set's name"):
+        load_data(f"hf:{name}")
 
 
 def test_a_missing_extra_is_named(monkeypatch):

@@ -1,6 +1,7 @@
 import re
 import sys
 
+import huggingface_hub.constants
 import pytest
 import torch
 import torchvision
@@ -147,6 +148,54 @@ def test_published_weights_come_from_the_cache_with_their_preprocessing(offline,
     assert network.weights == got
     preset = torchvision.models.get_model_weights(name)[got].transforms()
     assert (network.preprocessing.resize,) == tuple(preset.resize_size)
+
+
+@pytest.fixture
+def no_connection(monkeypatch):
+    """No connection, and the libraries look into their folders as they do at a user's."""
+
+    def refuse(*_, **__):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+
+
+def library_folders():
+    return torch.hub.get_dir(), huggingface_hub.constants.HF_HUB_CACHE
+
+
+def test_torchvision_weights_are_found_in_the_cache_dir(no_connection, tmp_path):
+    cache_torchvision("mobilenet_v2", "IMAGENET1K_V1", tmp_path / "torch" / "checkpoints")
+    before = library_folders()
+    network = load_network("mobilenet_v2", cache_dir=tmp_path)
+    assert network.weights == "IMAGENET1K_V1"
+    assert library_folders() == before
+
+
+def test_timm_weights_are_found_in_the_cache_dir(no_connection, tmp_path):
+    random = load_network("timm:resnet10t.c3_in1k", weights="none")
+    repository = tmp_path / "huggingface" / "hub" / "models--timm--resnet10t.c3_in1k"
+    snapshot = repository / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    save_file(random.model.state_dict(), snapshot / "model.safetensors")
+    network = load_network("timm:resnet10t", cache_dir=tmp_path)
+    assert network.weights_sha256 == random.weights_sha256
+
+
+def test_the_libraries_folders_are_put_back_after_a_failure(no_connection, tmp_path):
+    before = library_folders()
+    place = str(tmp_path / "torch" / "checkpoints")
+    with pytest.raises(RunError, match=f"resnet18-f37072fd.pth .*put the file into {place}"):
+        load_network("resnet18", cache_dir=tmp_path)
+    assert library_folders() == before
+
+
+def test_a_cache_dir_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"file \(--cache-dir\) can't be made \(File exists\)"):
+        load_network(cache_dir=tmp_path / "file")
 
 
 def test_default_weights_are_taken_where_there_is_no_v1(offline):

@@ -119,7 +119,8 @@ def test_data_that_is_not_there_names_folder_and_call(tmp_path):
 
 def test_the_folder_must_be_said():
     with pytest.raises(
-        SourceError, match=r"doesn't say where .*torchvision:CIFAR10:FOLDER or root"
+        SourceError,
+        match=r"doesn't say where .*torchvision:CIFAR10:FOLDER, or root \(--data-root\)",
     ):
         load_data("torchvision:CIFAR10")
 

@@ -9,8 +9,9 @@ from network_prune.errors import ArgumentError, RunError
 
 
 def evaluate_command(
-    arch: options.Arch = "digits",
+    arch: options.Archs = None,
     weights: options.Weights = "default",
+    cache_dir: options.CacheDir = None,
     data: options.Data = None,
     data_root: options.DataRoot = None,
     image_column: options.ImageColumn = None,
@@ -47,6 +48,11 @@ def evaluate_command(
 
     Alone it runs on an embedded network and data. With ImageNet on disk:
     network-prune eval --arch resnet18 --data FOLDER --method weights --p-prune 0.2 --p-bern 0.5
+
+    Several networks, by --arch more than once or by wildcards, are evaluated in
+    turn. One that fails is a row with its error, and the command ends with 1.
+    Their JSON is one object: asked, the names, and networks, a list that holds
+    for each what it gives alone, or {"network": {"name": …}, "error": …}.
     """
     settings = PruneSettings(
         method=method,
@@ -68,58 +74,58 @@ def evaluate_command(
         "mean": _numbers("mean", mean),
         "std": _numbers("std", std),
     }
+    asked = arch or ["digits"]
     indices = _indices(settings, draws)
-    spec = _data_spec(arch, data)
+    spec = _data_spec(asked, data)
     _check_writable(output)
 
     from network_prune.cli.device import choose_device
-    from network_prune.cli.report import EvaluationReport
-    from network_prune.sources.data import load_data
-    from network_prune.sources.networks import load_network
-    from network_prune.study.draws import EvaluateOptions, evaluate_draws
+    from network_prune.cli.evaluation import Task
+    from network_prune.cli.runs import evaluate_one, evaluate_several
 
-    target = choose_device(device)
-    network = load_network(arch, weights=weights, preprocessing=overrides)
-    prunable = settings.rank(network.model)
-    images = load_data(
-        spec,
-        transform=network.preprocessing.transform(),
-        classes=network.classes,
-        first_label=first_label,
-        limit=limit,
-        skip_unreadable=skip_unreadable,
-        root=data_root,
-        image_column=image_column,
-        label_column=label_column,
-    )
-    network.model.to(target)
-    running: EvaluateOptions = {
-        "batch_size": batch_size,
-        "workers": workers,
-        "amp": amp,
-        "amp_dtype": amp_dtype,
-        "skip_unreadable": skip_unreadable,
-    }
-    report = EvaluationReport(
-        network=network,
-        data=images,
+    task = Task(
         settings=settings,
-        prunable=prunable,
-        running={**running, "device": str(target)},
-        show=not as_json,
-    )
-    for result in evaluate_draws(
-        network.model.to(target),
-        prunable,
-        images,
-        p_bern=p_bern,
-        seed=seed,
         indices=indices,
-        with_norm=with_norm,
-        **running,
-    ):
-        report.add(result)
-    report.finish(output)
+        weights=weights,
+        preprocessing=overrides,
+        data=spec,
+        data_options={
+            "limit": limit,
+            "root": data_root,
+            "image_column": image_column,
+            "label_column": label_column,
+        },
+        first_label=first_label,
+        skip_unreadable=skip_unreadable,
+        batch_size=batch_size,
+        workers=workers,
+        amp=amp,
+        amp_dtype=amp_dtype,
+        device=choose_device(device),
+        cache_dir=cache_dir,
+    )
+    task.check()
+    names = _several(asked, weights)
+    if names is None:
+        evaluate_one(asked[0], task, as_json=as_json, path=output)
+    else:
+        evaluate_several(names, task, as_json=as_json, path=output)
+
+
+def _several(asked: list[str], weights: str) -> list[str] | None:
+    """Return the networks that ``asked`` stands for, None if it is the name of a single one."""
+    from network_prune.sources.catalogue import expand, is_pattern
+    from network_prune.sources.weights import is_weights_file
+
+    if len(asked) == 1 and not is_pattern(asked[0]):
+        return None
+    names = expand(asked)
+    if len(names) > 1 and is_weights_file(weights):
+        raise ArgumentError(
+            f"--weights {weights} is a file, which fits one network, not {len(names)}; pass the "
+            "networks one at a time, or --weights default, none or a name"
+        )
+    return names
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
@@ -137,10 +143,11 @@ def _indices(settings: PruneSettings, draws: int) -> range:
     return range(settings.index, settings.index + draws)
 
 
-def _data_spec(arch: str, data: str | None) -> str:
+def _data_spec(asked: list[str], data: str | None) -> str:
     if data is not None:
         return data
-    if arch == "digits":
+    arch = next((name for name in asked if name != "digits"), None)
+    if arch is None:
         return "digits"
     raise ArgumentError(
         f"{arch} needs labelled images: pass --data FOLDER (class folders, or one with val/ in "

@@ -16,6 +16,7 @@ _BAR = 20
 def inspect_command(
     arch: options.Arch = "digits",
     weights: options.Weights = "default",
+    cache_dir: options.CacheDir = None,
     method: options.Method = "connections",
     p_prune: options.PPrune = 0.2,
     p_bern: options.PBern = 1.0,
@@ -47,7 +48,7 @@ def inspect_command(
     from network_prune.pruning.summary import summarize
     from network_prune.sources.networks import load_network
 
-    network = load_network(arch, weights=weights)
+    network = load_network(arch, weights=weights, cache_dir=cache_dir)
     prunable = settings.rank(network.model)
     draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
     summary = summarize(network.model, prunable, draw)

@@ -8,7 +8,9 @@ from typing import Any, cast
 import typer
 
 from network_prune.cli.evaluate import evaluate_command
+from network_prune.cli.failure import OUT_OF_MEMORY, is_out_of_memory
 from network_prune.cli.inspect import inspect_command
+from network_prune.cli.listing import list_command
 from network_prune.errors import NetworkPruneError
 
 app = typer.Typer(
@@ -23,6 +25,7 @@ app = typer.Typer(
 )
 app.command("eval")(evaluate_command)
 app.command("inspect")(inspect_command)
+app.command("list")(list_command)
 
 _INTERRUPTED = 130
 # Typer brings its own copy of click in some versions and depends on click in others.
@@ -58,8 +61,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if isinstance(error, _CLICK_EXCEPTION):
             return _fail(2, cast(Any, error).format_message())
-        if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
-            return _fail(1, "out of memory; pass a smaller --batch-size or another --device")
+        if is_out_of_memory(error):
+            return _fail(1, OUT_OF_MEMORY)
         raise
 
 

@@ -7,13 +7,24 @@ import typer
 
 NETWORK, DATA, PRUNING, RUNNING, OUTPUT = "Network", "Data", "Pruning", "Running", "Output"
 
+NAMES = (
+    "digits (embedded), a torchvision name such as resnet18, timm:NAME, hf:ORG/NAME[@REVISION] or "
+    "hf:FOLDER (transformers), or one that runs the code it names: hub:OWNER/REPO[:REF]:ENTRY or "
+    "hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, PACKAGE.MODULE:CALLABLE."
+)
 Arch = Annotated[
     str,
     typer.Option(
-        help="digits (embedded), a torchvision name such as resnet18, timm:NAME, "
-        "hf:ORG/NAME[@REVISION] or hf:FOLDER (transformers), or one that runs the code it names: "
-        "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, "
-        "PACKAGE.MODULE:CALLABLE.",
+        help=NAMES + " network-prune list shows the names.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Archs = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=NAMES + " May be repeated, and names may have wildcards, quoted: 'resnet*', "
+        "'timm:convnext_atto*'. network-prune list shows the names.",
+        show_default="digits, the embedded network",
         rich_help_panel=NETWORK,
     ),
 ]
@@ -22,6 +33,15 @@ Weights = Annotated[
     typer.Option(
         help="default (IMAGENET1K_V1 where torchvision has it), none (random), a weights "
         "name such as IMAGENET1K_V2, or a safetensors or torch FILE.",
+        rich_help_panel=NETWORK,
+    ),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder to look for published weights and data in and to download them to, instead "
+        "of the libraries' own: torchvision's files in torch/checkpoints in it, the hub's in "
+        "huggingface/hub, hf: data in huggingface/datasets.",
         rich_help_panel=NETWORK,
     ),
 ]

@@ -3,7 +3,7 @@
 import math
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -48,10 +48,16 @@ def describe_versions() -> dict[str, str]:
     }
 
 
-def table_row(name: str, settings: PruneSettings, ratio: float, performance: str) -> str:
-    """Return one row of the user's table, in Markdown."""
-    cells = (name, f"{settings.p_prune:g}", f"{settings.p_bern:g}", f"{ratio:.2%}", performance)
-    return f"| {' | '.join(cells)} |"
+def head_lines(lines: Mapping[str, str]) -> str:
+    """Return titles and texts in two columns."""
+    return "\n".join(f"{title:<14} {text}" for title, text in lines.items())
+
+
+def table_row(name: str, settings: PruneSettings, ratio: str, performance: str) -> str:
+    """Return one row of the user's table, in Markdown; what the cells hold is escaped."""
+    cells = (name, f"{settings.p_prune:g}", f"{settings.p_bern:g}", ratio, performance)
+    escaped = (" ".join(cell.splitlines()).replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
 
 
 def table_head() -> str:

@@ -1,29 +1,28 @@
-"""What ``network-prune eval`` prints and writes."""
+"""What ``network-prune eval`` tells of one network."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from network_prune.cli import output
 from network_prune.cli.settings import PruneSettings
 from network_prune.core.prunable import PrunableSet
-from network_prune.errors import RunError
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.draws import DrawResult
 from network_prune.study.metrics import plain
 
 
-class EvaluationReport:
-    """Collects results, shows each as it comes, and closes with what belongs below.
+class NetworkReport:
+    """One network's results as text and as plain data; keeps neither network nor images.
 
     Args:
-        network: what was evaluated.
+        network: what is evaluated.
         data: the images.
         settings: the pruning options.
         prunable: the prunable set.
-        running: how it was computed, as plain data.
-        show: print text as results come; otherwise `finish` prints JSON.
+        running: how it is computed, as plain data.
+
+    Attributes:
+        name: the network as it was asked for.
     """
 
     def __init__(
@@ -34,76 +33,67 @@ class EvaluationReport:
         settings: PruneSettings,
         prunable: PrunableSet,
         running: dict[str, Any],
-        show: bool,
     ) -> None:
-        self._network = network
-        self._data = data
+        self.name = network.name
+        self._network = output.describe_network(network)
+        self._preprocessing = network.preprocessing
+        self._data = {"name": data.name, "n": data.n, "identity": data.identity}
         self._settings = settings
-        self._prunable = prunable
+        self._prunable_sha256 = prunable.sha256
         self._running = running
-        self._show = show
         self._results: list[DrawResult] = []
-        if show:
-            self._print_head()
 
-    def add(self, result: DrawResult) -> None:
-        """Take up one draw's result."""
+    def add(self, result: DrawResult) -> str:
+        """Take up one draw's result and return its row of the table."""
         self._results.append(result)
-        if self._show:
-            self._print_row(result.summary.total.pruning_ratio, str(result.metrics))
+        ratio = result.summary.total.pruning_ratio
+        return output.table_row(self.name, self._settings, f"{ratio:.2%}", str(result.metrics))
 
-    def finish(self, path: Path | None) -> None:
-        """Print what is left, and write the JSON to ``path`` if there is one.
+    def mean_row(self) -> str:
+        """Return the row with mean and standard deviation of the draws."""
+        ratios = [result.summary.total.pruning_ratio for result in self._results]
+        text = output.deviation_text([result.metrics for result in self._results])
+        ratio = f"{sum(ratios) / len(ratios):.2%}"
+        return output.table_row(self.name, self._settings, ratio, text)
 
-        Raises:
-            RunError: the file can't be written.
-        """
-        if self._show:
-            self._print_foot()
-        else:
-            print(json.dumps(self._record(), indent=2))
-        if path is None:
-            return
-        try:
-            path.write_text(json.dumps(self._record(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror or error}") from None
-
-    def _print_head(self) -> None:
-        settings, network = self._settings, self._network
-        draws = f"seed {settings.seed}, p_bern {settings.p_bern:g}"
-        lines = {
-            "network": f"{network.name}, weights {network.weights} "
-            f"(sha256 {network.weights_sha256[:12]})",
-            "preprocessing": str(self._network.preprocessing),
-            "data": f"{self._data.name}, {self._data.n} images",
-            "pruning": f"{settings.method}, p_prune {settings.p_prune:g}, {draws}, "
-            f"score {settings.score}, scope {settings.scope}"
-            + (", with norm" if settings.with_norm else ""),
-            "device": self._running["device"]
-            + (f", amp {self._running['amp_dtype']}" if self._running["amp"] else ""),
+    def head(self) -> dict[str, str]:
+        """Return title and text of what is known before the first result."""
+        network, data = self._network, self._data
+        sha256 = network["weights_sha256"][:12]
+        return {
+            "network": f"{self.name}, weights {network['weights']} (sha256 {sha256})",
+            "preprocessing": str(self._preprocessing),
+            "data": f"{data['name']}, {data['n']} images",
         }
-        for title, text in lines.items():
-            print(f"{title:<14} {text}")
-        print(f"\n{output.table_head()}", flush=True)
 
-    def _print_row(self, ratio: float, performance: str) -> None:
-        name = self._network.name
-        print(output.table_row(name, self._settings, ratio, performance), flush=True)
-
-    def _print_foot(self) -> None:
-        results = self._results
-        if len(results) > 1:
-            ratio = sum(r.summary.total.pruning_ratio for r in results) / len(results)
-            metrics = [result.metrics for result in results]
-            self._print_row(ratio, output.deviation_text(metrics))
-            print(f"\nlast row: mean ± standard deviation of {len(results)} draws")
-            print(f"draw {results[-1].index}, ", end="")
+    def foot(self) -> list[str]:
+        """Return the lines that belong below the results."""
+        last = self._results[-1]
+        ratios = output.ratios_line(last.summary)
+        if len(self._results) > 1:
+            lines = [
+                f"last row: mean ± standard deviation of {len(self._results)} draws",
+                f"draw {last.index}, {ratios}",
+            ]
         else:
-            print(f"\n{output.intervals_line(results[0].metrics)}")
-        print(output.ratios_line(results[-1].summary))
-        for warning in self._warnings():
-            print(f"warning: {warning}")
+            lines = [output.intervals_line(last.metrics), ratios]
+        return lines + [f"warning: {warning}" for warning in self._warnings()]
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        figures = output.mean_and_deviation([result.metrics for result in self._results])
+        return {
+            "network": self._network,
+            "preprocessing": self._preprocessing.to_dict(),
+            "data": self._data,
+            "pruning": output.describe_settings(self._settings),
+            "prunable_sha256": self._prunable_sha256,
+            "running": self._running,
+            "draws": [result.to_dict() for result in self._results],
+            "mean": {name: plain(mean) for name, (mean, _) in figures.items()},
+            "standard_deviation": {name: plain(sd) for name, (_, sd) in figures.items()},
+            "versions": output.describe_versions(),
+        }
 
     def _warnings(self) -> list[str]:
         found = {line: None for result in self._results for line in result.summary.warnings}
@@ -117,22 +107,3 @@ class EvaluationReport:
         if metrics.unreadable:
             found[f"{metrics.unreadable} unreadable images were left out"] = None
         return list(found)
-
-    def _record(self) -> dict[str, Any]:
-        figures = output.mean_and_deviation([result.metrics for result in self._results])
-        return {
-            "network": output.describe_network(self._network),
-            "preprocessing": self._network.preprocessing.to_dict(),
-            "data": {
-                "name": self._data.name,
-                "n": self._data.n,
-                "identity": self._data.identity,
-            },
-            "pruning": output.describe_settings(self._settings),
-            "prunable_sha256": self._prunable.sha256,
-            "running": self._running,
-            "draws": [result.to_dict() for result in self._results],
-            "mean": {name: plain(mean) for name, (mean, _) in figures.items()},
-            "standard_deviation": {name: plain(sd) for name, (_, sd) in figures.items()},
-            "versions": output.describe_versions(),
-        }

@@ -40,7 +40,7 @@ def following_norms(
         if norm._parameters.get("weight") is None:
             raise UnsupportedNetworkError(
                 f"layer {layers[layer]!r} is followed by a BatchNorm with affine=False, which has "
-                f"no weight that could be zero; pass with_norm=False"
+                f"no weight that could be zero; pass with_norm=False (leave out --with-norm)"
             )
     modules = dict(calls)
     for layer, norm in norms.items():
@@ -57,13 +57,16 @@ def _calls(model: nn.Module) -> list[fx.Node]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnsupportedNetworkError(
             f"with_norm=True needs torch.fx to trace {type(model).__name__}, which failed "
-            f"({reason}); pass with_norm=False"
+            f"({reason}); pass with_norm=False (leave out --with-norm)"
         ) from None
     return [node for node in graph.nodes if node.op == "call_module"]
 
 
 def _shared(name: str) -> str:
-    return f"layer {name!r} shares its BatchNorm with another use; pass with_norm=False"
+    return (
+        f"layer {name!r} shares its BatchNorm with another use; "
+        f"pass with_norm=False (leave out --with-norm)"
+    )
 
 
 def _only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:

@@ -142,7 +142,7 @@ def _refuse_shared_bias(place: Place, layer: str) -> None:
     if place.bias not in ("bias", shared) and place.module._parameters.get(shared) is not None:
         raise UnsupportedNetworkError(
             f"layer {layer!r} shares one bias with the other projections of its attention; "
-            f"pass with_norm=False"
+            f"pass with_norm=False (leave out --with-norm)"
         )
 
 

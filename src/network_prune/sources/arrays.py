@@ -59,7 +59,7 @@ def _choose(
     if name is None:
         raise SourceError(
             f"{path} has no {kind} array {' or '.join(wanted)}; it has {', '.join(found) or 'none'}"
-            f" (pass {kind}_column to choose)"
+            f" (pass {kind}_column, --{kind}-column, to choose)"
         )
     return name
 

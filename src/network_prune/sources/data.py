@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,11 @@ from network_prune.sources.arrays import list_arrays
 from network_prune.sources.class_folders import list_class_folders
 from network_prune.sources.downloads import cache_in
 from network_prune.sources.fake import list_fake
-from network_prune.sources.hub_data import list_hub
+from network_prune.sources.hub_data import check_hub, list_hub
 from network_prune.sources.images import ArrayImages, ImageFiles, LabelledImages, Sample
 from network_prune.sources.listing import Files, Listing, Request
 from network_prune.sources.manifest import SUFFIXES, list_manifest
-from network_prune.sources.shards import list_shards
+from network_prune.sources.shards import check_shards, list_shards
 from network_prune.sources.torchvision_data import list_torchvision
 
 # Looking at each of a million files would take longer than all the rest of loading.
@@ -60,12 +61,14 @@ class Form:
         accepts: whether a name is of this form.
         list: lists the pictures; raises SourceError.
         options: the options of `load_data` that mean something to this form.
+        check: finds out in a moment, without a network, what `list` would refuse for all.
     """
 
     shown: str
     accepts: Callable[[str], bool]
     list: Callable[[str, Request], Listing]
     options: tuple[str, ...] = ()
+    check: Callable[[str, Request], object] = lambda spec, request: None
 
 
 def _list_digits(spec: str, request: Request) -> Listing:
@@ -85,6 +88,11 @@ def _list_digits(spec: str, request: Request) -> Listing:
     )
 
 
+def _check_file(spec: str, _: Request) -> None:
+    if not os.path.isfile(spec):
+        raise SourceError(f"no file {spec}")
+
+
 def _ends(*suffixes: str) -> Callable[[str], bool]:
     return lambda spec: spec.lower().endswith(suffixes)
 
@@ -94,18 +102,35 @@ def _starts(prefix: str) -> Callable[[str], bool]:
 
 
 _COLUMNS = ("image_column", "label_column")
+_OPTIONS = {
+    "root": "--data-root",
+    "image_column": "--image-column",
+    "label_column": "--label-column",
+}
 
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda spec: spec == "digits", _list_digits),
-    Form("fake:N", _starts("fake:"), list_fake),
-    Form("torchvision:NAME:FOLDER", _starts("torchvision:"), list_torchvision, ("root",)),
-    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS),
-    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS),
+    Form("fake:N", _starts("fake:"), list_fake, check=list_fake),
+    Form(
+        "torchvision:NAME:FOLDER",
+        _starts("torchvision:"),
+        list_torchvision,
+        ("root",),
+        check=list_torchvision,
+    ),
+    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS, check=check_hub),
+    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS, check=check_shards),
     Form("a folder of class folders", os.path.isdir, list_class_folders),
-    Form("a manifest csv, tsv or parquet", _ends(*SUFFIXES), list_manifest, ("root", *_COLUMNS)),
-    Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS),
-    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS),
+    Form(
+        "a manifest csv, tsv or parquet",
+        _ends(*SUFFIXES),
+        list_manifest,
+        ("root", *_COLUMNS),
+        check=list_manifest,
+    ),
+    Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS, check=_check_file),
+    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS, check=check_shards),
 )
 
 
@@ -147,7 +172,7 @@ def load_data(
             of the npz file's array, or suffix of the shards' files, e.g. ``jpg``.
         label_column: the same for the labels.
         cache_dir: folder that downloads go to and are looked for in, instead of
-            torch's and the hub's own.
+            torch's and the hub's own: ``huggingface/datasets`` in it for ``hf:``.
 
     Raises:
         SourceError: the data can't be read as what it is named, it is empty, or
@@ -155,8 +180,6 @@ def load_data(
         ArgumentError: ``limit`` is below 1, or an option has no meaning here.
         RunError: the data must be downloaded and can't be.
     """
-    if limit is not None and limit < 1:
-        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
     form = _find_form(spec)
     request = Request(
         classes=classes,
@@ -166,12 +189,9 @@ def load_data(
         image_column=image_column,
         label_column=label_column,
     )
-    _check_options(form, request, spec)
-    try:
-        with cache_in(cache_dir):
-            listing = form.list(spec, request)
-    except OSError as error:
-        raise SourceError(f"{spec} can't be read: {error.strerror or error}") from error
+    _check_options(form, request, spec, limit)
+    with cache_in(cache_dir), _readable(spec):
+        listing = form.list(spec, request)
     if not len(listing.labels):
         raise SourceError(f"{spec} lists no pictures")
     labels = _count_from_zero(listing, spec, first_label, classes)
@@ -190,6 +210,43 @@ def load_data(
     )
 
 
+def check_data(
+    spec: str,
+    *,
+    limit: int | None = None,
+    skip_unreadable: bool = False,
+    root: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> None:
+    """Find out before networks are loaded whether `load_data` would refuse this for all of them.
+
+    Big data isn't looked into, so it may still be refused.
+
+    Raises:
+        SourceError: the data doesn't exist or can't be read as what it is named.
+        ArgumentError: ``limit`` is below 1, or an option has no meaning here.
+    """
+    form = _find_form(spec)
+    request = Request(
+        allow_missing=skip_unreadable,
+        root=root,
+        image_column=image_column,
+        label_column=label_column,
+    )
+    _check_options(form, request, spec, limit)
+    with _readable(spec):
+        form.check(spec, request)
+
+
+@contextmanager
+def _readable(spec: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{spec} can't be read: {error.strerror or error}") from error
+
+
 def _find_form(spec: str) -> Form:
     form = next((form for form in FORMS if form.accepts(spec)), None)
     if form is None:
@@ -199,11 +256,15 @@ def _find_form(spec: str) -> Form:
     return form
 
 
-def _check_options(form: Form, request: Request, spec: str) -> None:
-    for name in ("root", *_COLUMNS):
+def _check_options(form: Form, request: Request, spec: str, limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
+    for name in _OPTIONS:
         value = getattr(request, name)
         if value is not None and name not in form.options:
-            raise ArgumentError(f"{name}={value!r} has no meaning for {spec}; leave it out")
+            raise ArgumentError(
+                f"{name}={value!r} ({_OPTIONS[name]}) has no meaning for {spec}; leave it out"
+            )
 
 
 def _count_from_zero(
@@ -211,7 +272,9 @@ def _count_from_zero(
 ) -> np.ndarray:
     """Return the labels counted from 0, int64 [n], after checking each of them."""
     if first_label is not None and listing.first_label is None:
-        raise ArgumentError(f"first_label={first_label} has no meaning for {spec}; leave it out")
+        raise ArgumentError(
+            f"first_label={first_label} (--first-label) has no meaning for {spec}; leave it out"
+        )
     first = (listing.first_label or 0) if first_label is None else first_label
     labels = listing.labels - first
     wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
@@ -223,7 +286,7 @@ def _count_from_zero(
     hint = "pass data of the network's classes"
     for base in (0, 1):
         if base != first and lowest >= base and classes and highest - base < classes:
-            hint = f"the labels look {base}-based: pass --first-label {base}"
+            hint = f"the labels look {base}-based: pass first_label={base} (--first-label {base})"
     raise SourceError(
         f"{listing.where(position)}: label {listing.labels[position]} is outside {allowed}; {hint}"
     )
@@ -253,7 +316,7 @@ def _describe_files(
                 place = listing.where(int(positions[index]))
                 raise SourceError(
                     f"{place}: no image {lines[index]} in {root}; "
-                    "remove the row or pass --skip-unreadable"
+                    "remove the row or pass skip_unreadable (--skip-unreadable)"
                 ) from error
             size = -1
         lines[index] += f"\t{size}"

@@ -23,9 +23,10 @@ _cache_dir: ContextVar[Path | None] = ContextVar("cache_dir", default=None)
 def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
     """Look for downloads and put them into ``folder`` meanwhile; None changes nothing.
 
-    Files from torch's host go to ``torch`` in it, those from the hub to
-    ``huggingface``. torch.hub's own folder is set too, since torchvision and timm
-    look there themselves, and put back afterwards.
+    Weights from torch's host go to ``torch/checkpoints`` in it, under their own names,
+    those from the hub to ``huggingface/hub`` in the hub's own layout, data sets to
+    ``huggingface/datasets``. The libraries' own folders are set too, since they look
+    there themselves, and put back afterwards.
 
     Raises:
         RunError: the folder can't be made.
@@ -38,15 +39,19 @@ def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            f"cache_dir={folder} can't be made ({error.strerror}); pass a folder that is yours"
+            f"cache_dir={folder} (--cache-dir) can't be made ({error.strerror}); pass a "
+            f"folder that is yours"
         ) from error
-    before: str | None = getattr(torch.hub, "_hub_dir", None)
+    import huggingface_hub.constants as hub
+
+    before: tuple[str | None, str] = (getattr(torch.hub, "_hub_dir", None), hub.HF_HUB_CACHE)
     token = _cache_dir.set(path)
     torch.hub.set_dir(str(path / "torch"))
+    hub.HF_HUB_CACHE = str(path / "huggingface" / "hub")  # pyright: ignore[reportConstantRedefinition]
     try:
         yield
     finally:
-        torch.hub._hub_dir = before
+        torch.hub._hub_dir, hub.HF_HUB_CACHE = before  # pyright: ignore[reportConstantRedefinition]
         _cache_dir.reset(token)
 
 
@@ -60,15 +65,11 @@ def datasets_cache() -> Path:
     return Path(HF_DATASETS_CACHE)
 
 
-def _hub_cache() -> str:
+def hub_cache() -> str:
+    """Return the folder that the hub's client keeps what it downloads in."""
     import huggingface_hub.constants
 
-    folder = _cache_dir.get()
-    return (
-        huggingface_hub.constants.HF_HUB_CACHE
-        if folder is None
-        else str(folder / "huggingface" / "hub")
-    )
+    return huggingface_hub.constants.HF_HUB_CACHE
 
 
 def fetch_url(url: str) -> Path:
@@ -123,7 +124,7 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repository, _, revision = repository.partition("@")
-    where: dict[str, Any] = {"cache_dir": _hub_cache(), "revision": revision or None}
+    where: dict[str, Any] = {"cache_dir": hub_cache(), "revision": revision or None}
     found = [huggingface_hub.try_to_load_from_cache(repository, name, **where) for name in names]
     cached = next((path for path in found if isinstance(path, str)), None)
     if cached is not None:
@@ -148,7 +149,7 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
 
 
 def _fill_cache(instead: str) -> str:
-    return f"fill the cache {_hub_cache()} on a machine that is online, or {instead}"
+    return f"fill the cache {hub_cache()} on a machine that is online, or {instead}"
 
 
 def check_reachable(url: str, what: str, remedy: str) -> None:

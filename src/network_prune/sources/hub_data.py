@@ -2,16 +2,19 @@
 
 import io
 import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from network_prune.errors import RunError, SourceError
+from network_prune.errors import NetworkPruneError, RunError, SourceError
 from network_prune.sources.architecture import one_line
 from network_prune.sources.class_names import number_classes
-from network_prune.sources.downloads import datasets_cache
+from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
 from network_prune.sources.extras import require
 from network_prune.sources.images import decode
 from network_prune.sources.listing import Listing, Request
@@ -27,15 +30,15 @@ class HubImages:
     Args:
         dataset: its image column gives bytes and path, undecoded.
         column: that column.
-        folder: where files that hold pictures may lie; None where all must be
+        folders: where files that hold pictures may lie; none where all must be
             inside the data set itself.
         name: what errors call the data set.
     """
 
-    def __init__(self, dataset: Any, column: str, *, folder: str | None, name: str) -> None:
+    def __init__(self, dataset: Any, column: str, *, folders: Sequence[str], name: str) -> None:
         self._dataset = dataset
         self._column = column
-        self._folder = folder
+        self._folders = folders
         self._name = name
 
     def read(self, position: int) -> Image.Image:
@@ -49,7 +52,7 @@ class HubImages:
         if picture.get("bytes") is not None:
             return decode(io.BytesIO(picture["bytes"]), name=name)
         path = picture.get("path")
-        if not path or self._folder is None or not _is_inside(path, self._folder):
+        if not path or not any(_is_inside(path, folder) for folder in self._folders):
             raise SourceError(f"cannot read image {name}: the data set doesn't hold it")
         return decode(path, name=name)
 
@@ -66,14 +69,15 @@ def list_hub(spec: str, request: Request) -> Listing:
             set, or its split, columns or classes don't fit.
         RunError: the data set must be downloaded and can't be.
     """
-    require("datasets", extra="datasets", what=spec)
+    check_hub(spec)
     name, split = _parse(spec)
-    folder = None
+    folders: tuple[str, ...] = ()
     if os.path.isdir(name):
         dataset = _choose_split(_open_folder(name), split, spec)
     else:
-        folder = str(datasets_cache())
-        dataset = _choose_split(_download(name, folder), split, spec)
+        # Tables and unpacked archives lie in the first, single pictures in the second.
+        folders = (str(datasets_cache()), hub_cache())
+        dataset = _choose_split(_download(name, folders[0]), split, spec)
     image = _image_column(dataset, request.image_column, spec)
     label = _label_column(dataset, request, spec)
     labels = _labels(dataset, label, spec)
@@ -86,9 +90,24 @@ def list_hub(spec: str, request: Request) -> Listing:
         labels=labels,
         first_label=0 if names is None else None,
         where=lambda position: f"{spec} row {position}",
-        source=HubImages(_undecoded(dataset, image), image, folder=folder, name=spec),
+        source=HubImages(_undecoded(dataset, image), image, folders=folders, name=spec),
         content=_describe(dataset, image),
     )
+
+
+def check_hub(spec: str, _: Request | None = None) -> None:
+    """Refuse ``spec`` if the extra isn't installed or it can be no data set's name.
+
+    Raises:
+        SourceError: that is so.
+    """
+    require("datasets", extra="datasets", what=spec)
+    name, _split = _parse(spec)
+    if not os.path.isdir(name) and (name.count("/") > 1 or name.startswith(("/", ".", "~"))):
+        raise SourceError(
+            f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
+            "OWNER/NAME, either with :SPLIT if you like"
+        )
 
 
 def _parse(spec: str) -> tuple[str, str | None]:
@@ -114,21 +133,66 @@ def _open_folder(name: str) -> Any:
 
 
 def _download(name: str, folder: str) -> Any:
+    from datasets import config
+
+    what = f"the data set {name}"
+    remedy = (
+        f"fill the cache {folder} on a machine that is online, or save the data there with "
+        "save_to_disk and pass hf:FOLDER"
+    )
+    # The library itself retries for most of a minute before it says that it is offline.
+    try:
+        if not config.HF_HUB_OFFLINE:
+            check_reachable(f"{config.HF_ENDPOINT}/datasets/{name}", what, remedy)
+    except RunError as unreachable:
+        with _offline():
+            try:
+                return _load(name, folder, what, remedy)
+            except NetworkPruneError:
+                raise unreachable from None
+    return _load(name, folder, what, remedy)
+
+
+def _load(name: str, folder: str, what: str, remedy: str) -> Any:
     import datasets
     from datasets.exceptions import DatasetsError
 
     try:
-        return datasets.load_dataset(name, cache_dir=folder)
+        with _bars_on_a_terminal_only():
+            return datasets.load_dataset(name, cache_dir=folder)
     except MemoryError:
         raise
     except (ConnectionError, OSError, DatasetsError) as error:
-        raise RunError(
-            f"can't download the data set {name} ({one_line(error, limit=100)}); fill the cache "
-            f"{folder} on a machine that is online, or save it there with save_to_disk and "
-            "pass hf:FOLDER"
-        ) from error
+        raise RunError(f"can't download {what} ({one_line(error, limit=100)}); {remedy}") from error
     except Exception as error:
         raise SourceError(f"hf:{name} can't be loaded: {one_line(error)}") from error
+
+
+@contextmanager
+def _offline() -> Generator[None]:
+    """Let the library take from its cache what is there, without asking the host."""
+    from datasets import config
+
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = True  # pyright: ignore[reportConstantRedefinition]
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before  # pyright: ignore[reportConstantRedefinition]
+
+
+@contextmanager
+def _bars_on_a_terminal_only() -> Generator[None]:
+    from datasets import utils
+
+    hide = not (sys.stderr.isatty() or utils.are_progress_bars_disabled())
+    if hide:
+        utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hide:
+            utils.enable_progress_bars()
 
 
 def _choose_split(found: Any, split: str | None, spec: str) -> Any:
@@ -164,7 +228,7 @@ def _image_column(dataset: Any, asked: str | None, spec: str) -> str:
     if named is None:
         raise SourceError(
             f"{spec} has {len(images)} image columns ({_shown(images)}) among its columns "
-            f"{_shown(list(features))}; pass image_column"
+            f"{_shown(list(features))}; pass image_column (--image-column)"
         )
     return named
 
@@ -188,7 +252,7 @@ def _label_column(dataset: Any, request: Request, spec: str) -> str:
             return fitting[0]
         raise SourceError(
             f"{spec} has no label column of its own name among its columns "
-            f"{_shown(list(features))}; pass label_column"
+            f"{_shown(list(features))}; pass label_column (--label-column)"
         )
     return named
 

@@ -226,7 +226,7 @@ def _find_columns(header: list[str], path: Path, request: Request) -> _Columns:
             raise SourceError(f"{path} has no column {asked!r}; its columns are {found}")
         raise SourceError(
             f"{path} has no {kind} column; name it one of {', '.join(wanted)} "
-            f"or pass {kind}_column (columns found: {found})"
+            f"or pass {kind}_column (--{kind}-column; columns found: {found})"
         )
     return _Columns(image, label, header[image].strip(), header[label].strip(), len(header))
 
@@ -279,7 +279,7 @@ def _inside(table: _Table, root: Path) -> list[str]:
         if path is None:
             raise SourceError(
                 f"{table.path} {table.line(position)}: image {picture!r} isn't a path inside "
-                f"the folder {root}; pass root=FOLDER, one that holds all the images"
+                f"the folder {root}; pass root (--data-root), a folder that holds all the images"
             )
         inside.append(path)
     return inside

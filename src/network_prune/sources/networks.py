@@ -1,5 +1,6 @@
 """Networks by name: what ``--arch`` and ``--weights`` mean."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from network_prune.errors import SourceError
 from network_prune.sources import digits
 from network_prune.sources.architecture import Architecture, Published, one_line
+from network_prune.sources.downloads import cache_in
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.sources.python_callable import (
     mistyped_prefix,
@@ -102,6 +104,7 @@ def load_network(
     *,
     weights: str = "default",
     preprocessing: Mapping[str, Any] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> LoadedNetwork:
     """Return the network that ``spec`` names, with its weights, in eval mode.
 
@@ -119,12 +122,15 @@ def load_network(
             are read without running code in them.
         preprocessing: fields of `Preprocessing` to use instead of those that the
             weights ask for, e.g. ``{"resize": 40, "crop": 32}``; None keeps a field.
+        cache_dir: folder that published weights go to and are looked for in, instead
+            of torch's and the hub's own: ``torch/checkpoints/FILE`` in it for
+            torchvision's, ``huggingface/hub`` for timm's.
 
     Raises:
         ArgumentError: a preprocessing field or its value isn't allowed.
         SourceError: the name is unknown, the weights don't fit or can't be
             read, or the network isn't an image classifier.
-        RunError: weights must be downloaded and can't be.
+        RunError: weights must be downloaded and can't be, or ``cache_dir`` can't be made.
     """
     form = next((form for form in FORMS if form.accepts(spec)), None)
     if form is None:
@@ -135,7 +141,7 @@ def load_network(
         )
     # Random weights are the same in every run, and the caller's random state stays untouched.
     # The first forward pass may make some: that of lazy layers.
-    with torch.random.fork_rng(devices=[]):
+    with cache_in(cache_dir), torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         made = _make(form.open(spec), spec, weights)
         model = made.model.eval()

@@ -269,7 +269,7 @@ def _check_sizes(resize: int, crop: int) -> None:
     if crop > resize:
         raise ArgumentError(
             f"crop={crop} is larger than resize={resize} and would be padded with black; "
-            f"pass resize={crop} or more"
+            f"pass resize={crop} (--resize {crop}) or more"
         )
 
 

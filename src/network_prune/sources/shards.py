@@ -126,6 +126,17 @@ def list_shards(spec: str, request: Request) -> Listing:
     )
 
 
+def check_shards(spec: str, _: Request) -> None:
+    """Refuse ``spec`` if one of its tar files is missing.
+
+    Raises:
+        SourceError: that is so.
+    """
+    for path in expand(spec.removeprefix("wds:")):
+        if not os.path.isfile(path):
+            raise SourceError(f"no file {path}")
+
+
 def expand(pattern: str) -> list[str]:
     """Return the paths that ``pattern`` stands for, braces multiplied out from the left.
 
@@ -217,7 +228,8 @@ def _sample(
         if len(pictures) > 1:
             raise SourceError(
                 f"{path}: {fields.name!r} has more than one picture "
-                f"({', '.join(m.name for m in pictures)}); pass image_column, e.g. jpg"
+                f"({', '.join(m.name for m in pictures)}); pass image_column "
+                f"(--image-column), e.g. jpg"
             )
         picture = pictures[0] if pictures else None
     if picture is None:
@@ -227,7 +239,7 @@ def _sample(
     if extension is None:
         raise SourceError(
             f"{path}: {fields.name!r} has a picture, but no label in .{' or .'.join(wanted)}; "
-            f"it has {', '.join(sorted(members))} (pass label_column to choose)"
+            f"it has {', '.join(sorted(members))} (pass label_column, --label-column, to choose)"
         )
     text = _read_label(shard, members[extension], path)
     return _Sample(picture.name, picture.offset_data, picture.size, text)

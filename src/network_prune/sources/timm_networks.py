@@ -39,6 +39,16 @@ def open_timm(spec: str) -> Architecture:
     return Architecture(blank, published, preprocessing)
 
 
+def is_classifier(name: str) -> bool:
+    """Return whether timm's ``name`` classifies, with preprocessing that we can do."""
+    try:
+        config = _check_classifier(name)
+        from_timm(config, name=name)
+    except SourceError:
+        return False
+    return True
+
+
 def _tagged(name: str, tag: str) -> str:
     import timm
 

@@ -90,7 +90,8 @@ def list_torchvision(spec: str, request: Request) -> Listing:
     root = folder or request.root
     if not root:
         raise SourceError(
-            f"{spec} doesn't say where the data is; pass torchvision:{name}:FOLDER or root=FOLDER"
+            f"{spec} doesn't say where the data is; pass torchvision:{name}:FOLDER, "
+            f"or root (--data-root)"
         )
     dataset = _open(name, root)
     labels = _labels(dataset)

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import torch
 import torchvision
 from torch import nn
 from torchvision.models import WeightsEnum
@@ -38,6 +39,27 @@ def open_torchvision(name: str) -> Architecture:
         return _adapt(name, state)
 
     return Architecture(lambda: _blank(name), published, preprocessing, adapt)
+
+
+def list_torchvision() -> dict[str, tuple[str, ...]]:
+    """Return the names of torchvision's classifiers, each with its weights, the default first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in torchvision.models.list_models(module=torchvision.models):
+        choices: Any = torchvision.models.get_model_weights(name)
+        default = _choose(name, choices, None)
+        found[name] = tuple(w.name for w in sorted(choices, key=lambda w: w is not default))
+    return found
+
+
+def count_torchvision(name: str) -> int:
+    """Return the number of parameters of torchvision's ``name`` with its default weights."""
+    if name not in _SIDE_HEADS:
+        choices: Any = torchvision.models.get_model_weights(name)
+        return _choose(name, choices, None).meta["num_params"]
+    with torch.device("meta"):
+        options = _options(name) | {"init_weights": False}
+        model = torchvision.models.get_model(name, weights=None, **options)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _options(name: str) -> dict[str, Any]:

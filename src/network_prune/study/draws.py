@@ -61,6 +61,7 @@ def evaluate_draws(
     seed: int,
     indices: range,
     with_norm: bool = False,
+    label: str = "evaluate",
     **options: Unpack[EvaluateOptions],
 ) -> Iterator[DrawResult]:
     """Prune, evaluate and restore ``model`` once for each index, and yield each result.
@@ -68,14 +69,15 @@ def evaluate_draws(
     Takes the options of `evaluate`. The network is restored when the iteration ends,
     also by an exception or by closing it early. A draw that prunes what an earlier one
     did, as all do at p_bern 1, has the earlier one's metrics and isn't run again.
+    The bar says ``label`` and, of several draws, which it is.
     """
     known: dict[str, Metrics] = {}
     for index in indices:
-        label = f"draw {index}" if len(indices) > 1 else "evaluate"
+        title = f"{label}, draw {index}" if len(indices) > 1 else label
         with prune(
             model, prunable, p_bern=p_bern, seed=seed, index=index, with_norm=with_norm
         ) as pruned:
             sha256 = pruned.draw.sha256
             if sha256 not in known:
-                known[sha256] = evaluate(model, data, label=label, **options)
+                known[sha256] = evaluate(model, data, label=title, **options)
             yield DrawResult(index, sha256, pruned.summary(), known[sha256])

@@ -56,7 +56,7 @@ def evaluate(
         SourceError: there are no images, one can't be read, or a label has no output.
         UnsupportedNetworkError: the output isn't a tensor ``[n, classes]``.
     """
-    check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
+    check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype)
     loader, total = _batches(data, batch_size, workers)
     weight = next(model.parameters(), torch.empty(0))
     hide = not sys.stderr.isatty() if progress is None else not progress
@@ -84,14 +84,23 @@ def evaluate(
     return metrics + Metrics(seconds=time.perf_counter() - start)
 
 
-def _batches(
-    data: LoadedData | Dataset[Any] | Iterable[Any], batch_size: int, workers: int | None
-) -> tuple[Iterable[Any], int | None]:
-    """Return an iterable of batches and the number of images, None if it isn't known."""
+def check_options(*, batch_size: int, workers: int | None, amp_dtype: str) -> None:
+    """Refuse options of `evaluate` that fit no network.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+    """
+    check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
     if batch_size < 1:
         raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
     if workers is not None and workers < 0:
         raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
+
+
+def _batches(
+    data: LoadedData | Dataset[Any] | Iterable[Any], batch_size: int, workers: int | None
+) -> tuple[Iterable[Any], int | None]:
+    """Return an iterable of batches and the number of images, None if it isn't known."""
     in_files = isinstance(data, LoadedData) and data.in_files
     dataset = data.dataset if isinstance(data, LoadedData) else data
     if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):

@@ -1,0 +1,139 @@
+"""One network's evaluation, as ``network-prune eval`` does it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from network_prune.cli.report import NetworkReport
+from network_prune.cli.settings import PruneSettings
+from network_prune.core.scores import parse_score
+from network_prune.errors import check_choice
+from network_prune.sources.data import check_data, load_data
+from network_prune.sources.networks import load_network
+from network_prune.sources.preprocessing import INTERPOLATIONS
+from network_prune.study.draws import EvaluateOptions, evaluate_draws
+from network_prune.study.evaluate import check_options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What ``eval`` was asked to do with each network.
+
+    Attributes:
+        settings: the pruning options.
+        indices: the draws.
+        weights: which weights.
+        preprocessing: what to use instead of what the weights ask for.
+        data: name of the labelled images.
+        data_options: options of `check_data` and `load_data`.
+        first_label: option of `load_data`.
+        skip_unreadable: option of `load_data` and `evaluate`.
+        batch_size: option of `evaluate`, as are the next three.
+        workers: see there.
+        amp: see there.
+        amp_dtype: see there.
+        device: where the networks run.
+        cache_dir: folder for downloads, None for the libraries' own.
+    """
+
+    settings: PruneSettings
+    indices: range
+    weights: str
+    preprocessing: Mapping[str, Any]
+    data: str
+    data_options: Mapping[str, Any]
+    first_label: int | None
+    skip_unreadable: bool
+    batch_size: int
+    workers: int | None
+    amp: bool
+    amp_dtype: str
+    device: torch.device
+    cache_dir: Path | None
+
+    def check(self) -> None:
+        """Find out before any network is loaded what would be refused for each of them.
+
+        Raises:
+            NetworkPruneError: an option or the data fits no network.
+        """
+        parse_score(self.settings.score)
+        check_options(batch_size=self.batch_size, workers=self.workers, amp_dtype=self.amp_dtype)
+        check_choice(
+            "interpolation", self.preprocessing["interpolation"] or "bilinear", INTERPOLATIONS
+        )
+        check_data(self.data, skip_unreadable=self.skip_unreadable, **self.data_options)
+
+    @property
+    def running(self) -> EvaluateOptions:
+        """The options of `evaluate`."""
+        return {
+            "batch_size": self.batch_size,
+            "workers": self.workers,
+            "amp": self.amp,
+            "amp_dtype": self.amp_dtype,
+            "skip_unreadable": self.skip_unreadable,
+        }
+
+
+class Evaluation:
+    """A network with its prunable set and its images, ready to be evaluated.
+
+    Args:
+        arch: the network, as ``--arch`` names it.
+        task: what to do with it.
+
+    Attributes:
+        report: what is known of the network, and its results as they come.
+
+    Raises:
+        NetworkPruneError: the network, its weights or the data can't be loaded or don't fit.
+    """
+
+    def __init__(self, arch: str, task: Task) -> None:
+        self._task = task
+        self._network = load_network(
+            arch,
+            weights=task.weights,
+            preprocessing=task.preprocessing,
+            cache_dir=task.cache_dir,
+        )
+        self._prunable = task.settings.rank(self._network.model)
+        self._data = load_data(
+            task.data,
+            transform=self._network.preprocessing.transform(),
+            classes=self._network.classes,
+            first_label=task.first_label,
+            skip_unreadable=task.skip_unreadable,
+            cache_dir=task.cache_dir,
+            **task.data_options,
+        )
+        self._network.model.to(task.device)
+        self.report = NetworkReport(
+            network=self._network,
+            data=self._data,
+            settings=task.settings,
+            prunable=self._prunable,
+            running={**task.running, "device": str(task.device)},
+        )
+
+    def rows(self) -> Iterator[str]:
+        """Evaluate each draw and yield its row of the table, at last that of their mean."""
+        task = self._task
+        for result in evaluate_draws(
+            self._network.model,
+            self._prunable,
+            self._data,
+            p_bern=task.settings.p_bern,
+            seed=task.settings.seed,
+            indices=task.indices,
+            with_norm=task.settings.with_norm,
+            label=self._network.name,
+            **task.running,
+        ):
+            yield self.report.add(result)
+        if len(task.indices) > 1:
+            yield self.report.mean_row()
