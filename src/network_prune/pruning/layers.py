@@ -48,10 +48,8 @@ def find_layers(
     if not candidates:
         raise UnsupportedNetworkError(_nothing_to_rank(model, layers))
     chosen = _choose(candidates, include, exclude)
-    found = [
-        FoundLayer(place.describe(name), sound_weight(name, place))
-        for name, place in chosen.items()
-    ]
+    weights = {name: sound_weight(name, place) for name, place in chosen.items()}
+    found = [FoundLayer(chosen[name].describe(name), weight) for name, weight in weights.items()]
     first = {storage_key(layer.weight): layer for layer in reversed(found)}
     return [layer for layer in found if first[storage_key(layer.weight)] is layer]
 

@@ -59,9 +59,16 @@ def find_places(model: nn.Module, layers: Sequence[type[nn.Module]]) -> dict[str
             places[name] = Place(module)
         elif isinstance(module, nn.MultiheadAttention) and nn.Linear in layers:
             for tensor in _PROJECTIONS:
-                if getattr(module, tensor, None) is not None:
+                if _has(module, tensor):
                     places[f"{name}.{tensor}".lstrip(".")] = Place(module, tensor)
     return places
+
+
+def _has(module: nn.Module, tensor: str) -> bool:
+    """Whether the module has such a tensor, without computing it where it is computed."""
+    if tensor in module._parameters:
+        return module._parameters[tensor] is not None
+    return tensor in vars(module) or hasattr(type(module), tensor)
 
 
 def locate(modules: Mapping[str, nn.Module], name: str) -> Place | None:
