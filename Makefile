@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: .venv/installed
 	$(BIN)/network-prune inspect --method weights --p-prune 0.3
@@ -11,6 +11,9 @@ demo: .venv/installed
 
 test: lint
 	$(BIN)/python -m pytest
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[type[nn.Module], ...]] = {
     "Conv2d": (nn.Conv2d,),
     "Linear": (nn.Linear,),
 }
-SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
+SIZES = (64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 336, 384, 448, 512)
 
 
 @dataclass(frozen=True)

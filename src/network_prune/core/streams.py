@@ -32,9 +32,9 @@ _FIRST: Final = 0xBF58476D1CE4E5B9
 _SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
 
-_RUN: Final = 1 << 14
-# Before this many planes hardly a word is decided in all its bits.
-_FULL_PLANES: Final = 3
+_RUN: Final = 1 << 13
+# Before this many planes few words are decided in all their bits.
+_FULL_PLANES: Final = 6
 
 
 def check_stream_number(name: str, value: object) -> int:

@@ -30,10 +30,12 @@ class Piece(Protocol):
     Attributes:
         octets: where the part's bits stand among those of the layer.
         weights: number of single weights that are kept aside.
+        held_bytes: memory for them and their places.
     """
 
     octets: slice
     weights: int
+    held_bytes: int
 
     def write(self, pruned: Octets) -> None:
         """Prune the elements whose bit is set, and put back the others."""
@@ -48,19 +50,19 @@ class SingleWeights:
     """Prunable single weights among ``_BLOCK`` in a row: 16-bit places and saved values."""
 
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
-        flags = np.unpackbits(prunable, count=len(bits), bitorder="little")
+        places = np.flatnonzero(_flags(prunable, len(bits)))
         self.octets = octets
         self._bits = bits
-        self._places = np.flatnonzero(flags).astype(np.uint16)
-        self._saved = bits[self._places]
-        self.weights = self._saved.size
+        self._places = places.astype(np.uint16)
+        self._saved = bits[places]
+        self.weights = len(places)
+        self.held_bytes = self._places.nbytes + self._saved.nbytes
 
     def write(self, pruned: Octets) -> None:
         """Prune the elements whose bit is set, and put back the others."""
-        flags = np.unpackbits(pruned, count=len(self._bits), bitorder="little")
         places = self._places.astype(np.intp)
         # 0 for a pruned weight and 255, in a signed octet -1, for one that stays.
-        keep = flags.take(places, mode="clip")
+        keep = _flags(pruned, len(self._bits)).view(np.uint8).take(places, mode="clip")
         keep -= 1
         values = keep.view(np.int8).astype(self._saved.dtype)
         values &= self._saved
@@ -75,27 +77,29 @@ class Rows:
     """Prunable elements of several weights each: row numbers and saved rows."""
 
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
-        flags = np.unpackbits(prunable, count=len(bits), bitorder="little")
+        rows = np.flatnonzero(_flags(prunable, len(bits)))
         self.octets = octets
-        self._bits = bits
-        self._rows = np.flatnonzero(flags).astype(np.int32)
-        self._saved = bits[self._rows]
-        self.weights = self._saved.size
-        self._is_pruned = np.zeros(len(self._rows), np.bool_)
+        # NumPy copies a row at once if it is one item.
+        self._items = bits.view(f"V{bits.shape[1] * bits.itemsize}")[:, 0]
+        self._zero = np.zeros((), self._items.dtype)
+        self._rows = rows.astype(np.int32)
+        self._saved = self._items[rows]
+        self._is_pruned = np.zeros(len(rows), np.bool_)
+        self.weights = len(rows) * bits.shape[1]
+        self.held_bytes = self._rows.nbytes + self._saved.nbytes + self._is_pruned.nbytes
 
     def write(self, pruned: Octets) -> None:
         """Prune the elements whose bit is set, and put back the others; unchanged ones rest."""
-        flags = np.unpackbits(pruned, count=len(self._bits), bitorder="little")
-        is_pruned = flags.view(np.bool_)[self._rows]
+        is_pruned = _flags(pruned, len(self._items))[self._rows]
         gone = np.flatnonzero(is_pruned & ~self._is_pruned)
         back = np.flatnonzero(self._is_pruned & ~is_pruned)
-        self._bits[self._rows[gone]] = 0
-        self._bits[self._rows[back]] = self._saved[back]
+        self._items[self._rows[gone]] = self._zero
+        self._items[self._rows[back]] = self._saved[back]
         self._is_pruned = is_pruned
 
     def restore(self) -> None:
         """Put back all elements, also after a `write` that was cut short."""
-        self._bits[self._rows] = self._saved
+        self._items[self._rows] = self._saved
         self._is_pruned[:] = False
 
 
@@ -107,14 +111,16 @@ class WholeWeight:
         self.weights = weight.numel()
         self._weight = weight
         self._saved = weight.clone()
+        self.held_bytes = self._saved.nbytes
         self._layer = layer
         self._granularity = granularity
 
     def write(self, pruned: Octets) -> None:
         """Prune the elements whose bit is set, and put back the others."""
         count = self._layer.element_count(self._granularity)
-        flags = np.unpackbits(pruned, count=count, bitorder="little").view(np.bool_)
-        elements = torch.from_numpy(flags).reshape(self._layer.element_shape(self._granularity))
+        elements = torch.from_numpy(_flags(pruned, count)).reshape(
+            self._layer.element_shape(self._granularity)
+        )
         zero = self._layer.expand(elements, self._granularity).to(self._weight.device)
         self._weight.copy_(self._saved.masked_fill(zero, 0.0))
 
@@ -152,3 +158,8 @@ def pieces_of(
             yield SingleWeights(block[:, 0], prunable[octets], octets)
         else:
             yield Rows(block, prunable[octets], octets)
+
+
+def _flags(octets: Octets, count: int) -> NDArray[np.bool_]:
+    """Unpack the first ``count`` bits."""
+    return np.unpackbits(octets, count=count, bitorder="little").view(np.bool_)

@@ -20,8 +20,8 @@ from network_prune.pruning.inplace import Piece, pieces_of
 from network_prune.pruning.layers import check_not_pruned
 from network_prune.pruning.targets import Target, find_targets
 
-# Starting threads takes as long as writing some ten thousand weights.
-_WORTH_THREADS = 1 << 17
+# Starting threads takes as long as writing some hundred thousand weights.
+_WORTH_THREADS = 1 << 19
 
 
 class Redrawer:
@@ -76,6 +76,11 @@ class Redrawer:
         if self.index is None:
             return None
         return self.prunable.draw(p_bern=self.p_bern, seed=self.seed, index=self.index)
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory in bytes of the values and places that are kept aside."""
+        return sum(entry.piece.held_bytes for entry in self._pieces)
 
     def redraw(self, index: int | None = None) -> None:
         """Write another draw into the network; an interruption leaves the network restored.

@@ -1,0 +1,71 @@
+"""``python -m benchmarks``: measure everything, write JSON and the table of docs/speed.md."""
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import torch
+
+from benchmarks import draws, memory
+
+DOCS = Path(__file__).parents[1] / "docs"
+MARKS = ("<!-- table -->", "<!-- end of table -->")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--networks", nargs="+", default=["resnet18", "resnet50"])
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that medians are taken over")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, help="torch's threads; its own choice by default")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    rows: list[draws.Row] = []
+    for network in arguments.networks:
+        rows += draws.measure(network, rounds=arguments.rounds, device=arguments.device)
+        if arguments.device == "cpu":
+            rows += memory.measure(network)
+    result = {"machine": _machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
+    name = f"speed-{arguments.device.partition(':')[0]}.json"
+    (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    table = _table(rows, arguments.networks)
+    print(f"{result['machine']}\n\n{table}")
+    if arguments.device == "cpu":
+        _include(f"Measured on {result['machine']}.\n\n{table}")
+
+
+def _machine(device: str) -> str:
+    processor = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            processor = line.partition(":")[2].strip()
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else processor
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _table(rows: list[draws.Row], networks: list[str]) -> str:
+    figures = {(r["granularity"], r["measure"], r["unit"]): {} for r in rows}
+    for row in rows:
+        key = (row["granularity"], row["measure"], row["unit"])
+        figures[key][row["network"]] = f"{row['value']:.2f}"
+    lines = [
+        f"| elements | measure | unit | {' | '.join(networks)} |",
+        f"|---|---|---|{'--:|' * len(networks)}",
+    ]
+    for (granularity, measure, unit), values in figures.items():
+        cells = " | ".join(values.get(network, "–") for network in networks)
+        lines.append(f"| {granularity}s | {measure} | {unit} | {cells} |")
+    return "\n".join(lines)
+
+
+def _include(text: str) -> None:
+    page = DOCS / "speed.md"
+    head, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, tail = rest.partition(MARKS[1])
+    page.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
