@@ -28,8 +28,8 @@ GAMMA: Final = 0x9E3779B97F4A7C15
 DRAW: Final = 1
 SCORE: Final = 2
 
-_FIRST: Final = 0xBF58476D1CE4E5B9
-_SECOND: Final = 0x94D049BB133111EB
+FIRST: Final = 0xBF58476D1CE4E5B9
+SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
 
 _RUN: Final = 1 << 13
@@ -54,8 +54,13 @@ def stream_key(*parts: int) -> int:
     """Mix whole numbers in [0, 2**64) into one 64-bit key; their order matters."""
     key = 0
     for part in parts:
-        key = _extend(key, part)
+        key = extend_key(key, part)
     return key
+
+
+def draw_key(seed: int, index: int) -> int:
+    """Return the key of a draw, which the number of a bit plane extends."""
+    return stream_key(DRAW, seed, index)
 
 
 def random_words(key: int, positions: Words) -> Words:
@@ -69,9 +74,9 @@ def _words_at(key: int, steps: Words) -> Words:
     words = steps + np.uint64(key)
     shifted = words >> np.uint64(30)
     words ^= shifted
-    words *= np.uint64(_FIRST)
+    words *= np.uint64(FIRST)
     words ^= np.right_shift(words, np.uint64(27), out=shifted)
-    words *= np.uint64(_SECOND)
+    words *= np.uint64(SECOND)
     words ^= np.right_shift(words, np.uint64(31), out=shifted)
     return words
 
@@ -106,8 +111,8 @@ def bernoulli_bits(p: float, among: Words, *, seed: int, index: int) -> Words:
     """
     if p >= 1.0:
         return among.copy()
-    digits = _binary_digits(p)
-    key = stream_key(DRAW, seed, index)
+    digits = binary_digits(p)
+    key = draw_key(seed, index)
     runs = [slice(start, start + _RUN) for start in range(0, len(among), _RUN)]
 
     def draw(run: slice) -> Words:
@@ -124,7 +129,7 @@ def _draw_run(digits: list[int], key: int, among: Words, first: int) -> Words:
         places: Any = slice(None)
         undecided = among
         for plane, digit in enumerate(digits):
-            words = _words_at(_extend(key, plane), steps)
+            words = _words_at(extend_key(key, plane), steps)
             if digit:
                 less[places] |= undecided & ~words
                 undecided = undecided & words
@@ -150,17 +155,18 @@ def random_scores(first: int, count: int, *, seed: int) -> NDArray[np.float32]:
     return (words >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
 
-def _extend(key: int, part: int) -> int:
+def extend_key(key: int, part: int) -> int:
+    """Mix one more number in [0, 2**64) into a key."""
     return _mix_int(((key ^ part) + GAMMA) & _MASK)
 
 
 def _mix_int(z: int) -> int:
-    z = ((z ^ (z >> 30)) * _FIRST) & _MASK
-    z = ((z ^ (z >> 27)) * _SECOND) & _MASK
+    z = ((z ^ (z >> 30)) * FIRST) & _MASK
+    z = ((z ^ (z >> 27)) * SECOND) & _MASK
     return z ^ (z >> 31)
 
 
-def _binary_digits(p: float) -> list[int]:
+def binary_digits(p: float) -> list[int]:
     """Return the binary digits of ``p`` in [0, 1) behind the point, all of them."""
     numerator, denominator = p.as_integer_ratio()
     places = denominator.bit_length() - 1

@@ -5,6 +5,7 @@ and a pruned weight is +0.0 whatever stood there.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
 from network_prune.core.layers import Granularity, Layer
+from network_prune.core.streams import Words
 
 Octets = NDArray[np.uint8]
 Bits = NDArray[Any]
@@ -24,21 +27,37 @@ _ROWS = 1 << 12
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One draw over the whole network.
+
+    Attributes:
+        p_bern: probability that a prunable element is pruned.
+        key: the draw's key, for bits that are made where the weight lies.
+        octets: one bit for each position of the network, set where pruned; empty if no
+            piece reads it.
+    """
+
+    p_bern: float
+    key: int
+    octets: Octets
+
+
 class Piece(Protocol):
     """The prunable elements of a part of one layer.
 
     Attributes:
-        octets: where the part's bits stand among those of the layer.
         weights: number of single weights that are kept aside.
         held_bytes: memory for them and their places.
+        reads_octets: whether `Drawn.octets` is needed.
     """
 
-    octets: slice
     weights: int
     held_bytes: int
+    reads_octets: bool
 
-    def write(self, pruned: Octets) -> None:
-        """Prune the elements whose bit is set, and put back the others."""
+    def write(self, drawn: Drawn) -> None:
+        """Prune the elements that were drawn, and put back the others."""
         ...
 
     def restore(self) -> None:
@@ -49,20 +68,23 @@ class Piece(Protocol):
 class SingleWeights:
     """Prunable single weights among ``_BLOCK`` in a row: 16-bit places and saved values."""
 
+    reads_octets = True
+
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
         places = np.flatnonzero(_flags(prunable, len(bits)))
-        self.octets = octets
+        self._octets = octets
         self._bits = bits
         self._places = places.astype(np.uint16)
         self._saved = bits[places]
         self.weights = len(places)
         self.held_bytes = self._places.nbytes + self._saved.nbytes
 
-    def write(self, pruned: Octets) -> None:
-        """Prune the elements whose bit is set, and put back the others."""
+    def write(self, drawn: Drawn) -> None:
+        """Prune the elements that were drawn, and put back the others."""
         places = self._places.astype(np.intp)
         # 0 for a pruned weight and 255, in a signed octet -1, for one that stays.
-        keep = _flags(pruned, len(self._bits)).view(np.uint8).take(places, mode="clip")
+        pruned = _flags(drawn.octets[self._octets], len(self._bits))
+        keep = pruned.view(np.uint8).take(places, mode="clip")
         keep -= 1
         values = keep.view(np.int8).astype(self._saved.dtype)
         values &= self._saved
@@ -76,9 +98,11 @@ class SingleWeights:
 class Rows:
     """Prunable elements of several weights each: row numbers and saved rows."""
 
+    reads_octets = True
+
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
         rows = np.flatnonzero(_flags(prunable, len(bits)))
-        self.octets = octets
+        self._octets = octets
         # NumPy copies a row at once if it is one item.
         self._items = bits.view(f"V{bits.shape[1] * bits.itemsize}")[:, 0]
         self._zero = np.zeros((), self._items.dtype)
@@ -88,9 +112,9 @@ class Rows:
         self.weights = len(rows) * bits.shape[1]
         self.held_bytes = self._rows.nbytes + self._saved.nbytes + self._is_pruned.nbytes
 
-    def write(self, pruned: Octets) -> None:
-        """Prune the elements whose bit is set, and put back the others; unchanged ones rest."""
-        is_pruned = _flags(pruned, len(self._items))[self._rows]
+    def write(self, drawn: Drawn) -> None:
+        """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
+        is_pruned = _flags(drawn.octets[self._octets], len(self._items))[self._rows]
         gone = np.flatnonzero(is_pruned & ~self._is_pruned)
         back = np.flatnonzero(self._is_pruned & ~is_pruned)
         self._items[self._rows[gone]] = self._zero
@@ -104,24 +128,39 @@ class Rows:
 
 
 class WholeWeight:
-    """A weight of any device and memory format, with a copy of all its values."""
+    """A weight of any device and memory format, with a copy of all its values.
 
-    def __init__(self, weight: Tensor, layer: Layer, granularity: Granularity) -> None:
-        self.octets = slice(0, -(-layer.element_count(granularity) // 8))
-        self.weights = weight.numel()
+    Its bits are drawn where it lies.
+    """
+
+    reads_octets = False
+
+    def __init__(
+        self,
+        weight: Tensor,
+        layer: Layer,
+        granularity: Granularity,
+        *,
+        prunable: Words,
+        first_word: int,
+    ) -> None:
         self._weight = weight
         self._saved = weight.clone()
-        self.held_bytes = self._saved.nbytes
         self._layer = layer
         self._granularity = granularity
+        self._prunable = torch.from_numpy(prunable.view(np.int64).copy()).to(weight.device)
+        self._first_word = first_word
+        self.weights = weight.numel()
+        self.held_bytes = self._saved.nbytes + self._prunable.nbytes
 
-    def write(self, pruned: Octets) -> None:
-        """Prune the elements whose bit is set, and put back the others."""
-        count = self._layer.element_count(self._granularity)
-        elements = torch.from_numpy(_flags(pruned, count)).reshape(
-            self._layer.element_shape(self._granularity)
+    def write(self, drawn: Drawn) -> None:
+        """Prune the elements that were drawn, and put back the others."""
+        words = bernoulli_bits_on_device(
+            drawn.p_bern, self._prunable, key=drawn.key, first=self._first_word
         )
-        zero = self._layer.expand(elements, self._granularity).to(self._weight.device)
+        flags = flags_on_device(words, self._layer.element_count(self._granularity))
+        elements = flags.reshape(self._layer.element_shape(self._granularity))
+        zero = self._layer.expand(elements, self._granularity)
         self._weight.copy_(self._saved.masked_fill(zero, 0.0))
 
     def restore(self) -> None:
@@ -130,7 +169,7 @@ class WholeWeight:
 
 
 def pieces_of(
-    weight: Tensor, layer: Layer, granularity: Granularity, prunable: Octets
+    weight: Tensor, layer: Layer, granularity: Granularity, *, prunable: Words, first_word: int
 ) -> Iterator[Piece]:
     """Yield the pieces of one layer that have prunable elements.
 
@@ -138,26 +177,35 @@ def pieces_of(
         weight: the layer's weight, detached, of the stored shape.
         layer: its description.
         granularity: what an element is.
-        prunable: one bit for each element of the layer, those of the prunable set being set.
+        prunable: the layer's words of the prunable set.
+        first_word: number of the first of them among the network's.
     """
     if not prunable.any():
         return
     if layer.transposed or not weight.is_contiguous() or not weight.is_cpu:
-        yield WholeWeight(weight, layer, granularity)
+        yield WholeWeight(weight, layer, granularity, prunable=prunable, first_word=first_word)
         return
     elements = layer.element_count(granularity)
     bits = weight.view(_INTEGERS[weight.element_size()]).numpy().reshape(elements, -1)
+    octets = octets_of(prunable)
     size = bits.shape[1]
     length = _BLOCK if size == 1 else max(_ROWS, _BLOCK // size // 8 * 8)
     for start in range(0, elements, length):
-        octets = slice(start // 8, (start + length) // 8)
-        if not prunable[octets].any():
+        own = octets[start // 8 : (start + length) // 8]
+        if not own.any():
             continue
+        first = 8 * first_word + start // 8
+        place = slice(first, first + len(own))
         block = bits[start : start + length]
         if size == 1:
-            yield SingleWeights(block[:, 0], prunable[octets], octets)
+            yield SingleWeights(block[:, 0], own, place)
         else:
-            yield Rows(block, prunable[octets], octets)
+            yield Rows(block, own, place)
+
+
+def octets_of(words: Words) -> Octets:
+    """Return the words' octets, that of the lowest positions first."""
+    return words.astype("<u8", copy=False).view(np.uint8)
 
 
 def _flags(octets: Octets, count: int) -> NDArray[np.bool_]:

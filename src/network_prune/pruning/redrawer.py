@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 
 from network_prune.core.elements import ElementSet
 from network_prune.core.prunable import Draw, PrunableSet
-from network_prune.core.streams import bernoulli_bits, check_stream_number
+from network_prune.core.streams import bernoulli_bits, check_stream_number, draw_key
 from network_prune.core.threads import map_in_threads, thread_count
 from network_prune.errors import StateError, check_fraction
 from network_prune.pruning.held import hold, release
-from network_prune.pruning.inplace import Piece, pieces_of
+from network_prune.pruning.inplace import Drawn, Piece, octets_of, pieces_of
 from network_prune.pruning.layers import check_not_pruned
 from network_prune.pruning.targets import Target, find_targets
 
@@ -66,7 +65,7 @@ class Redrawer:
         self.prunable = prunable
         check_not_pruned(model)
         self._weights = [_Held(target) for target in find_targets(model, prunable, False)]
-        self._pieces = list(_find_entries(self._weights, prunable.elements))
+        self._pieces = list(_find_pieces(self._weights, prunable.elements))
         self._lock = threading.Lock()
         self._next = 0
 
@@ -80,7 +79,7 @@ class Redrawer:
     @property
     def held_bytes(self) -> int:
         """Memory in bytes of the values and places that are kept aside."""
-        return sum(entry.piece.held_bytes for entry in self._pieces)
+        return sum(piece.held_bytes for _, piece in self._pieces)
 
     def redraw(self, index: int | None = None) -> None:
         """Write another draw into the network; an interruption leaves the network restored.
@@ -96,33 +95,29 @@ class Redrawer:
             index = self._next if index is None else check_stream_number("index", index)
             for weight in self._weights:
                 weight.check()
-            words = bernoulli_bits(
-                self.p_bern, self.prunable.elements.words, seed=self.seed, index=index
-            )
-            octets = words.astype("<u8", copy=False).view(np.uint8)
+            drawn = self._drawn(index)
             if self.index is None:
                 check_not_pruned(self.model)
                 hold(weight.parameter for weight in self._weights)
             try:
-                self._run(lambda entry: entry.piece.write(octets[entry.octets]))
+                self._run(lambda piece: piece.write(drawn))
             except BaseException:
                 self._put_back()
                 raise
-            self._mark_written()
             self.index, self._next = index, (index + 1) % 2**64
 
     def restore(self) -> None:
         """Put every weight back: the network is exactly what it was. Twice does no harm.
 
         Raises:
-            StateError: a weight was changed, moved or exchanged by other means meanwhile; the
-                pruned values of all weights but this one are back.
+            StateError: a weight was changed, moved or exchanged by other means meanwhile; it
+                is left alone, all others are back.
         """
         with self._lock:
             if self.index is None:
                 return
             changed = [weight for weight in self._weights if not weight.is_untouched()]
-            self._pieces = [e for e in self._pieces if e.weight not in changed]
+            self._pieces = [(weight, p) for weight, p in self._pieces if weight not in changed]
             self._put_back()
             for weight in changed:
                 weight.check()
@@ -138,29 +133,37 @@ class Redrawer:
     ) -> None:
         self.restore()
 
+    def _drawn(self, index: int) -> Drawn:
+        words = np.zeros(0, np.uint64)
+        if any(piece.reads_octets for _, piece in self._pieces):
+            words = bernoulli_bits(
+                self.p_bern, self.prunable.elements.words, seed=self.seed, index=index
+            )
+        return Drawn(self.p_bern, draw_key(self.seed, index), octets_of(words))
+
     def _put_back(self) -> None:
-        self._run(lambda entry: entry.piece.restore())
-        self._mark_written()
+        self._run(lambda piece: piece.restore())
         release(weight.parameter for weight in self._weights)
         self.index = None
 
-    def _run(self, work: Callable[["_Entry"], None]) -> None:
-        """Do ``work`` on every piece, on several threads where there is enough of it."""
-        weights = sum(entry.piece.weights for entry in self._pieces)
-        threads = thread_count() if weights > _WORTH_THREADS else 1
-        runs = [self._pieces[thread::threads] for thread in range(threads)]
+    def _run(self, work: Callable[[Piece], None]) -> None:
+        """Do ``work`` on every piece, on several threads where there is enough of it.
 
-        def work_through(run: list[_Entry]) -> None:
-            for entry in run:
-                work(entry)
+        Autograd is told that the weights changed, and others' changes are told by that.
+        """
+        pieces = [piece for _, piece in self._pieces]
+        is_worth_it = sum(piece.weights for piece in pieces) > _WORTH_THREADS
+        threads = thread_count() if is_worth_it else 1
 
-        map_in_threads(work_through, runs)
+        def work_through(run: list[Piece]) -> None:
+            for piece in run:
+                work(piece)
 
-    def _mark_written(self) -> None:
-        """Let autograd know that the weights changed, and know it from others' changes."""
-        for weight in self._weights:
+        written = [weight for weight in self._weights if weight.is_untouched()]
+        map_in_threads(work_through, [pieces[thread::threads] for thread in range(threads)])
+        for weight in written:
             weight.count_write()
-        for weight in self._weights:
+        for weight in written:
             weight.remember()
 
 
@@ -197,25 +200,19 @@ class _Held:
             )
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A piece of a weight, and where its bits stand among the octets of the whole network."""
-
-    weight: _Held
-    piece: Piece
-    octets: slice
-
-
-def _find_entries(weights: list[_Held], elements: ElementSet) -> Iterator[_Entry]:
-    octets = elements.words.astype("<u8", copy=False).view(np.uint8)
+def _find_pieces(weights: list[_Held], elements: ElementSet) -> Iterator[tuple[_Held, Piece]]:
     first = {weight.target.layer: weight for weight in reversed(weights)}
     for layer, span in zip(elements.layers, elements.spans, strict=True):
-        weight, start = first[layer.name], 8 * span.start
-        prunable = octets[start : 8 * span.stop]
-        parameter = weight.parameter.detach()
-        for piece in pieces_of(parameter, layer, elements.granularity, prunable):
-            own = slice(start + piece.octets.start, start + min(piece.octets.stop, len(prunable)))
-            yield _Entry(weight, piece, own)
+        weight = first[layer.name]
+        pieces = pieces_of(
+            weight.parameter.data,  # writing there leaves the version to us
+            layer,
+            elements.granularity,
+            prunable=elements.words[span],
+            first_word=span.start,
+        )
+        for piece in pieces:
+            yield weight, piece
 
 
 def _state(weight: Tensor) -> tuple[Any, ...]:
