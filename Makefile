@@ -13,7 +13,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 bench: .venv/installed
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --growth
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import draws, memory
+from benchmarks import draws, growth, memory
 
 DOCS = Path(__file__).parents[1] / "docs"
 MARKS = ("<!-- table -->", "<!-- end of table -->")
@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="rounds that medians are taken over")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice by default")
+    parser.add_argument(
+        "--growth", action="store_true", help="also the plot from 1 M to 300 M weights"
+    )
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -27,7 +30,12 @@ def main() -> None:
         rows += draws.measure(network, rounds=arguments.rounds, device=arguments.device)
         if arguments.device == "cpu":
             rows += memory.measure(network)
+    points: list[growth.Point] = []
+    if arguments.growth:
+        points = growth.measure()
+        growth.plot(points, DOCS / "growth.svg")
     result = {"machine": _machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
+    result["growth"] = points
     name = f"speed-{arguments.device.partition(':')[0]}.json"
     (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table = _table(rows, arguments.networks)

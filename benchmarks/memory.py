@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from typing import Any
 
 Row = dict[str, str | float]
 
@@ -40,10 +41,21 @@ def _measure_here(network: str, granularity: str) -> dict[str, float]:
     import torch
     import torchvision
 
-    import network_prune
-
     model = torchvision.models.get_model(network, weights=None).eval().requires_grad_(False)
     weights = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Conv2d))
+    held, peak = held_and_peak(model, granularity)
+    return {"held by a Redrawer": held / weights, "peak of rank + draw": peak / weights}
+
+
+def held_and_peak(model: Any, granularity: str) -> tuple[int, int]:
+    """Return the bytes that a Redrawer holds, and those that ranking and a draw need at most.
+
+    The peak is that of the whole process above what it used before.
+    """
+    import torch
+
+    import network_prune
+
     # What the libraries load when they are first used isn't ours.
     small = torch.nn.Conv2d(8, 8, 3)
     with network_prune.Redrawer(small, network_prune.rank(small, p_prune=0.5), p_bern=0.5) as warm:
@@ -51,14 +63,11 @@ def _measure_here(network: str, granularity: str) -> dict[str, float]:
     before = _status("VmRSS")
     _reset_peak()
     prunable = network_prune.rank(model, granularity, p_prune=0.2)
-    redrawer = network_prune.Redrawer(model, prunable, p_bern=0.5)
-    redrawer.redraw()
-    peak = _status("VmHWM")
-    held = redrawer.held_bytes + prunable.elements.words.nbytes
-    return {
-        "held by a Redrawer": held / weights,
-        "peak of rank + draw": max(peak - before, 0) / weights,
-    }
+    with network_prune.Redrawer(model, prunable, p_bern=0.5) as redrawer:
+        redrawer.redraw()
+        peak = _status("VmHWM")
+        held = redrawer.held_bytes + prunable.elements.words.nbytes
+    return held, max(peak - before, 0)
 
 
 def _status(field: str) -> int:
