@@ -9,7 +9,6 @@ two thirds are zeros costs no more memory than any other.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from network_prune.core.streams import Words
-from network_prune.core.threads import map_in_threads, thread_count
 
 Scores = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
@@ -269,23 +267,11 @@ class _Found:
 
 def _mark_up_to(marks: _Marks, low: Any, high: Any) -> _Found:
     """Mark the scores up to ``low`` alone and collect those between ``low`` and ``high``."""
-    blocks = list(marks.blocks())
-    run = -(-len(blocks) // thread_count())
-    runs = [blocks[start : start + run] for start in range(0, len(blocks), run)]
-    found = map_in_threads(partial(_mark_run, marks, low, high), runs)
-    return _Found(
-        sum(part.up_to_low for part in found),
-        np.concatenate([part.inside for part in found]),
-        np.concatenate([part.positions for part in found]),
-    )
-
-
-def _mark_run(marks: _Marks, low: Any, high: Any, blocks: Sequence[_Block]) -> _Found:
     up_to_low = 0
     inside: list[Scores] = []
     positions: list[NDArray[np.int64]] = []
     room, flags = marks.room(), np.empty((2, BLOCK), np.bool_)
-    for block in blocks:
+    for block in marks.blocks():
         scores = marks.read(block, room)
         at_most, between = flags[:, : len(scores)]
         np.less_equal(scores, low, out=at_most)

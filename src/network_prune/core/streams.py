@@ -19,7 +19,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from network_prune.core.threads import map_in_threads
 from network_prune.errors import ArgumentError
 
 Words = NDArray[np.uint64]
@@ -113,12 +112,11 @@ def bernoulli_bits(p: float, among: Words, *, seed: int, index: int) -> Words:
         return among.copy()
     digits = binary_digits(p)
     key = draw_key(seed, index)
-    runs = [slice(start, start + _RUN) for start in range(0, len(among), _RUN)]
-
-    def draw(run: slice) -> Words:
-        return _draw_run(digits, key, among[run], run.start)
-
-    return np.concatenate([np.zeros(0, np.uint64), *map_in_threads(draw, runs)])
+    drawn = np.empty_like(among)
+    for start in range(0, len(among), _RUN):
+        run = slice(start, start + _RUN)
+        drawn[run] = _draw_run(digits, key, among[run], start)
+    return drawn
 
 
 def _draw_run(digits: list[int], key: int, among: Words, first: int) -> Words:

@@ -20,7 +20,6 @@ from network_prune.core.ranking import (
 )
 from network_prune.core.scores import Norm, RandomScore, norm_scores, parse_score
 from network_prune.core.streams import Words, random_scores
-from network_prune.core.threads import map_in_threads
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.layers import FoundLayer, find_layers
 
@@ -126,7 +125,7 @@ def _score(
     rule: Norm | RandomScore | Mapping[str, Tensor],
 ) -> Sequence[Part]:
     if isinstance(rule, Norm):
-        return map_in_threads(lambda item: _norm_scores(item, granularity, rule), found)
+        return [_norm_scores(item, granularity, rule) for item in found]
     for item in found:
         if not bool(torch.isfinite(item.weight).all()):
             raise _not_finite(item)

@@ -12,15 +12,11 @@ from torch import Tensor, nn
 from network_prune.core.elements import ElementSet
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.streams import bernoulli_bits, check_stream_number, draw_key
-from network_prune.core.threads import map_in_threads, thread_count
 from network_prune.errors import StateError, check_fraction
 from network_prune.pruning.held import hold, release
 from network_prune.pruning.inplace import Drawn, Piece, octets_of, pieces_of
 from network_prune.pruning.layers import check_not_pruned
 from network_prune.pruning.targets import Target, find_targets
-
-# Starting threads takes as long as writing some hundred thousand weights.
-_WORTH_THREADS = 1 << 19
 
 
 class Redrawer:
@@ -147,20 +143,13 @@ class Redrawer:
         self.index = None
 
     def _run(self, work: Callable[[Piece], None]) -> None:
-        """Do ``work`` on every piece, on several threads where there is enough of it.
+        """Do ``work`` on every piece.
 
         Autograd is told that the weights changed, and others' changes are told by that.
         """
-        pieces = [piece for _, piece in self._pieces]
-        is_worth_it = sum(piece.weights for piece in pieces) > _WORTH_THREADS
-        threads = thread_count() if is_worth_it else 1
-
-        def work_through(run: list[Piece]) -> None:
-            for piece in run:
-                work(piece)
-
         written = [weight for weight in self._weights if weight.is_untouched()]
-        map_in_threads(work_through, [pieces[thread::threads] for thread in range(threads)])
+        for _, piece in self._pieces:
+            work(piece)
         for weight in written:
             weight.count_write()
         for weight in written:
