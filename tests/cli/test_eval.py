@@ -167,3 +167,40 @@ def test_the_cache_dir_reaches_network_and_data(refused, monkeypatch, tmp_path):
     assert place in refused("inspect", "--arch=resnet18", *options, code=1)
     place = f"{tmp_path}/huggingface/datasets"
     assert place in refused("eval", "--data=hf:owner/name", *options, code=1)
+
+
+def test_what_a_network_prints_is_kept_out_of_the_json(run, tmp_path):
+    path = tmp_path / "nets.py"
+    path.write_text(
+        "from torch import nn\n"
+        "print('imported')\n"
+        "class Loud(nn.Flatten):\n"
+        "    def forward(self, x):\n"
+        "        print('forward')\n"
+        "        return super().forward(x)\n"
+        "def make():\n"
+        "    print('made')\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), Loud())\n"
+    )
+    arch = ("--arch", f"{path}:make")
+    for command in (("eval", *arch, "--data", "fake:2"), ("inspect", *arch)):
+        outcome = run(*command, "--json")
+        assert json.loads(outcome.out)["network"]["classes"] == 4
+        assert {"imported", "made", "forward"} <= set(outcome.err.split())
+
+
+def test_a_network_that_fails_on_a_batch_is_one_line(refused, tmp_path):
+    path = tmp_path / "nets.py"
+    path.write_text(
+        "from torch import nn\n"
+        "class One(nn.Flatten):\n"
+        "    def forward(self, x):\n"
+        "        if len(x) > 1:\n"
+        "            raise RuntimeError('one\\nonly')\n"
+        "        return super().forward(x)\n"
+        "def make():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), One())\n"
+    )
+    line = refused("eval", "--arch", f"{path}:make", "--data", "fake:2")
+    assert "failed on a batch of [2, 3, 224, 224] (RuntimeError: one only)" in line
+    assert "--batch-size" in line

@@ -21,6 +21,19 @@ def test_every_ranked_layer_has_a_row_and_the_total_adds_up(run):
     assert int(total[2]) == len(prunable)
 
 
+def test_a_network_that_takes_another_input_can_be_inspected(run, refused, tmp_path):
+    path = tmp_path / "nets.py"
+    path.write_text(
+        "from torch import nn\n"
+        "def small():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 10))\n"
+    )
+    arch = ("--arch", f"{path}:small")
+    assert "e.g. --resize 32 --crop 32" in refused("inspect", *arch)
+    outcome = run("inspect", *arch, "--resize", 8, "--crop", 8)
+    assert (outcome.code, outcome.err) == (0, "")
+
+
 def test_json_is_the_summary(run):
     record = json.loads(run("inspect", "--method", "weights", "--p-bern", 0.5, "--json").out)
     network = network_prune.load_network("digits")

@@ -106,7 +106,14 @@ def test_wildcards_expand_where_they_stand_and_each_network_once():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("resnet*", True), ("resnet1?", True), ("resnet[13]*", True), ("net[1].py:make", False)],
+    [
+        ("resnet*", True),
+        ("resnet1?", True),
+        ("timm:resnet[13]*", True),
+        ("net[1].py:make", False),
+        ("hf:runs/vit[1]", False),
+        ("hub:runs/net[1]:make", False),
+    ],
 )
 def test_files_of_the_users_are_no_patterns(name, expected):
     assert is_pattern(name) is expected

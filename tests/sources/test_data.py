@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -81,6 +83,44 @@ def test_pictures_deeper_inside_count_and_other_files_do_not(tmp_path, save_phot
     (tmp_path / "a" / "notes.txt").write_text("x")
     (tmp_path / "a" / "._0.png").write_text("x")
     assert labels_of(load_data(str(tmp_path), classes=2)) == [0, 0, 1]
+
+
+def test_hidden_folders_in_a_class_do_not_count(tmp_path, save_photo):
+    folders(tmp_path, save_photo, ["a", "b"], count=1)
+    save_photo(tmp_path / "a" / ".ipynb_checkpoints" / "0-checkpoint.png")
+    assert labels_of(load_data(str(tmp_path), classes=2)) == [0, 1]
+
+
+def test_links_are_followed_but_never_in_a_circle(tmp_path, save_photo):
+    folders(tmp_path / "data", save_photo, ["a", "b"], count=1)
+    save_photo(tmp_path / "elsewhere" / "x.png")
+    (tmp_path / "data" / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "a" / "itself").symlink_to(".")
+    (tmp_path / "data" / "b" / "above").symlink_to("..")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data" / "a")
+    assert labels_of(load_data(str(tmp_path / "data"), classes=2)) == [0, 0, 1]
+
+
+def test_a_class_folder_that_may_not_be_read_is_no_empty_class(tmp_path, save_photo, monkeypatch):
+    spec = folders(tmp_path, save_photo, ["a", "b"])
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match="can't be read: Permission denied"):
+        load_data(spec, classes=2)
+
+
+def test_parts_of_the_data_are_no_classes(tmp_path, save_photo):
+    folders(tmp_path / "train", save_photo, ["a", "b"])
+    folders(tmp_path / "Test", save_photo, ["a", "b"])
+    with pytest.raises(SourceError, match=r"no val folder, and Test, train .* pass one .*/Test"):
+        load_data(str(tmp_path), classes=2)
+    assert labels_of(load_data(str(tmp_path / "Test"), classes=2)) == [0, 0, 1, 1]
 
 
 def test_another_number_of_class_folders_is_refused(tmp_path, save_photo):

@@ -213,6 +213,23 @@ def test_cached_weights_that_need_code_are_refused(offline):
         load_network("resnet18")
 
 
+def test_cached_weights_of_another_network_are_one_line(offline):
+    folder = offline / "torch" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(torch.nn.Linear(1, 1).state_dict(), folder / "resnet18-f37072fd.pth")
+    with pytest.raises(SourceError, match=r"resnet18-f37072fd.pth can't be loaded as the weights"):
+        load_network("resnet18")
+
+
+@pytest.mark.parametrize("content", [b"junk", b"\2\0\0\0\0\0\0\0{}"])
+def test_timms_cached_weights_that_are_others_are_one_line(offline, monkeypatch, content):
+    path = offline / "model.safetensors"
+    path.write_bytes(content)
+    monkeypatch.setattr("network_prune.sources.timm_networks.fetch_from_hub", lambda *_: path)
+    with pytest.raises(SourceError, match=r"model.safetensors can't be loaded as the weights of"):
+        load_network("timm:resnet10t")
+
+
 def test_timm_weights_come_from_the_cache_with_their_preprocessing(offline, monkeypatch):
     import huggingface_hub
 

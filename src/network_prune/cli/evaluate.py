@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from network_prune.cli import options
-from network_prune.cli.settings import PruneSettings
+from network_prune.cli.settings import PruneSettings, preprocessing_options
 from network_prune.errors import ArgumentError, RunError
 
 
@@ -67,13 +67,7 @@ def evaluate_command(
         index=index,
         with_norm=with_norm,
     )
-    overrides = {
-        "resize": resize,
-        "crop": crop,
-        "interpolation": interpolation,
-        "mean": _numbers("mean", mean),
-        "std": _numbers("std", std),
-    }
+    overrides = preprocessing_options(resize, crop, interpolation, mean=mean, std=std)
     asked = arch or ["digits"]
     indices = _indices(settings, draws)
     spec = _data_spec(asked, data)
@@ -126,15 +120,6 @@ def _several(asked: list[str], weights: str) -> list[str] | None:
             "networks one at a time, or --weights default, none or a name"
         )
     return names
-
-
-def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ArgumentError(f"{name}={text!r} isn't numbers; pass e.g. 0.485,0.456,0.406") from None
 
 
 def _indices(settings: PruneSettings, draws: int) -> range:

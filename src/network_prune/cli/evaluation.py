@@ -1,5 +1,7 @@
 """One network's evaluation, as ``network-prune eval`` does it."""
 
+import contextlib
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from network_prune.errors import check_choice
 from network_prune.sources.data import check_data, load_data
 from network_prune.sources.networks import load_network
 from network_prune.sources.preprocessing import INTERPOLATIONS
-from network_prune.study.draws import EvaluateOptions, evaluate_draws
+from network_prune.study.draws import DrawResult, EvaluateOptions, evaluate_draws
 from network_prune.study.evaluate import check_options
 
 
@@ -123,7 +125,7 @@ class Evaluation:
     def rows(self) -> Iterator[str]:
         """Evaluate each draw and yield its row of the table, at last that of their mean."""
         task = self._task
-        for result in evaluate_draws(
+        results = evaluate_draws(
             self._network.model,
             self._prunable,
             self._data,
@@ -133,7 +135,18 @@ class Evaluation:
             with_norm=task.settings.with_norm,
             label=self._network.name,
             **task.running,
-        ):
+        )
+        for result in _apart_from_prints(results):
             yield self.report.add(result)
         if len(task.indices) > 1:
             yield self.report.mean_row()
+
+
+def _apart_from_prints(results: Iterator[DrawResult]) -> Iterator[DrawResult]:
+    """Yield ``results``; what the network prints meanwhile goes to stderr."""
+    while True:
+        with contextlib.redirect_stdout(sys.stderr):
+            result = next(results, None)
+        if result is None:
+            return
+        yield result

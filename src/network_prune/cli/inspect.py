@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from network_prune.cli import options
-from network_prune.cli.settings import PruneSettings
+from network_prune.cli.settings import PruneSettings, preprocessing_options
 
 if TYPE_CHECKING:
     from network_prune.pruning.summary import LayerSummary, Summary
@@ -27,6 +27,11 @@ def inspect_command(
     exclude: options.Exclude = None,
     seed: options.Seed = 0,
     index: options.Index = 0,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    interpolation: options.Interpolation = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     as_json: options.Json = False,
 ) -> None:
     """Show where pruning would land, layer by layer; needs no data.
@@ -45,10 +50,11 @@ def inspect_command(
         seed=seed,
         index=index,
     )
+    preprocessing = preprocessing_options(resize, crop, interpolation, mean=mean, std=std)
     from network_prune.pruning.summary import summarize
     from network_prune.sources.networks import load_network
 
-    network = load_network(arch, weights=weights, cache_dir=cache_dir)
+    network = load_network(arch, weights=weights, preprocessing=preprocessing, cache_dir=cache_dir)
     prunable = settings.rank(network.model)
     draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
     summary = summarize(network.model, prunable, draw)

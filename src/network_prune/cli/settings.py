@@ -1,7 +1,7 @@
 """What the user asked to prune, checked before anything is loaded."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, check_choice, check_fraction
 
@@ -82,3 +82,34 @@ class PruneSettings:
             include=self.include,
             exclude=self.exclude,
         )
+
+
+def preprocessing_options(
+    resize: int | None,
+    crop: int | None,
+    interpolation: str | None,
+    *,
+    mean: str | None,
+    std: str | None,
+) -> dict[str, Any]:
+    """Return what the options say of the preprocessing, by its fields; None says nothing.
+
+    Raises:
+        ArgumentError: ``mean`` or ``std`` isn't numbers with commas.
+    """
+    return {
+        "resize": resize,
+        "crop": crop,
+        "interpolation": interpolation,
+        "mean": _numbers("mean", mean),
+        "std": _numbers("std", std),
+    }
+
+
+def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentError(f"{name}={text!r} isn't numbers; pass e.g. 0.485,0.456,0.406") from None

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
+from network_prune.errors import SourceError
 from network_prune.sources.preprocessing import Incomplete, Preprocessing
 from network_prune.sources.weights import State
 
@@ -52,3 +54,11 @@ def one_line(error: BaseException, *, limit: int = 200) -> str:
     text = " ".join(str(error).split())
     short = text if len(text) <= limit else text[:limit] + "…"
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
+
+
+def unfit(path: Path, name: str, error: BaseException) -> SourceError:
+    """Return the error for ``path``, found where the weights of ``name`` belong, but other."""
+    return SourceError(
+        f"{path} can't be loaded as the weights of {name} ({one_line(error)}); remove it to have "
+        "it downloaded anew, or pass --weights FILE"
+    )

@@ -29,8 +29,9 @@ class Entry:
 
 
 def is_pattern(name: str) -> bool:
-    """Return whether ``name`` has wildcards; a user's own file may have them in its name."""
-    return ".py:" not in name and any(sign in name for sign in _WILDCARDS)
+    """Return whether ``name`` has wildcards; files and folders of the user's own may have them."""
+    own = ".py:" in name or name.startswith(("hf:", "hub:"))
+    return not own and any(sign in name for sign in _WILDCARDS)
 
 
 def find_networks(pattern: str | None = None) -> list[Entry]:

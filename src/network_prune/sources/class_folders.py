@@ -8,6 +8,8 @@ from network_prune.sources.class_names import number_classes
 from network_prune.sources.ilsvrc import is_flat_validation, list_flat_validation
 from network_prune.sources.listing import IMAGE_SUFFIXES, Files, Listing, Request, labels_array
 
+_PARTS = frozenset(("train", "training", "test", "testing", "valid", "validation", "eval"))
+
 
 def list_class_folders(spec: str, request: Request) -> Listing:
     """List the pictures in the class folders of ``spec``, or of the ``val`` folder in it.
@@ -17,13 +19,14 @@ def list_class_folders(spec: str, request: Request) -> Listing:
     classes, and some may be absent, unless the network has another number of
     classes than 1000. Folders with other names stand for the classes in the
     names' order, so there must be one for each class. Pictures may lie deeper
-    inside. Hidden files and files without a picture's suffix are passed over;
-    links are followed. The flat ILSVRC2012 validation folder is told by its
-    files' names.
+    inside. Hidden files and folders and files without a picture's suffix are passed
+    over; links are followed, but not back into a folder that they lie in.
+    The flat ILSVRC2012 validation folder is told by its files' names.
 
     Raises:
         SourceError: there are no class folders, no pictures in them, or their
-            number doesn't fit the network.
+            number doesn't fit the network, or they are parts such as train and test.
+        OSError: one of them can't be read.
     """
     root = Path(spec)
     if (root / "val").is_dir():
@@ -33,6 +36,11 @@ def list_class_folders(spec: str, request: Request) -> Listing:
     names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
     if not names:
         raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
+    if _PARTS.issuperset(map(str.lower, names)):
+        raise SourceError(
+            f"{root} has no val folder, and {', '.join(names)} in it are parts of the data rather "
+            f"than classes; pass one of them, e.g. {root / names[0]}"
+        )
     numbered = all(name.isdecimal() for name in names)
     classes = _number_by_name(names, root) if numbered else _number(names, root, request)
     paths: list[str] = []
@@ -74,10 +82,25 @@ def _number(names: list[str], root: Path, request: Request) -> dict[str, int]:
 
 def _pictures_in(root: Path, name: str) -> list[str]:
     found: list[str] = []
-    for folder, _, files in os.walk(root / name, followlinks=True):
+    for folder, inner, files in os.walk(root / name, onerror=_refuse, followlinks=True):
+        inner[:] = [one for one in inner if one[0] != "." and not _leads_back(folder, one)]
         inside = Path(folder).relative_to(root).as_posix()
         found += [f"{inside}/{file}" for file in files if _is_picture(file)]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Raise what os.walk would pass over: a class without its pictures gives other figures."""
+    raise error
+
+
+def _leads_back(folder: str, name: str) -> bool:
+    """Return whether ``name`` in ``folder`` is a link to a folder on the way to it."""
+    path = Path(folder, name)
+    if not path.is_symlink():
+        return False
+    target = path.resolve()
+    return any(above.resolve().is_relative_to(target) for above in path.parents)
 
 
 def _is_picture(name: str) -> bool:

@@ -1,6 +1,8 @@
 """Networks by name: what ``--arch`` and ``--weights`` mean."""
 
+import contextlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -141,7 +143,12 @@ def load_network(
         )
     # Random weights are the same in every run, and the caller's random state stays untouched.
     # The first forward pass may make some: that of lazy layers.
-    with cache_in(cache_dir), torch.random.fork_rng(devices=[]):
+    # What networks print is no result of ours, so it doesn't go where results go.
+    with (
+        cache_in(cache_dir),
+        torch.random.fork_rng(devices=[]),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         torch.manual_seed(SEED)
         made = _make(form.open(spec), spec, weights)
         model = made.model.eval()

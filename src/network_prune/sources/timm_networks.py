@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from network_prune.errors import SourceError, unknown_name
-from network_prune.sources.architecture import Architecture, Published
+from network_prune.sources.architecture import Architecture, Published, unfit
 from network_prune.sources.downloads import fetch_from_hub, fetch_url
 from network_prune.sources.preprocessing import Preprocessing, from_timm
 
@@ -69,7 +69,12 @@ def _with_weights(name: str) -> Published:
         )
     config = _check_classifier(name)
     path = _fetch(config)
-    model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
+    try:
+        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise unfit(path, f"timm:{name}", error) from error
     tag = config.get("tag") or "default"
     return Published(model, tag, from_timm(config, name=f"timm:{name}"))
 

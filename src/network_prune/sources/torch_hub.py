@@ -1,6 +1,5 @@
 """Networks of torch.hub: ``hub:OWNER/REPO[:REF]:ENTRY``, ``hub:FOLDER:ENTRY``."""
 
-import contextlib
 import importlib.util
 import re
 import sys
@@ -83,7 +82,7 @@ def _make(entry: Callable[..., Any], folder: Path, spec: str, **options: Any) ->
     if "progress" in parameters(entry):
         options["progress"] = sys.stderr.isatty()
     try:
-        with importable(folder), contextlib.redirect_stdout(sys.stderr):
+        with importable(folder):
             return call(entry, spec, **options)
     except SourceError as error:
         if not isinstance(error.__cause__, urllib.error.URLError):
@@ -125,9 +124,7 @@ def _download(parts: re.Match[str], source: str) -> Path:
     # Its newest annotation lacks the value that it documents for "without asking".
     download: Any = torch.hub.list
     try:
-        # It writes what it downloads to the standard output, where only results belong.
-        with contextlib.redirect_stdout(sys.stderr):
-            download(source, trust_repo=True, verbose=False)
+        download(source, trust_repo=True, verbose=False)
     except (Exception, SystemExit) as error:
         # Listing runs the code too; where that alone fails, it is run again and says why.
         if _cached(parts) is None:

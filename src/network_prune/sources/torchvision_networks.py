@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models import WeightsEnum
 
 from network_prune.errors import SourceError, unknown_name
-from network_prune.sources.architecture import Architecture, Published
+from network_prune.sources.architecture import Architecture, Published, unfit
 from network_prune.sources.downloads import fetch_url
 from network_prune.sources.preprocessing import Preprocessing, from_torchvision
 from network_prune.sources.weights import State, read_weights
@@ -84,8 +84,12 @@ def _choose(name: str, choices: Any, weights: str | None) -> WeightsEnum:
 def _with_weights(name: str, weights: WeightsEnum) -> Published:
     # torchvision would download them itself, and let the file run code; so the file
     # is fetched and read safely once before torchvision finds it in its cache.
-    read_weights(fetch_url(weights.url))
-    model = torchvision.models.get_model(name, weights=weights, **_options(name))
+    path = fetch_url(weights.url)
+    read_weights(path)
+    try:
+        model = torchvision.models.get_model(name, weights=weights, **_options(name))
+    except RuntimeError as error:
+        raise unfit(path, name, error) from error
     preprocessing = from_torchvision(weights.transforms(), name=f"{name} {weights.name}")
     return Published(model, weights.name, preprocessing)
 

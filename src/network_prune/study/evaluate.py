@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from network_prune.errors import ArgumentError, SourceError, UnsupportedNetworkError, check_choice
+from network_prune.errors import (
+    ArgumentError,
+    NetworkPruneError,
+    SourceError,
+    UnsupportedNetworkError,
+    check_choice,
+)
+from network_prune.sources.architecture import one_line
 from network_prune.sources.data import LoadedData
 from network_prune.sources.images import Batch, Guarded, collate
 from network_prune.study.metrics import Metrics, measure
@@ -54,7 +61,8 @@ def evaluate(
     Raises:
         ArgumentError: a value is outside what is allowed.
         SourceError: there are no images, one can't be read, or a label has no output.
-        UnsupportedNetworkError: the output isn't a tensor ``[n, classes]``.
+        UnsupportedNetworkError: the network fails, or its output isn't a tensor
+            ``[n, classes]``.
     """
     check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype)
     loader, total = _batches(data, batch_size, workers)
@@ -75,7 +83,7 @@ def evaluate(
                 )
             if len(batch):
                 with autocast:
-                    logits = model(_to_device(batch.images, weight))
+                    logits = _forward(model, _to_device(batch.images, weight))
                 metrics += measure(_check_logits(logits, batch.labels), batch.labels)
             metrics += Metrics(unreadable=batch.unreadable)
             bar.update(len(batch) + batch.unreadable)
@@ -125,6 +133,18 @@ def _eval_mode(model: nn.Module) -> Generator[None]:
 
 def _to_device(images: Tensor, weight: Tensor) -> Tensor:
     return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
+
+
+def _forward(model: nn.Module, images: Tensor) -> Any:
+    try:
+        return model(images)
+    except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise UnsupportedNetworkError(
+            f"the network failed on a batch of {list(images.shape)} ({one_line(error)}); if it "
+            "takes fewer images, pass batch_size (--batch-size), e.g. 1"
+        ) from error
 
 
 def _check_logits(logits: Any, labels: Tensor) -> Tensor:
