@@ -161,11 +161,16 @@ class WholeWeight:
         flags = flags_on_device(words, self._layer.element_count(self._granularity))
         elements = flags.reshape(self._layer.element_shape(self._granularity))
         zero = self._layer.expand(elements, self._granularity)
-        self._weight.copy_(self._saved.masked_fill(zero, 0.0))
+        self._copy(self._saved.masked_fill(zero, 0.0))
 
     def restore(self) -> None:
         """Put back all elements."""
-        self._weight.copy_(self._saved)
+        self._copy(self._saved)
+
+    def _copy(self, values: Tensor) -> None:
+        # What was made in inference mode can be written in no other.
+        with torch.inference_mode(self._weight.is_inference()):
+            self._weight.copy_(values)
 
 
 def pieces_of(

@@ -24,7 +24,8 @@ class Redrawer:
 
     The network stays as it is until the first `redraw`. Nothing is registered on its
     modules: the weights themselves change, over the prunable elements only, whose values
-    are kept aside meanwhile. Leaving it as a context restores the network.
+    are kept aside meanwhile. Leaving it as a context restores the network; if a Redrawer
+    is dropped unrestored, the zeros of its last draw stay.
 
     A gradient graph that was built under one draw can't be used under the next: its
     backward raises PyTorch's error about a tensor modified in place. For training use
@@ -94,7 +95,7 @@ class Redrawer:
             drawn = self._drawn(index)
             if self.index is None:
                 check_not_pruned(self.model)
-                hold(weight.parameter for weight in self._weights)
+                hold(self, (weight.parameter for weight in self._weights))
             try:
                 self._run(lambda piece: piece.write(drawn))
             except BaseException:
