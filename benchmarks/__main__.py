@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 from pathlib import Path
 
@@ -18,13 +19,13 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["resnet18", "resnet50"])
     parser.add_argument("--rounds", type=int, default=7, help="rounds that medians are taken over")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, help="torch's threads; its own choice by default")
+    parser.add_argument("--threads", type=int, default=1, help="torch's threads")
     parser.add_argument(
         "--growth", action="store_true", help="also the plot from 1 M to 300 M weights"
     )
     arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.threads)
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # for processes of their own
     rows: list[draws.Row] = []
     for network in arguments.networks:
         rows += draws.measure(network, rounds=arguments.rounds, device=arguments.device)
@@ -50,7 +51,7 @@ def _machine(device: str) -> str:
         if line.startswith("model name"):
             processor = line.partition(":")[2].strip()
     name = torch.cuda.get_device_name() if device.startswith("cuda") else processor
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{name}, torch {torch.__version__} with --threads {torch.get_num_threads()}"
 
 
 def _table(rows: list[draws.Row], networks: list[str]) -> str:

@@ -1,7 +1,7 @@
 """What others do for one draw, written to be timed beside ours.
 
 `seed_prune` and `seed_restore` follow the description of the project that this one grew
-from: sort all norms, draw full-size masks, apply them by torch.nn.utils.prune, then
+from: sort all norms, make full-size masks, apply them by torch.nn.utils.prune, then
 remove them and put new Parameters in place.
 """
 
