@@ -58,7 +58,7 @@ def test_training_flags_and_statistics_are_left_alone(model, data):
 
 def test_training_flags_are_put_back_after_an_error(model):
     model.train()
-    with pytest.raises(RuntimeError, match="expected input"):
+    with pytest.raises(UnsupportedNetworkError, match="expected input"):
         evaluate(model, TensorDataset(torch.zeros(2, 5, 8, 8), torch.zeros(2, dtype=torch.long)))
     assert all(module.training for module in model.modules())
 
