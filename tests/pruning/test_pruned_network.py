@@ -249,3 +249,13 @@ def test_compiled_to_eager_switches_keep_the_values():
         with torch.no_grad():
             assert torch.equal(compiled(x), model(x))
         pruned.redraw()
+
+
+def test_a_pickled_state_dict_brings_weights_and_masks_back(tmp_path):
+    model, other = networks.build("plain"), networks.build("plain")
+    with npr.prune_weights(model, p_prune=0.5, seed=1):
+        torch.save(model.state_dict(), tmp_path / "state.pt")
+        x, state = networks.inputs(), torch.load(tmp_path / "state.pt", weights_only=True)
+        with npr.prune_weights(other, p_prune=0.5, seed=2), torch.no_grad():
+            other.load_state_dict(state)
+            assert networks.same_bits(other.eval()(x), model.eval()(x))
