@@ -65,6 +65,8 @@ class Redrawer:
         self._pieces = list(_find_pieces(self._weights, prunable.elements))
         self._lock = threading.Lock()
         self._next = 0
+        # Whether weights may differ from the full network's, also after an interruption.
+        self._is_on = False
 
     @property
     def draw(self) -> Draw | None:
@@ -90,18 +92,21 @@ class Redrawer:
         """
         with self._lock:
             index = self._next if index is None else check_stream_number("index", index)
+            if not self._is_on:
+                check_not_pruned(self.model)
             for weight in self._weights:
                 weight.check()
+            if self._is_on and self.index is None:
+                self._put_back()
             drawn = self._drawn(index)
-            if self.index is None:
-                check_not_pruned(self.model)
-                hold(self, (weight.parameter for weight in self._weights))
             try:
+                self._is_on = True
+                hold(self, (weight.parameter for weight in self._weights))
                 self._run(lambda piece: piece.write(drawn))
+                self.index, self._next = index, (index + 1) % 2**64
             except BaseException:
                 self._put_back()
                 raise
-            self.index, self._next = index, (index + 1) % 2**64
 
     def restore(self) -> None:
         """Put every weight back: the network is exactly what it was. Twice does no harm.
@@ -111,10 +116,12 @@ class Redrawer:
                 is left alone, all others are back.
         """
         with self._lock:
-            if self.index is None:
+            if not self._is_on:
                 return
             changed = [weight for weight in self._weights if not weight.is_untouched()]
-            self._pieces = [(weight, p) for weight, p in self._pieces if weight not in changed]
+            # One that left its memory to others that share it doesn't keep their values from them.
+            lost = {weight.target.layer for weight in changed if weight.is_overwritten()}
+            self._pieces = [(w, p) for w, p in self._pieces if w.target.layer not in lost]
             self._put_back()
             for weight in changed:
                 weight.check()
@@ -139,9 +146,11 @@ class Redrawer:
         return Drawn(self.p_bern, draw_key(self.seed, index), octets_of(words))
 
     def _put_back(self) -> None:
+        """Put back all values; may be called again after an interruption."""
+        self.index = None
         self._run(lambda piece: piece.restore())
         release(weight.parameter for weight in self._weights)
-        self.index = None
+        self._is_on = False
 
     def _run(self, work: Callable[[Piece], None]) -> None:
         """Do ``work`` on every piece.
@@ -181,6 +190,11 @@ class _Held:
         holds = self.target.module._parameters.get(self.target.name)
         return holds is self.parameter and _state(self.parameter) == self._state
 
+    def is_overwritten(self) -> bool:
+        """Whether others have written to the memory that we write to."""
+        place, version = self._state
+        return place == _state(self.parameter)[0] and version != _state(self.parameter)[1]
+
     def check(self) -> None:
         """Raise a StateError unless `is_untouched`."""
         if not self.is_untouched():
@@ -205,6 +219,7 @@ def _find_pieces(weights: list[_Held], elements: ElementSet) -> Iterator[tuple[_
             yield weight, piece
 
 
-def _state(weight: Tensor) -> tuple[Any, ...]:
+def _state(weight: Tensor) -> tuple[tuple[Any, ...], int]:
+    """Return where the values lie, and how often they were written."""
     version = 0 if weight.is_inference() else weight._version
-    return (weight.data_ptr(), version, weight.dtype, weight.device, weight.stride())
+    return (weight.data_ptr(), weight.dtype, weight.device, weight.stride()), version
