@@ -1,8 +1,8 @@
 """What others do for one draw, written to be timed beside ours.
 
 `seed_prune` and `seed_restore` follow the description of the project that this one grew
-from: sort all norms, make full-size masks, apply them by torch.nn.utils.prune, then
-remove them and put new Parameters in place.
+from: sort all norms, draw Bernoulli numbers over full-size masks, apply them by
+torch.nn.utils.prune, then remove them and put new Parameters in place.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ def torch_prune(layers: Sequence[nn.Conv2d], p_prune: float) -> None:
 def seed_prune(
     layers: Sequence[nn.Conv2d], granularity: str, *, p_prune: float, p_bern: float
 ) -> list[Tensor]:
-    """Prune connections or neurons at random; return the original weights."""
+    """Prune the lowest connections or neurons, at random; return the original weights."""
     norms = [layer.weight.detach().abs().sum(AXES[granularity]) for layer in layers]
     ordered = torch.cat([norm.flatten() for norm in norms]).sort().values
     threshold = ordered[int(p_prune * len(ordered))]
     originals = [layer.weight.detach().clone() for layer in layers]
     for layer, norm in zip(layers, norms, strict=True):
-        drawn = torch.bernoulli(torch.full_like(norm, p_bern)).bool()
-        pruned = (norm < threshold) & drawn
         mask = torch.ones_like(layer.weight)
-        mask[pruned] = 0.0
+        mask[norm < threshold] = 0.0
+        drawn = torch.bernoulli(torch.full_like(mask, p_bern))
+        mask = torch.where(drawn == 1.0, mask, 1.0)
         prune.CustomFromMask.apply(layer, "weight", mask)
     return originals
 

@@ -1,7 +1,7 @@
 """Which elements have the lowest scores: exactly k, ties by position.
 
-Nothing is sorted or put together but a sample. The k-th score is bracketed by two scores
-of the sorted sample; one pass over all scores marks those up to the lower end and
+Nothing is sorted, and nothing put together but a sample. The k-th score is bracketed by two
+scores of the sample; one pass over all scores marks those up to the lower end and
 collects those inside the bracket, a percent or so, where partitioning decides. Scores
 equal to an end of the bracket are counted, never collected, so that a network of which
 two thirds are zeros costs no more memory than any other.
@@ -223,11 +223,11 @@ def _lowest_of_one(scores: Scores, k: int) -> Flags:
 
 
 def _mark_by_bracket(marks: _Marks, k: int) -> None:
-    sample = _sorted_sample(marks)
-    expected = k / marks.scores * len(sample)
+    sample = _sample(marks)
     share = k / marks.scores
+    expected = share * len(sample)
     reach = _DEVIATIONS * max(share * (1 - share) * len(sample), 1.0) ** 0.5 + 2
-    low, high = _value_at(sample, expected - reach), _value_at(sample, expected + reach)
+    low, high = _values_at(sample, expected - reach, expected + reach)
     while True:
         if low == high:
             low = _value_below(sample, high)
@@ -238,7 +238,7 @@ def _mark_by_bracket(marks: _Marks, k: int) -> None:
             return
         if k < found.up_to_low:
             reach *= 4
-            low, high = _value_at(sample, expected - reach), low
+            low, high = _values_at(sample, expected - reach)[0], low
             continue
         missing = k - found.up_to_low - len(found.inside)
         ties = _positions_of(marks, high, missing)
@@ -247,7 +247,7 @@ def _mark_by_bracket(marks: _Marks, k: int) -> None:
             marks.add(ties)
             return
         reach *= 4
-        low, high = high, _value_at(sample, expected + reach)
+        low, high = high, _values_at(sample, expected + reach)[0]
 
 
 @dataclass(frozen=True)
@@ -297,7 +297,7 @@ def _positions_of(marks: _Marks, score: Any, count: int) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def _sorted_sample(marks: _Marks) -> Scores:
+def _sample(marks: _Marks) -> Scores:
     step = max(1, marks.scores // SAMPLE)
     # Starting places differ, lest kernels of one size are all met at the same corner.
     drawn = [
@@ -305,18 +305,20 @@ def _sorted_sample(marks: _Marks) -> Scores:
         for place, part in enumerate(marks.parts)
         if len(part)
     ]
-    return np.sort(np.concatenate(drawn))
+    return np.concatenate(drawn)
 
 
-def _value_at(sample: Scores, rank: float) -> Any:
-    """Return the score of a rank in the sample, infinite beyond its ends."""
-    if rank < 0:
-        return sample.dtype.type(-np.inf)
-    if rank >= len(sample):
-        return sample.dtype.type(np.inf)
-    return sample[int(rank)]
+def _values_at(sample: Scores, *ranks: float) -> list[Any]:
+    """Return the scores of ranks in the sample, which is reordered; infinite beyond its ends."""
+    inside = [int(rank) for rank in ranks if 0 <= rank < len(sample)]
+    sample.partition(inside or 0)
+    infinite = sample.dtype.type(np.inf)
+    return [
+        sample[int(rank)] if 0 <= rank < len(sample) else infinite if rank > 0 else -infinite
+        for rank in ranks
+    ]
 
 
 def _value_below(sample: Scores, value: Any) -> Any:
     """Return the greatest score of the sample below ``value``, or minus infinity."""
-    return _value_at(sample, int(np.searchsorted(sample, value)) - 1)
+    return sample[sample < value].max(initial=-np.inf)

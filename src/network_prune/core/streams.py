@@ -31,7 +31,7 @@ FIRST: Final = 0xBF58476D1CE4E5B9
 SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
 
-_RUN: Final = 1 << 13
+_RUN: Final = 1 << 15
 # Before this many planes few words are decided in all their bits.
 _FULL_PLANES: Final = 6
 
@@ -128,11 +128,11 @@ def _draw_run(digits: list[int], key: int, among: Words, first: int) -> Words:
         undecided = among
         for plane, digit in enumerate(digits):
             words = _words_at(extend_key(key, plane), steps)
+            ones = np.bitwise_and(words, undecided, out=words)
+            zeros = undecided ^ ones
             if digit:
-                less[places] |= undecided & ~words
-                undecided = undecided & words
-            else:
-                undecided = undecided & ~words
+                less[places] |= zeros
+            undecided = ones if digit else zeros
             if plane >= _FULL_PLANES:
                 is_open = np.flatnonzero(undecided)
                 if not len(is_open):

@@ -103,27 +103,30 @@ class Rows:
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
         rows = np.flatnonzero(_flags(prunable, len(bits)))
         self._octets = octets
-        # NumPy copies a row at once if it is one item.
+        # NumPy copies a row at once if it is one item, and looks at no index twice if it clips.
         self._items = bits.view(f"V{bits.shape[1] * bits.itemsize}")[:, 0]
         self._zero = np.zeros((), self._items.dtype)
         self._rows = rows.astype(np.int32)
-        self._saved = self._items[rows]
+        self._saved = self._items.take(rows, mode="clip")
         self._is_pruned = np.zeros(len(rows), np.bool_)
         self.weights = len(rows) * bits.shape[1]
         self.held_bytes = self._rows.nbytes + self._saved.nbytes + self._is_pruned.nbytes
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
-        is_pruned = _flags(drawn.octets[self._octets], len(self._items))[self._rows]
-        gone = np.flatnonzero(is_pruned & ~self._is_pruned)
-        back = np.flatnonzero(self._is_pruned & ~is_pruned)
-        self._items[self._rows[gone]] = self._zero
-        self._items[self._rows[back]] = self._saved[back]
+        is_pruned = _flags(drawn.octets[self._octets], len(self._items)).take(
+            self._rows, mode="clip"
+        )
+        gone = np.flatnonzero(is_pruned > self._is_pruned)
+        back = np.flatnonzero(is_pruned < self._is_pruned)
+        self._items.put(self._rows.take(gone, mode="clip"), self._zero, mode="clip")
+        values = self._saved.take(back, mode="clip")
+        self._items.put(self._rows.take(back, mode="clip"), values, mode="clip")
         self._is_pruned = is_pruned
 
     def restore(self) -> None:
         """Put back all elements, also after a `write` that was cut short."""
-        self._items[self._rows] = self._saved
+        self._items.put(self._rows, self._saved, mode="clip")
         self._is_pruned[:] = False
 
 

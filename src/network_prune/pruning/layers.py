@@ -56,16 +56,22 @@ def find_layers(
 
 def check_not_pruned(model: nn.Module) -> None:
     """Raise a StateError that names the first pruned layer, if there is one."""
-    for name, module in model.named_modules():
+    for module in model.modules():
         if any(isinstance(h, prune.BasePruningMethod) for h in module._forward_pre_hooks.values()):
             raise StateError(
-                f"layer {name!r} is pruned already; call network_prune.restore(model), "
-                "make_permanent(model) or torch.nn.utils.prune.remove first"
+                f"layer {_path(model, module)!r} is pruned already; call "
+                "network_prune.restore(model), make_permanent(model) or "
+                "torch.nn.utils.prune.remove first"
             )
         if any(is_held(p) for p in module._parameters.values() if p is not None):
             raise StateError(
-                f"layer {name!r} is pruned in place by a Redrawer; call its restore() first"
+                f"layer {_path(model, module)!r} is pruned in place by a Redrawer; "
+                "call its restore() first"
             )
+
+
+def _path(model: nn.Module, module: nn.Module) -> str:
+    return next(name for name, other in model.named_modules() if other is module)
 
 
 def _check_types(layers: Sequence[object]) -> None:
