@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from network_prune.core.prunable import Draw, PrunableSet
     from network_prune.errors import NetworkPruneError
+    from network_prune.pruning.backward_only import BackwardOnly
+    from network_prune.pruning.diversified import Diversified
+    from network_prune.pruning.ensemble import Ensemble
     from network_prune.pruning.pruned import (
         Pruned,
         make_permanent,
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackwardOnly",
+    "Diversified",
     "Draw",
+    "Ensemble",
     "Metrics",
     "NetworkPruneError",
     "PrunableSet",
@@ -49,6 +55,9 @@ __all__ = [
 _HOMES = {
     "core.prunable": ("Draw", "PrunableSet"),
     "errors": ("NetworkPruneError",),
+    "pruning.backward_only": ("BackwardOnly",),
+    "pruning.diversified": ("Diversified",),
+    "pruning.ensemble": ("Ensemble",),
     "pruning.pruned": ("Pruned", "make_permanent", "prune", "restore"),
     "pruning.ranking": ("rank",),
     "pruning.redrawer": ("Redrawer",),

@@ -85,6 +85,16 @@ class ElementSet:
         """Number of all elements of the ranked layers."""
         return sum(layer.element_count(self.granularity) for layer in self.layers)
 
+    def all(self) -> "ElementSet":
+        """Return the set of all elements of the same layers."""
+        words = np.zeros_like(self.words)
+        for layer, span in zip(self.layers, self.spans, strict=True):
+            count = layer.element_count(self.granularity)
+            words[span] = np.uint64(2**64 - 1)
+            if count % 64:
+                words[span.stop - 1] = np.uint64(2 ** (count % 64) - 1)
+        return ElementSet(self.granularity, self.layers, words)
+
     def describe(self) -> dict[str, Any]:
         """Return granularity and layers as plain data."""
         layers = [asdict(layer) for layer in self.layers]

@@ -1,0 +1,107 @@
+"""Draw after draw of one set of elements, on the devices where they are needed."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
+from network_prune.core.elements import ElementSet
+from network_prune.core.prunable import Draw
+from network_prune.core.streams import Words, bernoulli_bits, check_stream_number, draw_key
+from network_prune.errors import check_fraction
+
+_CPU = torch.device("cpu")
+
+
+class Drawer:
+    """Names the draws of one set of elements.
+
+    Args:
+        elements: what may be pruned.
+        p_bern: probability in [0, 1] that one of them is.
+        seed: integer in [0, 2**64) that names the draws.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+    """
+
+    def __init__(self, elements: ElementSet, *, p_bern: float, seed: int) -> None:
+        self.elements = elements
+        self.p_bern = check_fraction("p_bern", p_bern)
+        self.seed = check_stream_number("seed", seed)
+        self._words: dict[torch.device, Tensor] = {}
+
+    def draw(self, index: int) -> "Drawn":
+        """Return the draw of that index; nothing is computed yet."""
+        return Drawn(self, index)
+
+    def words_on(self, device: torch.device) -> Tensor:
+        """Return the elements' words as int64 on ``device``, where they stay."""
+        if device not in self._words:
+            words = torch.from_numpy(self.elements.words.view(np.int64).copy())
+            self._words[device] = words.to(device)
+        return self._words[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_words": {}}
+
+
+class Drawn:
+    """One draw; its random bits are made on each device where they are asked for, once.
+
+    Attributes:
+        index: which draw of the seed.
+    """
+
+    def __init__(self, drawer: Drawer, index: int) -> None:
+        self.index = index
+        self._drawer = drawer
+        self._on_device: dict[torch.device, Tensor] = {}
+
+    @cached_property
+    def words(self) -> Words:
+        """The pruned elements, as `ElementSet.words`."""
+        drawer = self._drawer
+        return bernoulli_bits(
+            drawer.p_bern, drawer.elements.words, seed=drawer.seed, index=self.index
+        )
+
+    def named(self) -> Draw:
+        """Return the draw as a value that can be saved and published."""
+        drawer = self._drawer
+        elements = ElementSet(drawer.elements.granularity, drawer.elements.layers, self.words)
+        return Draw(elements, drawer.p_bern, drawer.seed, self.index)
+
+    def pruned(self, place: int, device: torch.device) -> Tensor:
+        """Return which elements of a layer are pruned.
+
+        Args:
+            place: number of the layer among the ranked ones.
+            device: where the answer is wanted.
+
+        Returns:
+            bool tensor of the layer's element shape.
+        """
+        elements = self._drawer.elements
+        layer, span = elements.layers[place], elements.spans[place]
+        count = layer.element_count(elements.granularity)
+        if device == _CPU:
+            octets = self.words[span].astype("<u8", copy=False).view(np.uint8)
+            flags = torch.from_numpy(np.unpackbits(octets, count=count, bitorder="little"))
+            flags = flags.view(torch.bool)
+        else:
+            flags = flags_on_device(self._words_on(device)[span], count)
+        return flags.reshape(layer.element_shape(elements.granularity))
+
+    def _words_on(self, device: torch.device) -> Tensor:
+        if device not in self._on_device:
+            drawer = self._drawer
+            key = draw_key(drawer.seed, self.index)
+            among = drawer.words_on(device)
+            self._on_device[device] = bernoulli_bits_on_device(
+                drawer.p_bern, among, key=key, first=0
+            )
+        return self._on_device[device]

@@ -1,0 +1,41 @@
+"""Several models that answer as one."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from network_prune.errors import ArgumentError, UnsupportedNetworkError
+
+
+class Ensemble(nn.Module):
+    """The mean of several models' logits, e.g. of surrogates made from different networks.
+
+    Args:
+        models: at least one; they may share a network.
+
+    Attributes:
+        models: the models, in order.
+
+    Raises:
+        ArgumentError: there is no model.
+        UnsupportedNetworkError: in a forward, the outputs aren't tensors of one shape.
+    """
+
+    def __init__(self, models: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+        if not len(self.models):
+            raise ArgumentError("models is empty; pass at least one to make an Ensemble of")
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the mean of what the models return for the same inputs."""
+        outputs = [model(*args, **kwargs) for model in self.models]
+        shapes = [list(o.shape) if isinstance(o, Tensor) else type(o).__name__ for o in outputs]
+        if not all(isinstance(o, Tensor) and o.shape == outputs[0].shape for o in outputs):
+            raise UnsupportedNetworkError(
+                f"an Ensemble's models returned {shapes}; it needs tensors of one shape, such as "
+                "logits [n, classes] over the same classes"
+            )
+        return torch.stack(outputs).mean(0)
