@@ -1,0 +1,60 @@
+"""Drawing where it is needed: the same elements on the host and on a device."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import network_prune as npr
+from network_prune.core.drawing import Drawer
+from tests.networks import build
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def prunable():
+    return npr.rank(build("plain"), "connection", p_prune=0.5)
+
+
+@pytest.mark.parametrize("p_bern", [0.0, 0.3, 0.5, 1.0])
+def test_what_is_drawn_is_what_the_prunable_set_draws(prunable, p_bern):
+    drawn = Drawer(prunable.elements, p_bern=p_bern, seed=4).draw(9)
+    draw = prunable.draw(p_bern=p_bern, seed=4, index=9)
+    assert drawn.named() == draw
+    for place, layer in enumerate(prunable.layers):
+        assert torch.equal(drawn.pruned(place, CPU), draw.pruned(layer.name))
+
+
+@pytest.mark.parametrize("p_bern", [0.0, 0.3, 0.5, 1.0])
+def test_torch_draws_what_numpy_draws(prunable, p_bern):
+    drawn = Drawer(prunable.elements, p_bern=p_bern, seed=4).draw(2**64 - 1)
+    assert np.array_equal(drawn._words_on(CPU).numpy().view(np.uint64), drawn.words)
+
+
+def test_a_copy_leaves_what_lies_on_devices_behind(prunable):
+    drawer = Drawer(prunable.elements, p_bern=0.5, seed=4)
+    drawer.words_on(CPU)
+    twin = copy.deepcopy(drawer)
+    assert not twin._words
+    assert twin.draw(3).named() == drawer.draw(3).named()
+
+
+@pytest.mark.parametrize(
+    ("channels", "granularity"), [(8, "weight"), (5, "connection"), (64, "neuron")]
+)
+def test_all_elements_are_all_and_no_more(channels, granularity):
+    model = nn.Sequential(nn.Conv2d(3, channels, 3), nn.Conv2d(channels, channels, 1))
+    few = npr.rank(model, granularity, p_prune=0.1).elements
+    assert few.all() == npr.rank(model, granularity, p_prune=1.0).elements
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_device_draws_what_the_host_does(prunable):
+    device = torch.device("cuda")
+    for index in range(3):
+        drawn = Drawer(prunable.elements, p_bern=0.3, seed=4).draw(index)
+        for place in range(len(prunable.layers)):
+            assert torch.equal(drawn.pruned(place, device).cpu(), drawn.pruned(place, CPU))
