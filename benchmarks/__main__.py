@@ -3,15 +3,11 @@
 import argparse
 import json
 import os
-import platform
-from pathlib import Path
 
 import torch
 
 from benchmarks import draws, growth, memory
-
-DOCS = Path(__file__).parents[1] / "docs"
-MARKS = ("<!-- table -->", "<!-- end of table -->")
+from benchmarks.tables import DOCS, Row, include, machine, table
 
 
 def main() -> None:
@@ -26,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # for processes of their own
-    rows: list[draws.Row] = []
+    rows: list[Row] = []
     for network in arguments.networks:
         rows += draws.measure(network, rounds=arguments.rounds, device=arguments.device)
         if arguments.device == "cpu":
@@ -35,45 +31,14 @@ def main() -> None:
     if arguments.growth:
         points = growth.measure()
         growth.plot(points, DOCS / "growth.svg")
-    result = {"machine": _machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
+    result = {"machine": machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
     result["growth"] = points
     name = f"speed-{arguments.device.partition(':')[0]}.json"
     (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    table = _table(rows, arguments.networks)
-    print(f"{result['machine']}\n\n{table}")
+    text = table(rows, arguments.networks)
+    print(f"{result['machine']}\n\n{text}")
     if arguments.device == "cpu":
-        _include(f"Measured on {result['machine']}.\n\n{table}")
-
-
-def _machine(device: str) -> str:
-    processor = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            processor = line.partition(":")[2].strip()
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else processor
-    return f"{name}, torch {torch.__version__} with --threads {torch.get_num_threads()}"
-
-
-def _table(rows: list[draws.Row], networks: list[str]) -> str:
-    figures = {(r["granularity"], r["measure"], r["unit"]): {} for r in rows}
-    for row in rows:
-        key = (row["granularity"], row["measure"], row["unit"])
-        figures[key][row["network"]] = f"{row['value']:.2f}"
-    lines = [
-        f"| elements | measure | unit | {' | '.join(networks)} |",
-        f"|---|---|---|{'--:|' * len(networks)}",
-    ]
-    for (granularity, measure, unit), values in figures.items():
-        cells = " | ".join(values.get(network, "–") for network in networks)
-        lines.append(f"| {granularity}s | {measure} | {unit} | {cells} |")
-    return "\n".join(lines)
-
-
-def _include(text: str) -> None:
-    page = DOCS / "speed.md"
-    head, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, tail = rest.partition(MARKS[1])
-    page.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+        include("speed.md", f"Measured on {result['machine']}.\n\n{text}")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from torch import nn
 
 import network_prune
 from benchmarks import peers
+from benchmarks.tables import Row
 from benchmarks.timing import Timed, ratio, time_in_turn
 
 GRANULARITIES = ("weight", "connection", "neuron")
 P_PRUNE = 0.2
-Row = dict[str, str | float]
 
 
 def measure(network: str, *, rounds: int, device: str) -> list[Row]:

@@ -25,6 +25,9 @@ def test_memory_of_draws_on_resnet18_in_bytes_a_weight(granularity, held, peak):
     found = json.loads(outcome.stdout.splitlines()[-1])
     assert 0 < found["held by a Redrawer"] <= held
     assert found["peak of rank + draw"] <= peak
+    one_set_of_weights = 4.0
+    surrogate = found["peak of Diversified, forward + input gradient"]
+    assert one_set_of_weights / 2 < surrogate <= 1.5 * one_set_of_weights
 
 
 def test_ratios_are_medians_over_rounds():

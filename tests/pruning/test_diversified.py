@@ -5,6 +5,7 @@ import pickle
 import threading
 
 import pytest
+import timm
 import torch
 import torch.utils.checkpoint
 from torch import nn
@@ -113,6 +114,18 @@ def test_on_channels_last_the_weights_stay_so(granularity):
     model[3].register_forward_pre_hook(lambda m, _: seen.append(m.weight.stride()))
     wrap(model, granularity)(inputs())
     assert seen == [model[3].weight.stride()]
+
+
+@pytest.mark.parametrize("granularity", ["weight", "connection", "neuron"])
+def test_the_real_network_computes_what_it_does_under_masks(squeezenet, granularity):
+    surrogate = wrap(squeezenet, granularity, p_prune=0.7)
+    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = surrogate(x)
+        with npr.prune(squeezenet, surrogate.prunable, p_bern=0.5, seed=3, index=0):
+            expected = squeezenet(x)
+        assert torch.equal(found, expected)
+        assert not torch.equal(found, squeezenet(x))
 
 
 # --- which draw -----------------------------------------------------------------------------
@@ -368,6 +381,18 @@ def test_checkpointing_around_is_refused(use_reentrant):
         torch.utils.checkpoint.checkpoint(
             surrogate, inputs(requires_grad=True), use_reentrant=use_reentrant
         )
+
+
+def test_timms_checkpointing_is_refused_until_it_is_off():
+    model = timm.create_model("resnet10t", num_classes=3)
+    surrogate = wrap(model.train())
+    x = torch.randn(2, 3, 32, 32, requires_grad=True)
+    model.set_grad_checkpointing(True)
+    with pytest.raises(npr.NetworkPruneError, match=r"set_grad_checkpointing\(False\)"):
+        surrogate(x)
+    model.set_grad_checkpointing(False)
+    surrogate(x).sum().backward()
+    assert x.grad.any()
 
 
 @hidden
