@@ -14,6 +14,7 @@ test: lint
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks --growth
+	$(BIN)/python -m benchmarks.surrogates
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

@@ -22,6 +22,13 @@ def test_python_examples_run_as_they_stand(capsys):
     assert all(name in names for name in ("model", "prunable", "pruned"))
 
 
+@pytest.mark.parametrize("page", sorted(Path(__file__).parents[1].glob("docs/*.md")))
+def test_python_examples_of_the_documentation_run(page):
+    names = {}
+    for example in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        exec(example, names)
+
+
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"--[a-z][a-z0-9_-]*", README))))
 def test_every_option_named_exists(command):
     functions = (evaluate_command, inspect_command, list_command)
