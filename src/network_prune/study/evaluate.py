@@ -3,23 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from network_prune.errors import (
-    ArgumentError,
-    NetworkPruneError,
-    SourceError,
-    UnsupportedNetworkError,
-    check_choice,
-)
-from network_prune.sources.architecture import one_line
+from network_prune.errors import ArgumentError, SourceError, check_choice
+from network_prune.pruning.forward import check_logits, eval_mode, forward, to_device
 from network_prune.sources.data import LoadedData
 from network_prune.sources.images import Batch, Guarded, collate
 from network_prune.study.metrics import Metrics, measure
@@ -71,7 +64,7 @@ def evaluate(
     metrics, start = Metrics(), time.perf_counter()
     autocast = torch.autocast(weight.device.type, AMP_DTYPES[amp_dtype], enabled=amp)
     with (
-        _eval_mode(model),
+        eval_mode(model),
         torch.no_grad(),
         tqdm(total=total, desc=label, unit="img", disable=hide, leave=False) as bar,
     ):
@@ -83,8 +76,8 @@ def evaluate(
                 )
             if len(batch):
                 with autocast:
-                    logits = _forward(model, _to_device(batch.images, weight))
-                metrics += measure(_check_logits(logits, batch.labels), batch.labels)
+                    logits = forward(model, to_device(batch.images, weight))
+                metrics += measure(check_logits(logits, batch.labels), batch.labels)
             metrics += Metrics(unreadable=batch.unreadable)
             bar.update(len(batch) + batch.unreadable)
     if not metrics.n:
@@ -118,47 +111,3 @@ def _batches(
         workers = (os.cpu_count() or 1) if in_files else 0
     loader = DataLoader(Guarded(dataset), batch_size, num_workers=workers, collate_fn=collate)
     return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Generator[None]:
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-def _to_device(images: Tensor, weight: Tensor) -> Tensor:
-    return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
-
-
-def _forward(model: nn.Module, images: Tensor) -> Any:
-    try:
-        return model(images)
-    except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise UnsupportedNetworkError(
-            f"the network failed on a batch of {list(images.shape)} ({one_line(error)}); if it "
-            "takes fewer images, pass batch_size (--batch-size), e.g. 1"
-        ) from error
-
-
-def _check_logits(logits: Any, labels: Tensor) -> Tensor:
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
-        found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise UnsupportedNetworkError(
-            f"the network's output is {found} for {len(labels)} images; "
-            f"evaluate needs logits [n, classes]"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= logits.shape[1]:
-        wrong = low if low < 0 else high
-        raise SourceError(
-            f"label {wrong} is outside the network's outputs 0 to {logits.shape[1] - 1}; "
-            f"the labels may belong to other classes or start at 1"
-        )
-    return logits

@@ -1,0 +1,76 @@
+"""Run a network on labelled images: in eval mode, on its device, with named errors."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from network_prune.errors import (
+    NetworkPruneError,
+    SourceError,
+    UnsupportedNetworkError,
+    one_line,
+)
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Generator[None]:
+    """Put ``model`` into eval mode, and each module's training flag back at the end."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def to_device(images: Tensor, weight: Tensor) -> Tensor:
+    """Return ``images`` on the device and in the dtype of ``weight``."""
+    return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
+
+
+def forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
+    """Return what ``run`` gives for ``images``.
+
+    Raises:
+        UnsupportedNetworkError: it fails.
+    """
+    try:
+        return run(images)
+    except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise UnsupportedNetworkError(
+            f"the network failed on a batch of {list(images.shape)} ({one_line(error)}); if it "
+            "takes fewer images, pass batch_size (--batch-size), e.g. 1"
+        ) from error
+
+
+def check_logits(logits: Any, labels: Tensor) -> Tensor:
+    """Return ``logits`` if they are a network's outputs for images with these ``labels``.
+
+    Args:
+        logits: what the network gave.
+        labels: int64 ``[n]``, n ≥ 1.
+
+    Raises:
+        SourceError: a label has no output.
+        UnsupportedNetworkError: ``logits`` isn't a tensor ``[n, classes]``.
+    """
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
+        found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise UnsupportedNetworkError(
+            f"the network's output is {found} for {len(labels)} images; "
+            f"a loss needs logits [n, classes]"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        wrong = low if low < 0 else high
+        raise SourceError(
+            f"label {wrong} is outside the network's outputs 0 to {logits.shape[1] - 1}; "
+            f"the labels may belong to other classes or start at 1"
+        )
+    return logits
