@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from network_prune.cli import options
-from network_prune.cli.settings import PruneSettings, preprocessing_options
+from network_prune.cli.settings import preprocessing_options
 from network_prune.errors import ArgumentError, RunError
+from network_prune.study.settings import PruneSettings
 
 
 def evaluate_command(

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from network_prune.cli.report import NetworkReport
-from network_prune.cli.settings import PruneSettings
 from network_prune.core.scores import parse_score
 from network_prune.errors import check_choice
 from network_prune.sources.data import check_data, load_data
@@ -18,6 +17,7 @@ from network_prune.sources.networks import load_network
 from network_prune.sources.preprocessing import INTERPOLATIONS
 from network_prune.study.draws import DrawResult, EvaluateOptions, evaluate_draws
 from network_prune.study.evaluate import check_options
+from network_prune.study.settings import PruneSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from network_prune.cli import options
-from network_prune.cli.settings import PruneSettings, preprocessing_options
+from network_prune.cli.settings import preprocessing_options
+from network_prune.study.settings import PruneSettings
 
 if TYPE_CHECKING:
     from network_prune.pruning.summary import LayerSummary, Summary

@@ -13,10 +13,10 @@ import torch
 import torchvision
 
 import network_prune
-from network_prune.cli.settings import PruneSettings
 from network_prune.pruning.summary import Summary
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.metrics import Metrics
+from network_prune.study.settings import PruneSettings
 
 _FIGURES = ("loss", "acc1", "acc5")
 
