@@ -1,0 +1,82 @@
+"""Compute a network's logits for labelled images, or say why that can't be done."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from network_prune.errors import NetworkPruneError, SourceError, UnsupportedNetworkError
+from network_prune.sources.architecture import one_line
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Generator[None]:
+    """Keep ``model`` in eval mode; each module's training flag is put back afterwards."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the first parameter, the CPU's for a network that has none."""
+    return _first_parameter(model).device
+
+
+def move_images(images: Tensor, model: nn.Module) -> Tensor:
+    """Return ``images`` on the device and in the dtype of the network's first parameter."""
+    weight = _first_parameter(model)
+    return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
+
+
+def compute_logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Return the network's logits ``[n, classes]``.
+
+    Args:
+        model: maps images ``[n, C, H, W]`` to logits.
+        images: on the network's device and of its dtype.
+        labels: int64 ``[n]``, only looked at.
+
+    Raises:
+        SourceError: a label has no output.
+        UnsupportedNetworkError: the network fails, or its output isn't such a tensor.
+    """
+    return _check_logits(_forward(model, images), labels)
+
+
+def _first_parameter(model: nn.Module) -> Tensor:
+    return next(model.parameters(), torch.empty(0))
+
+
+def _forward(model: nn.Module, images: Tensor) -> Any:
+    try:
+        return model(images)
+    except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise UnsupportedNetworkError(
+            f"the network failed on a batch of {list(images.shape)} ({one_line(error)}); if it "
+            "takes fewer images, pass batch_size (--batch-size), e.g. 1"
+        ) from error
+
+
+def _check_logits(logits: Any, labels: Tensor) -> Tensor:
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
+        found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise UnsupportedNetworkError(
+            f"the network's output is {found} for {len(labels)} images; "
+            f"evaluate needs logits [n, classes]"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        wrong = low if low < 0 else high
+        raise SourceError(
+            f"label {wrong} is outside the network's outputs 0 to {logits.shape[1] - 1}; "
+            f"the labels may belong to other classes or start at 1"
+        )
+    return logits
