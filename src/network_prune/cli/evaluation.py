@@ -15,8 +15,8 @@ from network_prune.errors import check_choice
 from network_prune.sources.data import check_data, load_data
 from network_prune.sources.networks import load_network
 from network_prune.sources.preprocessing import INTERPOLATIONS
-from network_prune.study.draws import DrawResult, EvaluateOptions, evaluate_draws
-from network_prune.study.evaluate import check_options
+from network_prune.study.draws import DrawResult, evaluate_draws
+from network_prune.study.evaluate import EvaluateOptions, check_options
 from network_prune.study.settings import PruneSettings
 
 

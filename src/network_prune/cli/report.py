@@ -7,7 +7,7 @@ from network_prune.core.prunable import PrunableSet
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.draws import DrawResult
-from network_prune.study.metrics import plain
+from network_prune.study.means import plain
 from network_prune.study.settings import PruneSettings
 
 

@@ -27,17 +27,38 @@ def eval_mode(model: nn.Module) -> Generator[None]:
             module.training = True
 
 
-def to_device(images: Tensor, weight: Tensor) -> Tensor:
-    """Return ``images`` on the device and in the dtype of ``weight``."""
-    return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the first parameter, the CPU for a network that has none."""
+    return _first_parameter(model).device
 
 
-def forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
-    """Return what ``run`` gives for ``images``.
+def move_images(images: Tensor, model: nn.Module) -> Tensor:
+    """Return ``images`` on the device and in the dtype of the network's first parameter."""
+    weight = _first_parameter(model)
+    dtype = weight.dtype if weight.is_floating_point() else None
+    return images.to(weight.device, dtype, non_blocking=True)
+
+
+def compute_logits(run: Callable[[Tensor], Any], images: Tensor, labels: Tensor) -> Tensor:
+    """Return the logits ``[n, classes]`` that ``run`` gives.
+
+    Args:
+        run: a network, or what computes like one.
+        images: ``[n, C, H, W]`` on the network's device and of its dtype.
+        labels: int64 ``[n]``, n ≥ 1, only looked at.
 
     Raises:
-        UnsupportedNetworkError: it fails.
+        SourceError: a label has no output.
+        UnsupportedNetworkError: the network fails, or its output isn't such a tensor.
     """
+    return _check_logits(_forward(run, images), labels)
+
+
+def _first_parameter(model: nn.Module) -> Tensor:
+    return next(model.parameters(), torch.empty(0))
+
+
+def _forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
     try:
         return run(images)
     except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
@@ -49,17 +70,7 @@ def forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
         ) from error
 
 
-def check_logits(logits: Any, labels: Tensor) -> Tensor:
-    """Return ``logits`` if they are a network's outputs for images with these ``labels``.
-
-    Args:
-        logits: what the network gave.
-        labels: int64 ``[n]``, n ≥ 1.
-
-    Raises:
-        SourceError: a label has no output.
-        UnsupportedNetworkError: ``logits`` isn't a tensor ``[n, classes]``.
-    """
+def _check_logits(logits: Any, labels: Tensor) -> Tensor:
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
         found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise UnsupportedNetworkError(

@@ -1,29 +1,17 @@
 """Evaluate several draws of one prunable set."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from torch import nn
-from torch.utils.data import Dataset
 
 from network_prune.core.prunable import PrunableSet
 from network_prune.pruning.pruned import prune
 from network_prune.pruning.summary import Summary
-from network_prune.sources.data import LoadedData
-from network_prune.study.evaluate import evaluate
+from network_prune.study.evaluate import EvaluateOptions, evaluate
 from network_prune.study.metrics import Metrics
-
-
-class EvaluateOptions(TypedDict, total=False):
-    """The options of `evaluate` that have a default there."""
-
-    batch_size: int
-    workers: int | None
-    amp: bool
-    amp_dtype: str
-    skip_unreadable: bool
-    progress: bool | None
+from network_prune.study.reading import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +43,7 @@ class DrawResult:
 def evaluate_draws(
     model: nn.Module,
     prunable: PrunableSet,
-    data: LoadedData | Dataset[Any] | Iterable[Any],
+    data: Images,
     *,
     p_bern: float,
     seed: int,

@@ -1,28 +1,28 @@
 """Measure a network's loss and accuracy on labelled images."""
 
-import os
-import sys
 import time
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
-from network_prune.errors import ArgumentError, SourceError, check_choice
-from network_prune.pruning.forward import check_logits, eval_mode, forward, to_device
-from network_prune.sources.data import LoadedData
-from network_prune.sources.images import Batch, Guarded, collate
+from network_prune.errors import check_choice
+from network_prune.pruning.forward import compute_logits, device_of, eval_mode, move_images
 from network_prune.study.metrics import Metrics, measure
+from network_prune.study.reading import Images, Reading, ReadOptions, check_reading
 
 AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+class EvaluateOptions(ReadOptions, total=False):
+    """The options of `evaluate` that have a default there."""
+
+    amp: bool
+    amp_dtype: str
+
+
 def evaluate(
     model: nn.Module,
-    data: LoadedData | Dataset[Any] | Iterable[Any],
+    data: Images,
     *,
     batch_size: int = 64,
     workers: int | None = None,
@@ -58,31 +58,26 @@ def evaluate(
             ``[n, classes]``.
     """
     check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype)
-    loader, total = _batches(data, batch_size, workers)
-    weight = next(model.parameters(), torch.empty(0))
-    hide = not sys.stderr.isatty() if progress is None else not progress
     metrics, start = Metrics(), time.perf_counter()
-    autocast = torch.autocast(weight.device.type, AMP_DTYPES[amp_dtype], enabled=amp)
+    autocast = torch.autocast(device_of(model).type, AMP_DTYPES[amp_dtype], enabled=amp)
     with (
         eval_mode(model),
         torch.no_grad(),
-        tqdm(total=total, desc=label, unit="img", disable=hide, leave=False) as bar,
+        Reading(
+            data,
+            label=label,
+            batch_size=batch_size,
+            workers=workers,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+        ) as reading,
     ):
-        for entry in loader:
-            batch = entry if isinstance(entry, Batch) else Batch(*entry)
-            if batch.errors and not skip_unreadable:
-                raise SourceError(
-                    f"{batch.errors[0]}; remove it or pass skip_unreadable (--skip-unreadable)"
-                )
-            if len(batch):
-                with autocast:
-                    logits = forward(model, to_device(batch.images, weight))
-                metrics += measure(check_logits(logits, batch.labels), batch.labels)
-            metrics += Metrics(unreadable=batch.unreadable)
-            bar.update(len(batch) + batch.unreadable)
-    if not metrics.n:
-        raise SourceError(f"no image could be evaluated ({metrics.unreadable} are unreadable)")
-    return metrics + Metrics(seconds=time.perf_counter() - start)
+        for batch in reading:
+            with autocast:
+                logits = compute_logits(model, move_images(batch.images, model), batch.labels)
+            metrics += measure(logits, batch.labels)
+            reading.advance(len(batch))
+    return metrics + Metrics(unreadable=reading.unreadable, seconds=time.perf_counter() - start)
 
 
 def check_options(*, batch_size: int, workers: int | None, amp_dtype: str) -> None:
@@ -92,22 +87,4 @@ def check_options(*, batch_size: int, workers: int | None, amp_dtype: str) -> No
         ArgumentError: a value is outside what is allowed.
     """
     check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
-    if batch_size < 1:
-        raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
-    if workers is not None and workers < 0:
-        raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
-
-
-def _batches(
-    data: LoadedData | Dataset[Any] | Iterable[Any], batch_size: int, workers: int | None
-) -> tuple[Iterable[Any], int | None]:
-    """Return an iterable of batches and the number of images, None if it isn't known."""
-    in_files = isinstance(data, LoadedData) and data.in_files
-    dataset = data.dataset if isinstance(data, LoadedData) else data
-    if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
-        size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
-        return dataset, size
-    if workers is None:
-        workers = (os.cpu_count() or 1) if in_files else 0
-    loader = DataLoader(Guarded(dataset), batch_size, num_workers=workers, collate_fn=collate)
-    return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
+    check_reading(batch_size=batch_size, workers=workers)

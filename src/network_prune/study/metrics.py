@@ -2,16 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LOSS_UNIT: Final = 2.0**-32
-_Z: Final = 1.959963984540054  # 97.5 % point of the standard normal distribution
-
-Interval = tuple[float, float]
+from network_prune.study.means import UNIT, Interval, Mean, Z, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class Metrics:
         """Mean cross-entropy in nats; NaN if any logit wasn't finite or there is no sample."""
         if self.non_finite or not self.n:
             return math.nan
-        return self.loss_sum / self.n * LOSS_UNIT
+        return self._losses.mean
 
     @property
     def acc1(self) -> float:
@@ -67,11 +64,11 @@ class Metrics:
     @property
     def loss_interval(self) -> Interval:
         """95 % interval of the mean loss in nats, by the normal approximation."""
-        if self.n < 2:
-            return (math.nan, math.nan)
-        spread = self.n * self.loss_square_sum - self.loss_sum**2
-        half = _Z * math.sqrt(spread / (self.n**2 * (self.n - 1))) * LOSS_UNIT
-        return (self.loss - half, self.loss + half)
+        return (math.nan, math.nan) if self.non_finite else self._losses.interval
+
+    @property
+    def _losses(self) -> Mean:
+        return Mean(self.n, self.loss_sum, self.loss_square_sum)
 
     @property
     def acc1_interval(self) -> Interval:
@@ -106,8 +103,35 @@ class Metrics:
         return f"Loss {self.loss:.3f}  Acc@1 {self.acc1:.3f}  Acc@5 {self.acc5:.3f}"
 
 
-def measure(logits: Tensor, labels: Tensor) -> Metrics:
-    """Return the metrics of one batch.
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What is measured of each sample of a batch, in the batch's order.
+
+    Attributes:
+        hits1: whether the label has the greatest logit.
+        hits5: whether it is among the five greatest logits.
+        losses: cross-entropy in units of 2**-32 nats; None where a logit isn't finite.
+    """
+
+    hits1: tuple[bool, ...]
+    hits5: tuple[bool, ...]
+    losses: tuple[int | None, ...]
+
+    def total(self) -> Metrics:
+        """Return the metrics of the batch."""
+        units = [loss for loss in self.losses if loss is not None]
+        return Metrics(
+            n=len(self.losses),
+            hits1=sum(self.hits1),
+            hits5=sum(self.hits5),
+            loss_sum=sum(units),
+            loss_square_sum=sum(unit * unit for unit in units),
+            non_finite=len(self.losses) - len(units),
+        )
+
+
+def measure_samples(logits: Tensor, labels: Tensor) -> Samples:
+    """Return hits and loss of each sample of one batch.
 
     Args:
         logits: floating ``[batch, classes]``, any device; the loss is taken in float64.
@@ -119,16 +143,20 @@ def measure(logits: Tensor, labels: Tensor) -> Metrics:
     classes = torch.arange(logits.shape[1])
     ahead = (logits > own) | ((logits == own) & (classes < labels[:, None]))
     rank = torch.where(finite, ahead.sum(dim=1), logits.shape[1] + 5)
-    losses = F.cross_entropy(logits, labels, reduction="none")[finite].tolist()
-    units = [round(loss / LOSS_UNIT) for loss in losses]
-    return Metrics(
-        n=len(labels),
-        hits1=int((rank < 1).sum()),
-        hits5=int((rank < 5).sum()),
-        loss_sum=sum(units),
-        loss_square_sum=sum(unit * unit for unit in units),
-        non_finite=int((~finite).sum()),
+    losses = F.cross_entropy(logits, labels, reduction="none").tolist()
+    return Samples(
+        hits1=tuple((rank < 1).tolist()),
+        hits5=tuple((rank < 5).tolist()),
+        losses=tuple(
+            round(loss / UNIT) if is_finite else None
+            for loss, is_finite in zip(losses, finite.tolist(), strict=True)
+        ),
     )
+
+
+def measure(logits: Tensor, labels: Tensor) -> Metrics:
+    """Return the metrics of one batch; takes what `measure_samples` takes."""
+    return measure_samples(logits, labels).total()
 
 
 def wilson_interval(hits: int, n: int) -> Interval:
@@ -139,9 +167,9 @@ def wilson_interval(hits: int, n: int) -> Interval:
     """
     if not n:
         return (math.nan, math.nan)
-    rate, shift = hits / n, _Z**2 / n
+    rate, shift = hits / n, Z**2 / n
     centre = (rate + shift / 2) / (1 + shift)
-    half = _Z * math.sqrt(rate * (1 - rate) / n + shift / (4 * n)) / (1 + shift)
+    half = Z * math.sqrt(rate * (1 - rate) / n + shift / (4 * n)) / (1 + shift)
     low = 0.0 if hits == 0 else 100 * (centre - half)
     high = 100.0 if hits == n else 100 * (centre + half)
     return (low, high)
@@ -149,8 +177,3 @@ def wilson_interval(hits: int, n: int) -> Interval:
 
 def _percent(hits: int, n: int) -> float:
     return 100 * hits / n if n else math.nan
-
-
-def plain(value: float) -> float | None:
-    """Return ``value``, or None where JSON has no number for it."""
-    return value if math.isfinite(value) else None
