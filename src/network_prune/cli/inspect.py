@@ -60,7 +60,7 @@ def inspect_command(
     draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
     summary = summarize(network.model, prunable, draw)
     if as_json:
-        from network_prune.cli.output import describe_network, describe_settings
+        from network_prune.study.describing import describe_network, describe_settings
 
         record = {
             "network": describe_network(network),

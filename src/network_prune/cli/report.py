@@ -6,6 +6,12 @@ from network_prune.cli import output
 from network_prune.core.prunable import PrunableSet
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
+from network_prune.study.describing import (
+    describe_data,
+    describe_network,
+    describe_settings,
+    describe_versions,
+)
 from network_prune.study.draws import DrawResult
 from network_prune.study.means import plain
 from network_prune.study.settings import PruneSettings
@@ -35,9 +41,9 @@ class NetworkReport:
         running: dict[str, Any],
     ) -> None:
         self.name = network.name
-        self._network = output.describe_network(network)
+        self._network = describe_network(network)
         self._preprocessing = network.preprocessing
-        self._data = {"name": data.name, "n": data.n, "identity": data.identity}
+        self._data = describe_data(data)
         self._settings = settings
         self._prunable_sha256 = prunable.sha256
         self._running = running
@@ -86,13 +92,13 @@ class NetworkReport:
             "network": self._network,
             "preprocessing": self._preprocessing.to_dict(),
             "data": self._data,
-            "pruning": output.describe_settings(self._settings),
+            "pruning": describe_settings(self._settings),
             "prunable_sha256": self._prunable_sha256,
             "running": self._running,
             "draws": [result.to_dict() for result in self._results],
             "mean": {name: plain(mean) for name, (mean, _) in figures.items()},
             "standard_deviation": {name: plain(sd) for name, (_, sd) in figures.items()},
-            "versions": output.describe_versions(),
+            "versions": describe_versions(),
         }
 
     def _warnings(self) -> list[str]:
