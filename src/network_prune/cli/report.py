@@ -9,6 +9,7 @@ from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.draws import DrawResult
 from network_prune.study.metrics import plain
+from network_prune.study.prepared import Prepared
 
 
 class NetworkReport:
@@ -42,6 +43,13 @@ class NetworkReport:
         self._prunable_sha256 = prunable.sha256
         self._running = running
         self._results: list[DrawResult] = []
+
+    def use(self, prepared: Prepared) -> None:
+        """Take up how the network is computed in fact."""
+        self._running |= {
+            "channels_last": prepared.channels_last,
+            "folded_norms": prepared.folded,
+        }
 
     def add(self, result: DrawResult) -> str:
         """Take up one draw's result and return its row of the table."""
