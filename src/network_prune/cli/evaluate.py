@@ -42,6 +42,10 @@ def evaluate_command(
     device: options.Device = "auto",
     amp: options.Amp = False,
     amp_dtype: options.AmpDtype = "bfloat16",
+    no_channels_last: options.NoChannelsLast = False,
+    no_fold: options.NoFold = False,
+    compile: options.Compile = False,
+    dtype: options.Dtype = None,
     as_json: options.Json = False,
     output: options.Output = None,
 ) -> None:
@@ -96,6 +100,10 @@ def evaluate_command(
         workers=workers,
         amp=amp,
         amp_dtype=amp_dtype,
+        channels_last=not no_channels_last,
+        fold=not no_fold,
+        compile=compile,
+        dtype=dtype,
         device=choose_device(device),
         cache_dir=cache_dir,
     )

@@ -33,10 +33,14 @@ class Task:
         data_options: options of `check_data` and `load_data`.
         first_label: option of `load_data`.
         skip_unreadable: option of `load_data` and `evaluate`.
-        batch_size: option of `evaluate`, as are the next three.
+        batch_size: option of `evaluate`, as are the next seven.
         workers: see there.
         amp: see there.
         amp_dtype: see there.
+        channels_last: see there.
+        fold: see there.
+        compile: see there.
+        dtype: see there.
         device: where the networks run.
         cache_dir: folder for downloads, None for the libraries' own.
     """
@@ -53,6 +57,10 @@ class Task:
     workers: int | None
     amp: bool
     amp_dtype: str
+    channels_last: bool
+    fold: bool
+    compile: bool
+    dtype: str | None
     device: torch.device
     cache_dir: Path | None
 
@@ -63,7 +71,13 @@ class Task:
             NetworkPruneError: an option or the data fits no network.
         """
         parse_score(self.settings.score)
-        check_options(batch_size=self.batch_size, workers=self.workers, amp_dtype=self.amp_dtype)
+        check_options(
+            batch_size=self.batch_size,
+            workers=self.workers,
+            amp=self.amp,
+            amp_dtype=self.amp_dtype,
+            dtype=self.dtype,
+        )
         check_choice(
             "interpolation", self.preprocessing["interpolation"] or "bilinear", INTERPOLATIONS
         )
@@ -78,6 +92,10 @@ class Task:
             "amp": self.amp,
             "amp_dtype": self.amp_dtype,
             "skip_unreadable": self.skip_unreadable,
+            "channels_last": self.channels_last,
+            "fold": self.fold,
+            "compile": self.compile,
+            "dtype": self.dtype,
         }
 
 
@@ -134,6 +152,7 @@ class Evaluation:
             indices=task.indices,
             with_norm=task.settings.with_norm,
             label=self._network.name,
+            told=self.report.use,
             **task.running,
         )
         for result in _apart_from_prints(results):

@@ -14,6 +14,7 @@ from network_prune.study.describing import (
 )
 from network_prune.study.draws import DrawResult
 from network_prune.study.means import plain
+from network_prune.study.prepared import Prepared
 from network_prune.study.settings import PruneSettings
 
 
@@ -48,6 +49,13 @@ class NetworkReport:
         self._prunable_sha256 = prunable.sha256
         self._running = running
         self._results: list[DrawResult] = []
+
+    def use(self, prepared: Prepared) -> None:
+        """Take up how the network is computed in fact."""
+        self._running |= {
+            "channels_last": prepared.channels_last,
+            "folded_norms": prepared.folded,
+        }
 
     def add(self, result: DrawResult) -> str:
         """Take up one draw's result and return its row of the table."""

@@ -1,5 +1,6 @@
 """Read labelled images batch by batch, each once, with a progress bar."""
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -33,11 +34,13 @@ class Reading:
         label: what the bar says.
         passes: how often each image is computed, for the bar.
         batch_size: images a batch; unused for an iterable of batches.
-        workers: processes that decode images; None takes one a core for images in
-            files and none otherwise. Unused for an iterable of batches.
+        workers: processes that decode images; None takes one a core, though no more than
+            there are batches, for images in files and none otherwise. Unused for an
+            iterable of batches.
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused for an iterable of batches.
         progress: show a bar on stderr; None shows it on a terminal only.
+        pin_memory: put batches into page-locked memory, from which a GPU copies faster.
 
     Attributes:
         unreadable: images left out so far.
@@ -57,12 +60,13 @@ class Reading:
         workers: int | None = None,
         skip_unreadable: bool = False,
         progress: bool | None = None,
+        pin_memory: bool = False,
     ) -> None:
         check_reading(batch_size=batch_size, workers=workers)
         self.unreadable = 0
         self._passes = passes
         self._skip_unreadable = skip_unreadable
-        self._loader, images = _batches(data, batch_size, workers)
+        self._loader, images = _batches(data, batch_size, workers, pin_memory)
         self._bar = tqdm(
             total=None if images is None else images * passes,
             desc=label,
@@ -112,7 +116,7 @@ def check_reading(*, batch_size: int, workers: int | None) -> None:
 
 
 def _batches(
-    data: Images, batch_size: int, workers: int | None
+    data: Images, batch_size: int, workers: int | None, pin_memory: bool
 ) -> tuple[Iterable[Any], int | None]:
     """Return an iterable of batches and the number of images, None if it isn't known."""
     in_files = isinstance(data, LoadedData) and data.in_files
@@ -120,7 +124,11 @@ def _batches(
     if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
         size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
         return dataset, size
+    guarded = Guarded(dataset)
     if workers is None:
-        workers = (os.cpu_count() or 1) if in_files else 0
-    loader = DataLoader(Guarded(dataset), batch_size, num_workers=workers, collate_fn=collate)
-    return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
+        batches = math.ceil(len(guarded) / batch_size)
+        workers = min(os.cpu_count() or 1, batches) if in_files else 0
+    loader = DataLoader(
+        guarded, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory
+    )
+    return loader, len(guarded)
