@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from network_prune.core.elements import ElementSet, word_count
+from network_prune.core.lamp import lamp_scores
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.prunable import PrunableSet
 from network_prune.core.ranking import (
@@ -18,7 +19,16 @@ from network_prune.core.ranking import (
     ScoreArray,
     lowest,
 )
-from network_prune.core.scores import Norm, RandomScore, norm_scores, parse_score
+from network_prune.core.scores import (
+    SCORE_NAMES,
+    LayerScore,
+    Norm,
+    RandomScore,
+    Score,
+    norm_scores,
+    parse_score,
+    squared_norms,
+)
 from network_prune.core.streams import Words, random_scores
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.layers import FoundLayer, find_layers
@@ -47,7 +57,8 @@ def rank(
             ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
             ``[o, :, :, :]``; one row of a Linear).
         p_prune: fraction in [0, 1] of the elements that is prunable.
-        score: ``l1``, ``l2``, ``mean-l1``, ``random``, ``random:SEED``, or a mapping
+        score: ``l1``, ``l2``, ``mean-l1``, ``lamp`` (`lamp_scores`; of connections and
+            neurons by their squared L2 norms), ``random``, ``random:SEED``, or a mapping
             from the name of every ranked layer to a floating tensor of the layer's
             element shape, lowest pruned first.
         scope: ``global`` ranks all layers together, ``layer`` takes int(p_prune · n)
@@ -75,14 +86,14 @@ def rank(
     return PrunableSet(elements, p_prune, name, scope)
 
 
-def _rule(score: object) -> Norm | RandomScore | Mapping[str, Tensor]:
+def _rule(score: object) -> Score | Mapping[str, Tensor]:
     if isinstance(score, str):
         return parse_score(score)
-    if isinstance(score, Norm | RandomScore | Mapping):
+    if isinstance(score, Score | Mapping):
         return score
     raise ArgumentError(
         f"score={score!r} is neither the name of a score nor a mapping from layer names to "
-        f"tensors; pass one of {', '.join(Norm)}, random, random:SEED or such a mapping"
+        f"tensors; pass one of {', '.join(SCORE_NAMES)} or such a mapping"
     )
 
 
@@ -122,13 +133,15 @@ def _not_finite(layer: FoundLayer) -> UnsupportedNetworkError:
 def _score(
     found: Sequence[FoundLayer],
     granularity: Granularity,
-    rule: Norm | RandomScore | Mapping[str, Tensor],
+    rule: Score | Mapping[str, Tensor],
 ) -> Sequence[Part]:
     if isinstance(rule, Norm):
         return [_norm_scores(item, granularity, rule) for item in found]
     for item in found:
         if not bool(torch.isfinite(item.weight).all()):
             raise _not_finite(item)
+    if isinstance(rule, LayerScore):
+        return [_lamp_scores(item, granularity) for item in found]
     specs = [item.layer for item in found]
     if isinstance(rule, RandomScore):
         return _random_scores(specs, granularity, rule.seed)
@@ -140,6 +153,11 @@ def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> Part
     if item.layer.element_count(granularity) == item.layer.weights:
         return Magnitudes(weight)
     return ScoreArray(norm_scores(weight, granularity, norm).flatten().cpu().numpy())
+
+
+def _lamp_scores(item: FoundLayer, granularity: Granularity) -> Part:
+    squares = squared_norms(item.layer.canonical(item.weight.detach()).cpu(), granularity)
+    return ScoreArray(lamp_scores(squares.flatten().numpy()))
 
 
 def _random_scores(specs: Sequence[Layer], granularity: Granularity, seed: int) -> list[Part]:
