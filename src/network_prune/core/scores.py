@@ -42,6 +42,13 @@ class LayerScore(StrEnum):
     LAMP = "lamp"
 
 
+class DataScore(StrEnum):
+    """The ways to score an element by the gradient of the loss on labelled images."""
+
+    TAYLOR = "taylor"
+    GRADIENT = "gradient"
+
+
 @dataclass(frozen=True, slots=True)
 class RandomScore:
     """A score drawn at random, in a stream of its own."""
@@ -52,8 +59,8 @@ class RandomScore:
         return f"random:{self.seed}"
 
 
-Score = Norm | LayerScore | RandomScore
-SCORE_NAMES = (*Norm, *LayerScore, "random", "random:SEED")
+Score = Norm | LayerScore | DataScore | RandomScore
+SCORE_NAMES = (*Norm, *LayerScore, *DataScore, "random", "random:SEED")
 
 
 def parse_score(text: str) -> Score:
@@ -62,7 +69,7 @@ def parse_score(text: str) -> Score:
     Raises:
         ArgumentError: the text is none of these.
     """
-    for kind in (Norm, LayerScore):
+    for kind in (Norm, LayerScore, DataScore):
         if text in list(kind):
             return kind(text)
     match = re.fullmatch(r"random(?::(\d+))?", text)
@@ -108,6 +115,22 @@ def squared_norms(weight: Tensor, granularity: Granularity) -> Tensor:
     """
     rows, shape = _element_rows(weight, granularity)
     return fold_sum(rows.to(torch.float64).square()).reshape(shape)
+
+
+def summed_products(weight: Tensor, other: Tensor, granularity: Granularity) -> Tensor:
+    """Multiply weight by weight and add up over every element, in the canonical order.
+
+    Args:
+        weight: floating ``[out, in/groups, *kernel]``, read in float32.
+        other: the same shape and device, read in float32.
+        granularity: what an element is.
+
+    Returns:
+        float32 tensor of the elements' shape.
+    """
+    rows, shape = _element_rows(weight, granularity)
+    factors, _ = _element_rows(other, granularity)
+    return fold_sum(rows * factors).reshape(shape)
 
 
 def _element_rows(weight: Tensor, granularity: Granularity) -> tuple[Tensor, torch.Size]:
