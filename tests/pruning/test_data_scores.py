@@ -283,6 +283,28 @@ def test_a_half_precision_network_gets_images_of_its_dtype():
         torch.testing.assert_close(rough[layer], values, rtol=0.2, atol=0.02)
 
 
+@pytest.mark.parametrize("score", SCORES)
+def test_a_real_network_is_ranked_on_photographs(squeezenet, test_data, score):
+    """Zeros, two thirds of its weights, are worthless to Taylor but not to the gradient."""
+    network = npr.load_network(
+        "squeezenet1_0", weights=str(test_data / "squeezenet1_0-deep-compression.safetensors")
+    )
+    manifest = test_data / "imagenet-compatible" / "images.csv"
+    data = npr.load_data(
+        str(manifest), transform=network.preprocessing.transform(), classes=1000, limit=6
+    )
+    before = networks.snapshot(squeezenet)
+    batches = data.batches(4, workers=0)
+    found = npr.rank(squeezenet, p_prune=0.5, score=score, data=batches)
+    assert networks.snapshot(squeezenet) == before
+    zeros = {layer.name: networks.weight_of(squeezenet, layer.name) == 0 for layer in found.layers}
+    on_zeros = sum(int((found.prunable(name) & zero).sum()) for name, zero in zeros.items())
+    # Weights into neurons that none of the photographs excites score zero as well.
+    assert (on_zeros > 0.95 * len(found)) == (score == "taylor")
+    again = npr.rank(squeezenet, p_prune=0.5, score=score, data=data.batches(3, workers=0))
+    assert again.score == found.score
+
+
 # --- no trace ---------------------------------------------------------------------------
 
 

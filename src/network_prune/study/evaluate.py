@@ -1,6 +1,5 @@
 """Measure a network's loss and accuracy on labelled images."""
 
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -11,10 +10,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from network_prune.errors import ArgumentError, SourceError, check_choice
+from network_prune.errors import SourceError, check_choice
 from network_prune.pruning.forward import check_logits, eval_mode, forward, to_device
 from network_prune.sources.data import LoadedData
-from network_prune.sources.images import Batch, Guarded, collate
+from network_prune.sources.images import Batch, check_loading, make_loader
 from network_prune.study.metrics import Metrics, measure
 
 AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -70,10 +69,7 @@ def evaluate(
     ):
         for entry in loader:
             batch = entry if isinstance(entry, Batch) else Batch(*entry)
-            if batch.errors and not skip_unreadable:
-                raise SourceError(
-                    f"{batch.errors[0]}; remove it or pass skip_unreadable (--skip-unreadable)"
-                )
+            batch.check_readable(skip_unreadable=skip_unreadable)
             if len(batch):
                 with autocast:
                     logits = forward(model, to_device(batch.images, weight))
@@ -92,10 +88,7 @@ def check_options(*, batch_size: int, workers: int | None, amp_dtype: str) -> No
         ArgumentError: a value is outside what is allowed.
     """
     check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
-    if batch_size < 1:
-        raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
-    if workers is not None and workers < 0:
-        raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
+    check_loading(batch_size=batch_size, workers=workers)
 
 
 def _batches(
@@ -107,7 +100,5 @@ def _batches(
     if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
         size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
         return dataset, size
-    if workers is None:
-        workers = (os.cpu_count() or 1) if in_files else 0
-    loader = DataLoader(Guarded(dataset), batch_size, num_workers=workers, collate_fn=collate)
+    loader = make_loader(dataset, batch_size=batch_size, workers=workers, in_files=in_files)
     return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
