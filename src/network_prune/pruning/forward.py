@@ -51,14 +51,19 @@ def compute_logits(run: Callable[[Tensor], Any], images: Tensor, labels: Tensor)
         SourceError: a label has no output.
         UnsupportedNetworkError: the network fails, or its output isn't such a tensor.
     """
-    return _check_logits(_forward(run, images), labels)
+    return check_logits(forward(run, images), labels)
 
 
 def _first_parameter(model: nn.Module) -> Tensor:
     return next(model.parameters(), torch.empty(0))
 
 
-def _forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
+def forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
+    """Return what ``run`` gives for ``images``.
+
+    Raises:
+        UnsupportedNetworkError: it fails.
+    """
     try:
         return run(images)
     except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
@@ -70,7 +75,17 @@ def _forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
         ) from error
 
 
-def _check_logits(logits: Any, labels: Tensor) -> Tensor:
+def check_logits(logits: Any, labels: Tensor) -> Tensor:
+    """Return ``logits`` if they are a network's outputs for images with these ``labels``.
+
+    Args:
+        logits: what the network gave.
+        labels: int64 ``[n]``, n ≥ 1.
+
+    Raises:
+        SourceError: a label has no output.
+        UnsupportedNetworkError: ``logits`` isn't a tensor ``[n, classes]``.
+    """
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
         found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise UnsupportedNetworkError(

@@ -8,9 +8,10 @@ from torch import nn
 
 from network_prune.errors import ArgumentError, check_choice
 from network_prune.pruning.forward import compute_logits, device_of, eval_mode
+from network_prune.sources.images import check_loading
 from network_prune.study.metrics import Metrics, measure
 from network_prune.study.prepared import DTYPES, Speed, prepare
-from network_prune.study.reading import Images, Reading, ReadOptions, check_reading
+from network_prune.study.reading import Images, Reading, ReadOptions
 from network_prune.study.runner import Runner
 
 
@@ -156,4 +157,4 @@ def check_options(
         raise ArgumentError(
             f"dtype={dtype!r} and amp=True exclude each other; pass one of them (--dtype, --amp)"
         )
-    check_reading(batch_size=batch_size, workers=workers)
+    check_loading(batch_size=batch_size, workers=workers)
