@@ -8,7 +8,7 @@ from torch import nn
 from network_prune.errors import check_choice
 from network_prune.study.computing import compute_logits, device_of, eval_mode, move_images
 from network_prune.study.metrics import Metrics, measure
-from network_prune.study.reading import Images, Reading, ReadOptions, check_reading
+from network_prune.study.reading import Images, Reading, ReadOptions
 
 AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -57,7 +57,7 @@ def evaluate(
         UnsupportedNetworkError: the network fails, or its output isn't a tensor
             ``[n, classes]``.
     """
-    check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype)
+    check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
     metrics, start = Metrics(), time.perf_counter()
     autocast = torch.autocast(device_of(model).type, AMP_DTYPES[amp_dtype], enabled=amp)
     with (
@@ -78,13 +78,3 @@ def evaluate(
             metrics += measure(logits, batch.labels)
             reading.advance(len(batch))
     return metrics + Metrics(unreadable=reading.unreadable, seconds=time.perf_counter() - start)
-
-
-def check_options(*, batch_size: int, workers: int | None, amp_dtype: str) -> None:
-    """Refuse options of `evaluate` that fit no network.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
-    check_choice("amp_dtype", amp_dtype, AMP_DTYPES)
-    check_reading(batch_size=batch_size, workers=workers)
