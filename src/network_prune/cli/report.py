@@ -35,9 +35,8 @@ class NetworkReport:
         running: dict[str, Any],
     ) -> None:
         self.name = network.name
-        self._network = output.describe_network(network)
-        self._preprocessing = network.preprocessing
-        self._data = {"name": data.name, "n": data.n, "identity": data.identity}
+        self._head = output.inputs_head(network, data)
+        self._inputs = output.describe_inputs(network, data)
         self._settings = settings
         self._prunable_sha256 = prunable.sha256
         self._running = running
@@ -58,13 +57,7 @@ class NetworkReport:
 
     def head(self) -> dict[str, str]:
         """Return title and text of what is known before the first result."""
-        network, data = self._network, self._data
-        sha256 = network["weights_sha256"][:12]
-        return {
-            "network": f"{self.name}, weights {network['weights']} (sha256 {sha256})",
-            "preprocessing": str(self._preprocessing),
-            "data": f"{data['name']}, {data['n']} images",
-        }
+        return self._head
 
     def foot(self) -> list[str]:
         """Return the lines that belong below the results."""
@@ -83,9 +76,7 @@ class NetworkReport:
         """Return everything as plain data, for JSON."""
         figures = output.mean_and_deviation([result.metrics for result in self._results])
         return {
-            "network": self._network,
-            "preprocessing": self._preprocessing.to_dict(),
-            "data": self._data,
+            **self._inputs,
             "pruning": output.describe_settings(self._settings),
             "prunable_sha256": self._prunable_sha256,
             "running": self._running,
@@ -99,11 +90,4 @@ class NetworkReport:
         found = {line: None for result in self._results for line in result.summary.warnings}
         if len(self._results) > 1 and self._settings.p_bern in (0.0, 1.0):
             found[f"at p_bern {self._settings.p_bern:g} all draws are the same"] = None
-        metrics = self._results[-1].metrics
-        if metrics.non_finite:
-            found[
-                f"{metrics.non_finite} images gave NaN or infinite outputs: counted as misses"
-            ] = None
-        if metrics.unreadable:
-            found[f"{metrics.unreadable} unreadable images were left out"] = None
-        return list(found)
+        return [*found, *output.left_out_lines(self._results[-1].metrics)]
