@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import network_prune
+from network_prune.cli.diversity import diversity_command
 from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
+from network_prune.cli.sensitivity import sensitivity_command
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -31,7 +33,13 @@ def test_python_examples_of_the_documentation_run(page):
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"--[a-z][a-z0-9_-]*", README))))
 def test_every_option_named_exists(command):
-    functions = (evaluate_command, inspect_command, list_command)
+    functions = (
+        evaluate_command,
+        inspect_command,
+        list_command,
+        sensitivity_command,
+        diversity_command,
+    )
     names = {name for function in functions for name in inspect.signature(function).parameters}
     assert command.lstrip("-").replace("-", "_") in {*names, "json", "help"}
 

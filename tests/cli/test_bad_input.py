@@ -172,7 +172,8 @@ def test_real_ctrl_c_ends_a_running_evaluation():
 
 
 def test_help_needs_no_torch():
-    for arguments in (["--help"], *([name, "--help"] for name in ("eval", "inspect", "list"))):
+    commands = ("eval", "inspect", "list", "sensitivity", "diversity")
+    for arguments in (["--help"], *([name, "--help"] for name in commands)):
         code = (
             "import sys\n"
             "from network_prune.cli.main import main\n"

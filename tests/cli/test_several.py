@@ -153,7 +153,7 @@ def test_wrong_arguments_fail_before_any_network_is_loaded(
     def load(*_: object, **__: object) -> None:
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr("network_prune.cli.evaluation.load_network", load)
+    monkeypatch.setattr("network_prune.sources.networks.load_network", load)
     options = [*archs("digits", "resnet18"), "--data=fake:4", *arguments]
     assert text in refused("eval", *options, code=code)
 
@@ -209,7 +209,7 @@ def test_a_network_is_dropped_before_the_next_is_loaded(run, nets, monkeypatch, 
         loaded.append(weakref.ref(network.model))
         return network
 
-    monkeypatch.setattr("network_prune.cli.evaluation.load_network", load)
+    monkeypatch.setattr("network_prune.sources.networks.load_network", load)
     gc.disable()
     try:
         run("eval", *archs("digits", f"{nets}:{second}", f"{nets}:good"), *FAKE)

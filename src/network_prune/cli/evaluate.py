@@ -1,22 +1,16 @@
 """``network-prune eval``: a pruned network's loss and accuracy."""
 
-import os
-from pathlib import Path
-
 from network_prune.cli import options
-from network_prune.cli.settings import preprocessing_options
-from network_prune.errors import ArgumentError, RunError
+from network_prune.cli.inputs import Inputs, takes_inputs
+from network_prune.cli.result import check_writable
+from network_prune.errors import ArgumentError
 from network_prune.study.settings import PruneSettings
 
 
+@takes_inputs
 def evaluate_command(
+    inputs: Inputs,
     arch: options.Archs = None,
-    weights: options.Weights = "default",
-    cache_dir: options.CacheDir = None,
-    data: options.Data = None,
-    data_root: options.DataRoot = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
     method: options.Method = "connections",
     p_prune: options.PPrune = 0.2,
     p_bern: options.PBern = 1.0,
@@ -29,17 +23,6 @@ def evaluate_command(
     with_norm: options.WithNorm = False,
     seed: options.Seed = 0,
     index: options.Index = 0,
-    limit: options.Limit = None,
-    first_label: options.FirstLabel = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    resize: options.Resize = None,
-    crop: options.Crop = None,
-    interpolation: options.Interpolation = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    batch_size: options.BatchSize = 64,
-    workers: options.Workers = None,
-    device: options.Device = "auto",
     amp: options.Amp = False,
     amp_dtype: options.AmpDtype = "bfloat16",
     no_channels_last: options.NoChannelsLast = False,
@@ -72,43 +55,29 @@ def evaluate_command(
         index=index,
         with_norm=with_norm,
     )
-    overrides = preprocessing_options(resize, crop, interpolation, mean=mean, std=std)
     asked = arch or ["digits"]
     indices = _indices(settings, draws)
-    spec = _data_spec(asked, data)
-    _check_writable(output)
+    data = inputs.data_for(asked)
+    check_writable(output)
 
-    from network_prune.cli.device import choose_device
     from network_prune.cli.evaluation import Task
     from network_prune.cli.runs import evaluate_one, evaluate_several
 
     task = Task(
+        inputs=inputs,
+        data=data,
         settings=settings,
         indices=indices,
-        weights=weights,
-        preprocessing=overrides,
-        data=spec,
-        data_options={
-            "limit": limit,
-            "root": data_root,
-            "image_column": image_column,
-            "label_column": label_column,
-        },
-        first_label=first_label,
-        skip_unreadable=skip_unreadable,
-        batch_size=batch_size,
-        workers=workers,
         amp=amp,
         amp_dtype=amp_dtype,
         channels_last=not no_channels_last,
         fold=not no_fold,
         compile=compile,
         dtype=dtype,
-        device=choose_device(device),
-        cache_dir=cache_dir,
+        device=inputs.choose_device(),
     )
     task.check()
-    names = _several(asked, weights)
+    names = _several(asked, inputs.weights)
     if names is None:
         evaluate_one(asked[0], task, as_json=as_json, path=output)
     else:
@@ -135,24 +104,3 @@ def _indices(settings: PruneSettings, draws: int) -> range:
     if draws < 1:
         raise ArgumentError(f"draws={draws} is too small; pass 1 or more")
     return range(settings.index, settings.index + draws)
-
-
-def _data_spec(asked: list[str], data: str | None) -> str:
-    if data is not None:
-        return data
-    arch = next((name for name in asked if name != "digits"), None)
-    if arch is None:
-        return "digits"
-    raise ArgumentError(
-        f"{arch} needs labelled images: pass --data FOLDER (class folders, or one with val/ in "
-        f"it, such as ImageNet's), --data FILE.csv, or --data fake:64 for a trial run"
-    )
-
-
-def _check_writable(output: Path | None) -> None:
-    """Find out before a long run that its result could not be written."""
-    if output is None:
-        return
-    folder = output.parent
-    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise RunError(f"cannot write {output}: pass a file in a folder that exists and is yours")

@@ -2,19 +2,14 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 
+from network_prune.cli.inputs import Inputs
 from network_prune.cli.report import NetworkReport
 from network_prune.core.scores import parse_score
-from network_prune.errors import check_choice
-from network_prune.sources.data import check_data, load_data
-from network_prune.sources.networks import load_network
-from network_prune.sources.preprocessing import INTERPOLATIONS
 from network_prune.study.draws import DrawResult, evaluate_draws
 from network_prune.study.evaluate import EvaluateOptions, check_options
 from network_prune.study.settings import PruneSettings
@@ -25,36 +20,23 @@ class Task:
     """What ``eval`` was asked to do with each network.
 
     Attributes:
+        inputs: which weights, images and device.
+        data: name of the labelled images.
         settings: the pruning options.
         indices: the draws.
-        weights: which weights.
-        preprocessing: what to use instead of what the weights ask for.
-        data: name of the labelled images.
-        data_options: options of `check_data` and `load_data`.
-        first_label: option of `load_data`.
-        skip_unreadable: option of `load_data` and `evaluate`.
-        batch_size: option of `evaluate`, as are the next seven.
-        workers: see there.
-        amp: see there.
+        amp: option of `evaluate`, as are the next five.
         amp_dtype: see there.
         channels_last: see there.
         fold: see there.
         compile: see there.
         dtype: see there.
         device: where the networks run.
-        cache_dir: folder for downloads, None for the libraries' own.
     """
 
+    inputs: Inputs
+    data: str
     settings: PruneSettings
     indices: range
-    weights: str
-    preprocessing: Mapping[str, Any]
-    data: str
-    data_options: Mapping[str, Any]
-    first_label: int | None
-    skip_unreadable: bool
-    batch_size: int
-    workers: int | None
     amp: bool
     amp_dtype: str
     channels_last: bool
@@ -62,7 +44,6 @@ class Task:
     compile: bool
     dtype: str | None
     device: torch.device
-    cache_dir: Path | None
 
     def check(self) -> None:
         """Find out before any network is loaded what would be refused for each of them.
@@ -71,27 +52,16 @@ class Task:
             NetworkPruneError: an option or the data fits no network.
         """
         parse_score(self.settings.score)
-        check_options(
-            batch_size=self.batch_size,
-            workers=self.workers,
-            amp=self.amp,
-            amp_dtype=self.amp_dtype,
-            dtype=self.dtype,
-        )
-        check_choice(
-            "interpolation", self.preprocessing["interpolation"] or "bilinear", INTERPOLATIONS
-        )
-        check_data(self.data, skip_unreadable=self.skip_unreadable, **self.data_options)
+        check_options(amp=self.amp, amp_dtype=self.amp_dtype, dtype=self.dtype)
+        self.inputs.check(self.data)
 
     @property
     def running(self) -> EvaluateOptions:
         """The options of `evaluate`."""
         return {
-            "batch_size": self.batch_size,
-            "workers": self.workers,
+            **self.inputs.reading,
             "amp": self.amp,
             "amp_dtype": self.amp_dtype,
-            "skip_unreadable": self.skip_unreadable,
             "channels_last": self.channels_last,
             "fold": self.fold,
             "compile": self.compile,
@@ -115,22 +85,9 @@ class Evaluation:
 
     def __init__(self, arch: str, task: Task) -> None:
         self._task = task
-        self._network = load_network(
-            arch,
-            weights=task.weights,
-            preprocessing=task.preprocessing,
-            cache_dir=task.cache_dir,
-        )
+        self._network = task.inputs.load_network(arch)
         self._prunable = task.settings.rank(self._network.model)
-        self._data = load_data(
-            task.data,
-            transform=self._network.preprocessing.transform(),
-            classes=self._network.classes,
-            first_label=task.first_label,
-            skip_unreadable=task.skip_unreadable,
-            cache_dir=task.cache_dir,
-            **task.data_options,
-        )
+        self._data = task.inputs.load_data(task.data, self._network)
         self._network.model.to(task.device)
         self.report = NetworkReport(
             network=self._network,

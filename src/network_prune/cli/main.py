@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import typer
 
+from network_prune.cli.diversity import diversity_command
 from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.failure import OUT_OF_MEMORY, is_out_of_memory
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
+from network_prune.cli.sensitivity import sensitivity_command
 from network_prune.errors import NetworkPruneError
 
 app = typer.Typer(
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 app.command("eval")(evaluate_command)
 app.command("inspect")(inspect_command)
+app.command("sensitivity")(sensitivity_command)
+app.command("diversity")(diversity_command)
 app.command("list")(list_command)
 
 _INTERRUPTED = 130

@@ -105,6 +105,7 @@ Seed = Annotated[int, typer.Option(help="Names the draws.", rich_help_panel=PRUN
 Index = Annotated[
     int, typer.Option(help="Which draw of the seed; the first of --draws.", rich_help_panel=PRUNING)
 ]
+OneIndex = Annotated[int, typer.Option(help="Which draw of the seed.", rich_help_panel=PRUNING)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON instead of text.", rich_help_panel=OUTPUT)
 ]

@@ -2,13 +2,25 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from network_prune.pruning.summary import Summary
+from network_prune.sources.data import LoadedData
+from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.metrics import Metrics
 from network_prune.study.settings import PruneSettings
 
 _FIGURES = ("loss", "acc1", "acc5")
+
+
+def inputs_head(network: LoadedNetwork, data: LoadedData) -> dict[str, str]:
+    """Return title and text of what is known before the first result."""
+    sha256 = network.weights_sha256[:12]
+    return {
+        "network": f"{network.name}, weights {network.weights} (sha256 {sha256})",
+        "preprocessing": str(network.preprocessing),
+        "data": f"{data.name}, {data.n} images",
+    }
 
 
 def head_lines(lines: Mapping[str, str]) -> str:
@@ -18,7 +30,11 @@ def head_lines(lines: Mapping[str, str]) -> str:
 
 def table_row(name: str, settings: PruneSettings, ratio: str, performance: str) -> str:
     """Return one row of the user's table, in Markdown; what the cells hold is escaped."""
-    cells = (name, f"{settings.p_prune:g}", f"{settings.p_bern:g}", ratio, performance)
+    return markdown_row((name, f"{settings.p_prune:g}", f"{settings.p_bern:g}", ratio, performance))
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """Return one row of a table in Markdown; what the cells hold is escaped."""
     escaped = (" ".join(cell.splitlines()).replace("|", r"\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"
 
@@ -29,6 +45,22 @@ def table_head() -> str:
         "| network | p_prune | p_bern | pruning ratio | eval performance |\n"
         "|:-------:|:-------:|:------:|:-------------:|:----------------:|"
     )
+
+
+def markdown_head(titles: Sequence[str], *, words: int) -> str:
+    """Return the head of a table in Markdown; the first ``words`` columns hold words."""
+    rule = [":--"] * words + ["--:"] * (len(titles) - words)
+    return f"{markdown_row(titles)}\n|{'|'.join(rule)}|"
+
+
+def left_out_lines(metrics: Metrics) -> list[str]:
+    """Return a warning for each kind of image that a figure doesn't rest on."""
+    lines: list[str] = []
+    if metrics.non_finite:
+        lines.append(f"{metrics.non_finite} images gave NaN or infinite outputs: counted as misses")
+    if metrics.unreadable:
+        lines.append(f"{metrics.unreadable} unreadable images were left out")
+    return lines
 
 
 def ratios_line(summary: Summary) -> str:

@@ -7,8 +7,7 @@ from network_prune.core.prunable import PrunableSet
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.describing import (
-    describe_data,
-    describe_network,
+    describe_inputs,
     describe_settings,
     describe_versions,
 )
@@ -42,9 +41,8 @@ class NetworkReport:
         running: dict[str, Any],
     ) -> None:
         self.name = network.name
-        self._network = describe_network(network)
-        self._preprocessing = network.preprocessing
-        self._data = describe_data(data)
+        self._head = output.inputs_head(network, data)
+        self._inputs = describe_inputs(network, data)
         self._settings = settings
         self._prunable_sha256 = prunable.sha256
         self._running = running
@@ -72,13 +70,7 @@ class NetworkReport:
 
     def head(self) -> dict[str, str]:
         """Return title and text of what is known before the first result."""
-        network, data = self._network, self._data
-        sha256 = network["weights_sha256"][:12]
-        return {
-            "network": f"{self.name}, weights {network['weights']} (sha256 {sha256})",
-            "preprocessing": str(self._preprocessing),
-            "data": f"{data['name']}, {data['n']} images",
-        }
+        return self._head
 
     def foot(self) -> list[str]:
         """Return the lines that belong below the results."""
@@ -97,9 +89,7 @@ class NetworkReport:
         """Return everything as plain data, for JSON."""
         figures = output.mean_and_deviation([result.metrics for result in self._results])
         return {
-            "network": self._network,
-            "preprocessing": self._preprocessing.to_dict(),
-            "data": self._data,
+            **self._inputs,
             "pruning": describe_settings(self._settings),
             "prunable_sha256": self._prunable_sha256,
             "running": self._running,
@@ -113,11 +103,4 @@ class NetworkReport:
         found = {line: None for result in self._results for line in result.summary.warnings}
         if len(self._results) > 1 and self._settings.p_bern in (0.0, 1.0):
             found[f"at p_bern {self._settings.p_bern:g} all draws are the same"] = None
-        metrics = self._results[-1].metrics
-        if metrics.non_finite:
-            found[
-                f"{metrics.non_finite} images gave NaN or infinite outputs: counted as misses"
-            ] = None
-        if metrics.unreadable:
-            found[f"{metrics.unreadable} unreadable images were left out"] = None
-        return list(found)
+        return [*found, *output.left_out_lines(self._results[-1].metrics)]

@@ -1,7 +1,6 @@
 """Evaluate one network or several in turn: what is printed when, and what is written."""
 
 import gc
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from network_prune.cli import output
 from network_prune.cli.evaluation import Evaluation, Task
 from network_prune.cli.failure import failure_text
 from network_prune.cli.report import NetworkReport
+from network_prune.cli.result import hand_over, printer
 from network_prune.errors import RunError
 
 
@@ -41,7 +41,7 @@ def evaluate_one(arch: str, task: Task, *, as_json: bool, path: Path | None) -> 
     Raises:
         NetworkPruneError: the network can't be evaluated, or ``path`` can't be written.
     """
-    say = _printer(as_json)
+    say = printer(as_json)
     evaluation = Evaluation(arch, task)
     report = evaluation.report
     say(output.head_lines({**report.head(), **_task_head(task)}))
@@ -49,7 +49,7 @@ def evaluate_one(arch: str, task: Task, *, as_json: bool, path: Path | None) -> 
     for row in evaluation.rows():
         say(row)
     say("\n" + "\n".join(report.foot()))
-    _hand_over(report.record(), as_json=as_json, path=path)
+    hand_over(report.record(), as_json=as_json, path=path)
 
 
 def evaluate_several(names: Sequence[str], task: Task, *, as_json: bool, path: Path | None) -> None:
@@ -60,7 +60,7 @@ def evaluate_several(names: Sequence[str], task: Task, *, as_json: bool, path: P
     Raises:
         RunError: networks failed, or ``path`` can't be written.
     """
-    say = _printer(as_json)
+    say = printer(as_json)
     say(output.head_lines({"networks": str(len(names)), "data": task.data, **_task_head(task)}))
     say(f"\n{output.table_head()}")
     outcomes: list[NetworkReport | Failure] = []
@@ -98,20 +98,12 @@ def _finish_several(
 ) -> None:
     records = [outcome.record() for outcome in outcomes]
     try:
-        _hand_over({"asked": list(names), "networks": records}, as_json=as_json, path=path)
+        hand_over({"asked": list(names), "networks": records}, as_json=as_json, path=path)
     finally:
         for outcome in outcomes:
             if isinstance(outcome, NetworkReport):
                 lines = [output.head_lines(outcome.head()), *outcome.foot()]
                 say("\n" + "\n".join(lines))
-
-
-def _printer(as_json: bool) -> Callable[[str], None]:
-    def say(text: str) -> None:
-        if not as_json:
-            print(text, flush=True)
-
-    return say
 
 
 def _task_head(task: Task) -> dict[str, str]:
@@ -123,15 +115,3 @@ def _task_head(task: Task) -> dict[str, str]:
         f"p_bern {settings.p_bern:g}, score {settings.score}, scope {settings.scope}{norm}",
         "device": f"{task.device}{amp}",
     }
-
-
-def _hand_over(record: dict[str, Any], *, as_json: bool, path: Path | None) -> None:
-    text = json.dumps(record, indent=2)
-    if as_json:
-        print(text)
-    if path is None:
-        return
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None

@@ -25,9 +25,13 @@ def describe_network(network: LoadedNetwork) -> dict[str, Any]:
     }
 
 
-def describe_data(data: LoadedData) -> dict[str, Any]:
-    """Return what identifies labelled images, as plain data."""
-    return {"name": data.name, "n": data.n, "identity": data.identity}
+def describe_inputs(network: LoadedNetwork, data: LoadedData) -> dict[str, Any]:
+    """Return what identifies a network, its preprocessing and the images, as plain data."""
+    return {
+        "network": describe_network(network),
+        "preprocessing": network.preprocessing.to_dict(),
+        "data": {"name": data.name, "n": data.n, "identity": data.identity},
+    }
 
 
 def describe_settings(settings: PruneSettings) -> dict[str, Any]:

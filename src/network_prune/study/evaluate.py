@@ -100,7 +100,8 @@ def evaluate(
         "skip_unreadable": skip_unreadable,
         "progress": progress,
     }
-    check_options(batch_size=batch_size, workers=workers, amp=amp, amp_dtype=amp_dtype, dtype=dtype)
+    check_options(amp=amp, amp_dtype=amp_dtype, dtype=dtype)
+    check_loading(batch_size=batch_size, workers=workers)
     speed = Speed(channels_last=channels_last, fold=fold, compile=compile, dtype=dtype)
     return run(Runner(prepare(model, speed)), data, label=label, **options)
 
@@ -143,10 +144,8 @@ def run(
     return metrics + Metrics(unreadable=reading.unreadable, seconds=time.perf_counter() - start)
 
 
-def check_options(
-    *, batch_size: int, workers: int | None, amp: bool, amp_dtype: str, dtype: str | None
-) -> None:
-    """Refuse options of `evaluate` that fit no network.
+def check_options(*, amp: bool, amp_dtype: str, dtype: str | None) -> None:
+    """Refuse precisions of `evaluate` that don't exist or exclude each other.
 
     Raises:
         ArgumentError: a value is outside what is allowed.
@@ -157,4 +156,3 @@ def check_options(
         raise ArgumentError(
             f"dtype={dtype!r} and amp=True exclude each other; pass one of them (--dtype, --amp)"
         )
-    check_loading(batch_size=batch_size, workers=workers)

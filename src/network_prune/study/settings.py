@@ -72,20 +72,26 @@ class PruneSettings:
 
     def rank(self, model: "nn.Module") -> "PrunableSet":
         """Return the prunable set of ``model``."""
-        from torch import nn
-
         from network_prune.pruning.ranking import rank
 
         return rank(
             model,
             METHODS[self.method],
             p_prune=self.p_prune,
-            score=self.score,
             scope=self.scope,
-            layers=[getattr(nn, LAYERS[name]) for name in self.layer_names],
-            include=self.include,
-            exclude=self.exclude,
+            **self.choice_of_layers(),
         )
+
+    def choice_of_layers(self) -> dict[str, Any]:
+        """Return the options of `rank` that say which layers are ranked, and how."""
+        from torch import nn
+
+        return {
+            "score": self.score,
+            "layers": [getattr(nn, LAYERS[name]) for name in self.layer_names],
+            "include": self.include,
+            "exclude": self.exclude,
+        }
 
 
 def check_score(score: str) -> None:
