@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, RunError
 from network_prune.sources.extras import require
 from network_prune.study.means import excludes_zero
 from network_prune.study.sensitivity import Cell
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FORMATS = ("pdf", "png", "svg")
 _INK = "#1a1a1a"
+# Text stays text, names with a dollar are no formulas, and the same figures give the same file.
+_LOOKS = {"svg.fonttype": "none", "svg.hashsalt": "network-prune", "text.parse_math": False}
 
 
 def check_plot(path: Path) -> None:
@@ -38,6 +43,16 @@ def draw_heatmap(cells: Sequence[Cell], path: Path, *, title: str) -> None:
         RunError: ``path`` can't be written.
     """
     from matplotlib import rc_context
+
+    with rc_context(_LOOKS):
+        figure = _draw(cells, title)
+        try:
+            figure.savefig(path, dpi=150, metadata=_undated(path))
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _draw(cells: Sequence[Cell], title: str) -> "Figure":
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(cell.summary.name for cell in cells))
@@ -56,12 +71,7 @@ def draw_heatmap(cells: Sequence[Cell], path: Path, *, title: str) -> None:
     figure.colorbar(image, label="Acc@1, difference to dense, percentage points")
     for place, cell in enumerate(cells):
         _write_number(axes, divmod(place, len(p_prunes)), cell, limit=limit)
-    try:
-        # Text stays text, and the same figures give the same file.
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "network-prune"}):
-            figure.savefig(path, dpi=150, metadata=_undated(path))
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+    return figure
 
 
 def _write_number(axes: Any, place: tuple[int, int], cell: Cell, *, limit: float) -> None:
