@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from network_prune.cli import options
-from network_prune.cli.settings import PruneSettings, preprocessing_options
+from network_prune.cli.settings import PruneSettings, choose_score_data, preprocessing_options
 from network_prune.errors import ArgumentError, RunError
 
 
@@ -21,6 +21,8 @@ def evaluate_command(
     p_bern: options.PBern = 1.0,
     draws: options.Draws = 1,
     score: options.Score = "l1",
+    score_data: options.ScoreData = None,
+    score_images: options.ScoreImages = None,
     scope: options.Scope = "global",
     layers: options.Layers = "conv2d",
     include: options.Include = None,
@@ -71,6 +73,7 @@ def evaluate_command(
     asked = arch or ["digits"]
     indices = _indices(settings, draws)
     spec = _data_spec(asked, data)
+    learn_from = choose_score_data(settings, spec, spec=score_data, count=score_images)
     _check_writable(output)
 
     from network_prune.cli.device import choose_device
@@ -83,6 +86,7 @@ def evaluate_command(
         weights=weights,
         preprocessing=overrides,
         data=spec,
+        score_data=learn_from,
         data_options={
             "limit": limit,
             "root": data_root,

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from network_prune.cli.report import NetworkReport
-from network_prune.cli.settings import PruneSettings
+from network_prune.cli.settings import PruneSettings, ScoreData
+from network_prune.core.prunable import PrunableSet
 from network_prune.core.scores import parse_score
 from network_prune.errors import check_choice
-from network_prune.sources.data import check_data, load_data
+from network_prune.sources.data import LoadedData, check_data, load_data, same_form
 from network_prune.sources.networks import load_network
 from network_prune.sources.preprocessing import INTERPOLATIONS
 from network_prune.study.draws import DrawResult, EvaluateOptions, evaluate_draws
@@ -30,6 +31,7 @@ class Task:
         weights: which weights.
         preprocessing: what to use instead of what the weights ask for.
         data: name of the labelled images.
+        score_data: the images that the score is computed on, None if it needs none.
         data_options: options of `check_data` and `load_data`.
         first_label: option of `load_data`.
         skip_unreadable: option of `load_data` and `evaluate`.
@@ -46,6 +48,7 @@ class Task:
     weights: str
     preprocessing: Mapping[str, Any]
     data: str
+    score_data: ScoreData | None
     data_options: Mapping[str, Any]
     first_label: int | None
     skip_unreadable: bool
@@ -68,6 +71,21 @@ class Task:
             "interpolation", self.preprocessing["interpolation"] or "bilinear", INTERPOLATIONS
         )
         check_data(self.data, skip_unreadable=self.skip_unreadable, **self.data_options)
+        if self.score_data and not self.score_data.is_evaluated:
+            check_data(
+                self.score_data.spec, skip_unreadable=self.skip_unreadable, **self.score_options
+            )
+
+    @property
+    def score_options(self) -> Mapping[str, Any]:
+        """The options of `check_data` and `load_data` for the score's images.
+
+        They are those of the evaluation data if both are of one form, except for its limit.
+        """
+        assert self.score_data is not None, "there is a score that needs images"
+        if not same_form(self.score_data.spec, self.data):
+            return {}
+        return {**self.data_options, "limit": None}
 
     @property
     def running(self) -> EvaluateOptions:
@@ -103,24 +121,60 @@ class Evaluation:
             preprocessing=task.preprocessing,
             cache_dir=task.cache_dir,
         )
-        self._prunable = task.settings.rank(self._network.model)
-        self._data = load_data(
-            task.data,
-            transform=self._network.preprocessing.transform(),
-            classes=self._network.classes,
-            first_label=task.first_label,
-            skip_unreadable=task.skip_unreadable,
-            cache_dir=task.cache_dir,
-            **task.data_options,
-        )
+        self._data = self._load(task.data, task.first_label, task.data_options)
         self._network.model.to(task.device)
+        scored = self._load_score_data()
+        self._prunable = self._rank(scored)
         self.report = NetworkReport(
             network=self._network,
             data=self._data,
+            score_data=self._describe(scored),
             settings=task.settings,
             prunable=self._prunable,
             running={**task.running, "device": str(task.device)},
         )
+
+    def _load(self, spec: str, first_label: int | None, options: Mapping[str, Any]) -> LoadedData:
+        return load_data(
+            spec,
+            transform=self._network.preprocessing.transform(),
+            classes=self._network.classes,
+            first_label=first_label,
+            skip_unreadable=self._task.skip_unreadable,
+            cache_dir=self._task.cache_dir,
+            **options,
+        )
+
+    def _load_score_data(self) -> LoadedData | None:
+        chosen = self._task.score_data
+        if chosen is None or chosen.is_evaluated:
+            return None if chosen is None else self._data
+        first_label = self._task.first_label if same_form(chosen.spec, self._task.data) else None
+        return self._load(chosen.spec, first_label, self._task.score_options)
+
+    def _rank(self, scored: LoadedData | None) -> PrunableSet:
+        task, batches = self._task, None
+        if scored is not None and task.score_data is not None:
+            batches = scored.batches(
+                task.batch_size,
+                limit=task.score_data.count,
+                workers=task.workers,
+                skip_unreadable=task.skip_unreadable,
+            )
+        with contextlib.redirect_stdout(sys.stderr):
+            return task.settings.rank(self._network.model, batches)
+
+    def _describe(self, scored: LoadedData | None) -> dict[str, Any] | None:
+        """Return what the score was computed on, as plain data."""
+        chosen = self._task.score_data
+        if scored is None or chosen is None:
+            return None
+        return {
+            "name": scored.name,
+            "n": min(chosen.count, scored.n),
+            "identity": scored.identity,
+            "is_evaluation_data": chosen.is_evaluated,
+        }
 
     def rows(self) -> Iterator[str]:
         """Evaluate each draw and yield its row of the table, at last that of their mean."""

@@ -20,6 +20,8 @@ class NetworkReport:
         settings: the pruning options.
         prunable: the prunable set.
         running: how it is computed, as plain data.
+        score_data: the images that the score was computed on, as plain data, None if
+            it needed none.
 
     Attributes:
         name: the network as it was asked for.
@@ -33,6 +35,7 @@ class NetworkReport:
         settings: PruneSettings,
         prunable: PrunableSet,
         running: dict[str, Any],
+        score_data: dict[str, Any] | None,
     ) -> None:
         self.name = network.name
         self._network = output.describe_network(network)
@@ -40,6 +43,8 @@ class NetworkReport:
         self._data = {"name": data.name, "n": data.n, "identity": data.identity}
         self._settings = settings
         self._prunable_sha256 = prunable.sha256
+        self._score = prunable.score
+        self._score_data = score_data
         self._running = running
         self._results: list[DrawResult] = []
 
@@ -60,11 +65,16 @@ class NetworkReport:
         """Return title and text of what is known before the first result."""
         network, data = self._network, self._data
         sha256 = network["weights_sha256"][:12]
-        return {
+        lines = {
             "network": f"{self.name}, weights {network['weights']} (sha256 {sha256})",
             "preprocessing": str(self._preprocessing),
             "data": f"{data['name']}, {data['n']} images",
         }
+        if self._score_data:
+            kind, _, sha256 = self._score.partition(":")
+            images = f"{self._score_data['n']} images of {self._score_data['name']}"
+            lines["score"] = f"{kind} on {images} (sha256 {sha256[:12]})"
+        return lines
 
     def foot(self) -> list[str]:
         """Return the lines that belong below the results."""
@@ -86,17 +96,24 @@ class NetworkReport:
             "network": self._network,
             "preprocessing": self._preprocessing.to_dict(),
             "data": self._data,
-            "pruning": output.describe_settings(self._settings),
+            "pruning": {**output.describe_settings(self._settings), "score": self._score},
+            "score_data": self._score_data,
             "prunable_sha256": self._prunable_sha256,
             "running": self._running,
             "draws": [result.to_dict() for result in self._results],
             "mean": {name: plain(mean) for name, (mean, _) in figures.items()},
             "standard_deviation": {name: plain(sd) for name, (_, sd) in figures.items()},
+            "warnings": self._warnings(),
             "versions": output.describe_versions(),
         }
 
     def _warnings(self) -> list[str]:
         found = {line: None for result in self._results for line in result.summary.warnings}
+        if self._score_data and self._score_data["is_evaluation_data"]:
+            found[
+                "the score was computed on images of the evaluation data; pass --score-data to "
+                "take others"
+            ] = None
         if len(self._results) > 1 and self._settings.p_bern in (0.0, 1.0):
             found[f"at p_bern {self._settings.p_bern:g} all draws are the same"] = None
         metrics = self._results[-1].metrics

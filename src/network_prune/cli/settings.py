@@ -1,5 +1,6 @@
 """What the user asked to prune, checked before anything is loaded."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 METHODS = {"connections": "connection", "neurons": "neuron", "weights": "weight"}
 SCOPES = ("global", "layer")
-SCORES = ("l1", "l2", "mean-l1", "random")
+SCORES = ("l1", "l2", "mean-l1", "lamp", "taylor", "gradient", "random")
+LEARNED = ("taylor", "gradient")
 LAYERS = {
     "conv1d": "Conv1d",
     "conv2d": "Conv2d",
@@ -62,12 +64,17 @@ class PruneSettings:
                 )
 
     @property
+    def learns(self) -> bool:
+        """Whether the score is computed on images."""
+        return self.score in LEARNED
+
+    @property
     def layer_names(self) -> list[str]:
         """The layer types as the user wrote them, in lower case."""
         return [name.strip().lower() for name in self.layers.split(",")]
 
-    def rank(self, model: "nn.Module") -> "PrunableSet":
-        """Return the prunable set of ``model``."""
+    def rank(self, model: "nn.Module", data: Iterable[Any] | None = None) -> "PrunableSet":
+        """Return the prunable set of ``model``; ``data`` are the batches of a score that learns."""
         from torch import nn
 
         from network_prune.pruning.ranking import rank
@@ -77,11 +84,58 @@ class PruneSettings:
             METHODS[self.method],
             p_prune=self.p_prune,
             score=self.score,
+            data=data,
             scope=self.scope,
             layers=[getattr(nn, LAYERS[name]) for name in self.layer_names],
             include=self.include,
             exclude=self.exclude,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreData:
+    """The images that a score is computed on.
+
+    Attributes:
+        spec: name of the images.
+        count: how many are taken, spread over them.
+        is_evaluated: whether they are the evaluation data.
+    """
+
+    spec: str
+    count: int
+    is_evaluated: bool
+
+
+def choose_score_data(
+    settings: PruneSettings, data: str, *, spec: str | None, count: int | None
+) -> ScoreData | None:
+    """Return what the options say of the images for the score; None where it needs none.
+
+    Args:
+        settings: the pruning options.
+        data: name of the evaluation data.
+        spec: ``--score-data``.
+        count: ``--score-images``.
+
+    Raises:
+        ArgumentError: the score needs no images, or ``count`` is below 1.
+    """
+    if not settings.learns:
+        for option, value in (("--score-data", spec), ("--score-images", count)):
+            if value is not None:
+                raise ArgumentError(
+                    f"{option} {value} goes with --score {' or '.join(LEARNED)}, "
+                    f"not {settings.score}"
+                )
+        return None
+    if count is not None and count < 1:
+        raise ArgumentError(f"score_images={count} leaves no images; pass 1 or more")
+    return ScoreData(
+        spec=data if spec is None else spec,
+        count=256 if count is None else count,
+        is_evaluated=spec in (None, data),
+    )
 
 
 def preprocessing_options(
