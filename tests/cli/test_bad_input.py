@@ -46,6 +46,20 @@ ROOT = Path(__file__).parents[2]
         (["--no-such-option"], "No such option"),
         (["--interpolation", "bicubik"], "did you mean bicubic"),
         (["--limit", "0"], "limit=0"),
+        (
+            ["--score-data", "digits"],
+            "--score-data digits goes with --score taylor or gradient, not",
+        ),
+        (
+            ["--score-images", "9", "--score", "lamp"],
+            "--score-images 9 goes with --score taylor or",
+        ),
+        (
+            ["--score", "taylor", "--score-images", "0"],
+            "score_images=0 leaves no images; pass 1 or",
+        ),
+        (["--score", "taylor", "--score-data", "fake:x"], "'fake:x' says no number of pictures"),
+        (["--score", "taylor", "--score-data", "no/where"], "data 'no/where' doesn't exist"),
     ],
 )
 def test_wrong_option_of_eval(refused, arguments, text):

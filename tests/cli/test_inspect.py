@@ -53,6 +53,22 @@ def test_size_normalised_score_spares_the_shortcuts(run):
     assert pruned("mean-l1") < pruned("l1")
 
 
+def test_scores_that_need_images_are_referred_to_eval(refused):
+    line = refused("inspect", "--score", "taylor")
+    assert "use network-prune eval --score taylor, or in Python network_prune.rank(model" in line
+
+
+def test_no_layer_vanishes_by_lamp(run):
+    """Each layer's greatest element scores 1, so all of them come last."""
+
+    def vanished(score: str) -> int:
+        record = json.loads(run("inspect", "--p-prune", 0.9, "--score", score, "--json").out)
+        return sum(row["pruned"] == row["elements"] for row in record["summary"]["layers"])
+
+    assert vanished("lamp") == 0
+    assert vanished("l1") > 0
+
+
 def test_include_and_exclude_choose_layers(run):
     record = json.loads(
         run("inspect", "--include", "layer2.*", "--exclude", "*downsample*", "--json").out

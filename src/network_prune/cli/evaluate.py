@@ -3,6 +3,7 @@
 from network_prune.cli import options
 from network_prune.cli.inputs import Inputs, takes_inputs
 from network_prune.cli.result import check_writable
+from network_prune.cli.score_data import choose_score_data
 from network_prune.errors import ArgumentError
 from network_prune.study.settings import PruneSettings
 
@@ -16,6 +17,8 @@ def evaluate_command(
     p_bern: options.PBern = 1.0,
     draws: options.Draws = 1,
     score: options.Score = "l1",
+    score_data: options.ScoreData = None,
+    score_images: options.ScoreImages = None,
     scope: options.Scope = "global",
     layers: options.Layers = "conv2d",
     include: options.Include = None,
@@ -58,6 +61,7 @@ def evaluate_command(
     asked = arch or ["digits"]
     indices = _indices(settings, draws)
     data = inputs.data_for(asked)
+    learn_from = choose_score_data(settings, data, spec=score_data, count=score_images)
     check_writable(output)
 
     from network_prune.cli.evaluation import Task
@@ -68,6 +72,7 @@ def evaluate_command(
         data=data,
         settings=settings,
         indices=indices,
+        score_data=learn_from,
         amp=amp,
         amp_dtype=amp_dtype,
         channels_last=not no_channels_last,

@@ -4,12 +4,16 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from network_prune.cli.inputs import Inputs
 from network_prune.cli.report import NetworkReport
+from network_prune.cli.score_data import ScoreData
+from network_prune.core.prunable import PrunableSet
 from network_prune.core.scores import parse_score
+from network_prune.sources.data import LoadedData
 from network_prune.study.draws import DrawResult, evaluate_draws
 from network_prune.study.evaluate import EvaluateOptions, check_options
 from network_prune.study.settings import PruneSettings
@@ -24,6 +28,7 @@ class Task:
         data: name of the labelled images.
         settings: the pruning options.
         indices: the draws.
+        score_data: the images that the score is computed on, None if it needs none.
         amp: option of `evaluate`, as are the next five.
         amp_dtype: see there.
         channels_last: see there.
@@ -37,6 +42,7 @@ class Task:
     data: str
     settings: PruneSettings
     indices: range
+    score_data: ScoreData | None
     amp: bool
     amp_dtype: str
     channels_last: bool
@@ -54,6 +60,8 @@ class Task:
         parse_score(self.settings.score)
         check_options(amp=self.amp, amp_dtype=self.amp_dtype, dtype=self.dtype)
         self.inputs.check(self.data)
+        if self.score_data is not None:
+            self.inputs.check_score_data(self.score_data.spec, self.data)
 
     @property
     def running(self) -> EvaluateOptions:
@@ -86,16 +94,48 @@ class Evaluation:
     def __init__(self, arch: str, task: Task) -> None:
         self._task = task
         self._network = task.inputs.load_network(arch)
-        self._prunable = task.settings.rank(self._network.model)
         self._data = task.inputs.load_data(task.data, self._network)
         self._network.model.to(task.device)
+        scored = self._load_score_data()
+        self._prunable = self._rank(scored)
         self.report = NetworkReport(
             network=self._network,
             data=self._data,
+            score_data=self._describe(scored),
             settings=task.settings,
             prunable=self._prunable,
             running={**task.running, "device": str(task.device)},
         )
+
+    def _load_score_data(self) -> LoadedData | None:
+        task, chosen = self._task, self._task.score_data
+        if chosen is None or chosen.is_evaluated:
+            return None if chosen is None else self._data
+        return task.inputs.load_score_data(chosen.spec, task.data, self._network)
+
+    def _rank(self, scored: LoadedData | None) -> PrunableSet:
+        task, batches = self._task, None
+        if scored is not None and task.score_data is not None:
+            batches = scored.batches(
+                task.inputs.batch_size,
+                limit=task.score_data.count,
+                workers=task.inputs.workers,
+                skip_unreadable=task.inputs.skip_unreadable,
+            )
+        with contextlib.redirect_stdout(sys.stderr):
+            return task.settings.rank(self._network.model, batches)
+
+    def _describe(self, scored: LoadedData | None) -> dict[str, Any] | None:
+        """Return what the score was computed on, as plain data."""
+        chosen = self._task.score_data
+        if scored is None or chosen is None:
+            return None
+        return {
+            "name": scored.name,
+            "n": min(chosen.count, scored.n),
+            "identity": scored.identity,
+            "is_evaluation_data": chosen.is_evaluated,
+        }
 
     def rows(self) -> Iterator[str]:
         """Evaluate each draw and yield its row of the table, at last that of their mean."""

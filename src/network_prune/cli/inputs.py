@@ -1,7 +1,7 @@
 """The options that say which network runs on which images, for all commands that run one."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,18 @@ class Inputs:
         check_choice("interpolation", interpolation, INTERPOLATIONS)
         check_data(data, skip_unreadable=self.skip_unreadable, **self._data_options)
 
+    def check_score_data(self, spec: str, data: str) -> None:
+        """As `check`, for the images called ``spec`` that a score is computed on.
+
+        Raises:
+            NetworkPruneError: they fit no network.
+        """
+        from network_prune.sources.data import check_data
+
+        options = self._score_options(spec, data)
+        options.pop("first_label")
+        check_data(spec, skip_unreadable=self.skip_unreadable, **options)
+
     def load_network(self, arch: str) -> "LoadedNetwork":
         """Return the network called ``arch``, on the CPU.
 
@@ -109,17 +121,38 @@ class Inputs:
         Raises:
             NetworkPruneError: they can't be loaded or don't fit the network.
         """
+        return self._load(data, network, {**self._data_options, "first_label": self.first_label})
+
+    def load_score_data(self, spec: str, data: str, network: "LoadedNetwork") -> "LoadedData":
+        """Return the images called ``spec`` that a score is computed on, for ``network``.
+
+        The options that say how to read ``data`` hold for images of the same form, too.
+
+        Raises:
+            NetworkPruneError: they can't be loaded or don't fit the network.
+        """
+        return self._load(spec, network, self._score_options(spec, data))
+
+    def _load(
+        self, spec: str, network: "LoadedNetwork", options: Mapping[str, Any]
+    ) -> "LoadedData":
         from network_prune.sources.data import load_data
 
         return load_data(
-            data,
+            spec,
             transform=network.preprocessing.transform(),
             classes=network.classes,
-            first_label=self.first_label,
             skip_unreadable=self.skip_unreadable,
             cache_dir=self.cache_dir,
-            **self._data_options,
+            **options,
         )
+
+    def _score_options(self, spec: str, data: str) -> dict[str, Any]:
+        from network_prune.sources.data import same_form
+
+        if not same_form(spec, data):
+            return {"first_label": None}
+        return {**self._data_options, "limit": None, "first_label": self.first_label}
 
     def choose_device(self) -> "torch.device":
         """Return the device to run on.

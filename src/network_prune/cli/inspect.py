@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from network_prune.cli import options
 from network_prune.cli.settings import preprocessing_options
+from network_prune.errors import ArgumentError
 from network_prune.study.settings import PruneSettings
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def inspect_command(
         seed=seed,
         index=index,
     )
+    if settings.learns:
+        raise ArgumentError(
+            f"--score {score} is computed on images, which inspect doesn't read; use "
+            f"network-prune eval --score {score}, or in Python "
+            f"network_prune.rank(model, score={score!r}, p_prune={p_prune:g}, data=batches)"
+        )
     preprocessing = preprocessing_options(resize, crop, interpolation, mean=mean, std=std)
     from network_prune.pruning.summary import summarize
     from network_prune.sources.networks import load_network

@@ -69,7 +69,26 @@ PBern = Annotated[
 Score = Annotated[
     str,
     typer.Option(
-        help="How elements are ranked: l1, l2, mean-l1, random or random:SEED.",
+        help="How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED; with eval "
+        "also taylor or gradient, which are computed on images.",
+        rich_help_panel=PRUNING,
+    ),
+]
+ScoreData = Annotated[
+    str | None,
+    typer.Option(
+        help="The images that taylor and gradient are computed on, named as for --data, whose "
+        "column, folder and label options hold for data of the same form; training images, for "
+        "example.",
+        show_default="the evaluation data",
+        rich_help_panel=PRUNING,
+    ),
+]
+ScoreImages = Annotated[
+    int | None,
+    typer.Option(
+        help="How many images the score takes, spread over its data.",
+        show_default="256",
         rich_help_panel=PRUNING,
     ),
 ]

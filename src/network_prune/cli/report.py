@@ -26,6 +26,8 @@ class NetworkReport:
         settings: the pruning options.
         prunable: the prunable set.
         running: how it is computed, as plain data.
+        score_data: the images that the score was computed on, as plain data, None if
+            it needed none.
 
     Attributes:
         name: the network as it was asked for.
@@ -39,12 +41,15 @@ class NetworkReport:
         settings: PruneSettings,
         prunable: PrunableSet,
         running: dict[str, Any],
+        score_data: dict[str, Any] | None,
     ) -> None:
         self.name = network.name
         self._head = output.inputs_head(network, data)
         self._inputs = describe_inputs(network, data)
         self._settings = settings
         self._prunable_sha256 = prunable.sha256
+        self._score = prunable.score
+        self._score_data = score_data
         self._running = running
         self._results: list[DrawResult] = []
 
@@ -70,7 +75,11 @@ class NetworkReport:
 
     def head(self) -> dict[str, str]:
         """Return title and text of what is known before the first result."""
-        return self._head
+        if not self._score_data:
+            return self._head
+        kind, _, sha256 = self._score.partition(":")
+        images = f"{self._score_data['n']} images of {self._score_data['name']}"
+        return {**self._head, "score": f"{kind} on {images} (sha256 {sha256[:12]})"}
 
     def foot(self) -> list[str]:
         """Return the lines that belong below the results."""
@@ -90,17 +99,24 @@ class NetworkReport:
         figures = output.mean_and_deviation([result.metrics for result in self._results])
         return {
             **self._inputs,
-            "pruning": describe_settings(self._settings),
+            "pruning": {**describe_settings(self._settings), "score": self._score},
+            "score_data": self._score_data,
             "prunable_sha256": self._prunable_sha256,
             "running": self._running,
             "draws": [result.to_dict() for result in self._results],
             "mean": {name: plain(mean) for name, (mean, _) in figures.items()},
             "standard_deviation": {name: plain(sd) for name, (_, sd) in figures.items()},
+            "warnings": self._warnings(),
             "versions": describe_versions(),
         }
 
     def _warnings(self) -> list[str]:
         found = {line: None for result in self._results for line in result.summary.warnings}
+        if self._score_data and self._score_data["is_evaluation_data"]:
+            found[
+                "the score was computed on images of the evaluation data; pass --score-data to "
+                "take others"
+            ] = None
         if len(self._results) > 1 and self._settings.p_bern in (0.0, 1.0):
             found[f"at p_bern {self._settings.p_bern:g} all draws are the same"] = None
         return [*found, *output.left_out_lines(self._results[-1].metrics)]

@@ -21,7 +21,7 @@ def lamp_scores(squares: Values) -> Values:
         float64 ``[n]`` in [0, 1]; zeros for a layer that is all zeros.
 
     Source: Lee, Park, Mo and Shin, "Layer-adaptive Sparsity for the Magnitude-based
-    Pruning", ICLR 2021, equation 3, for single weights.
+    Pruning", ICLR 2021, for single weights.
     """
     order = np.argsort(squares, kind="stable")
     ascending = squares[order]

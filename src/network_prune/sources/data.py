@@ -277,6 +277,15 @@ def check_data(
         form.check(spec, request)
 
 
+def same_form(spec: str, other: str) -> bool:
+    """Return whether two names of data are of one form, so that the same options fit both.
+
+    Raises:
+        SourceError: one of them is of no form.
+    """
+    return _find_form(spec) is _find_form(other)
+
+
 @contextmanager
 def _readable(spec: str) -> Generator[None]:
     try:

@@ -1,6 +1,7 @@
 """What is pruned in one variant of a study, checked before anything is loaded."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 METHODS = {"connections": "connection", "neurons": "neuron", "weights": "weight"}
 SCOPES = ("global", "layer")
-SCORES = ("l1", "l2", "mean-l1", "random")
+SCORES = ("l1", "l2", "mean-l1", "lamp", "taylor", "gradient", "random")
+LEARNED = ("taylor", "gradient")
 LAYERS = {
     "conv1d": "Conv1d",
     "conv2d": "Conv2d",
@@ -62,6 +64,11 @@ class PruneSettings:
                 )
 
     @property
+    def learns(self) -> bool:
+        """Whether the score is computed on images."""
+        return self.score in LEARNED
+
+    @property
     def layer_names(self) -> list[str]:
         """The layer types as the user wrote them, in lower case."""
         return _split(self.layers)
@@ -70,14 +77,15 @@ class PruneSettings:
         """Return a copy with other values in some fields."""
         return dataclasses.replace(self, **changes)
 
-    def rank(self, model: "nn.Module") -> "PrunableSet":
-        """Return the prunable set of ``model``."""
+    def rank(self, model: "nn.Module", data: Iterable[Any] | None = None) -> "PrunableSet":
+        """Return the prunable set of ``model``; ``data`` are the batches of a score that learns."""
         from network_prune.pruning.ranking import rank
 
         return rank(
             model,
             METHODS[self.method],
             p_prune=self.p_prune,
+            data=data,
             scope=self.scope,
             **self.choice_of_layers(),
         )
