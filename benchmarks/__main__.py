@@ -3,15 +3,10 @@
 import argparse
 import json
 import os
-import platform
-from pathlib import Path
 
 import torch
 
-from benchmarks import draws, growth, memory
-
-DOCS = Path(__file__).parents[1] / "docs"
-MARKS = ("<!-- table -->", "<!-- end of table -->")
+from benchmarks import docs, draws, growth, memory
 
 
 def main() -> None:
@@ -34,24 +29,15 @@ def main() -> None:
     points: list[growth.Point] = []
     if arguments.growth:
         points = growth.measure()
-        growth.plot(points, DOCS / "growth.svg")
-    result = {"machine": _machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
+        growth.plot(points, docs.FOLDER / "growth.svg")
+    result = {"machine": docs.machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
     result["growth"] = points
     name = f"speed-{arguments.device.partition(':')[0]}.json"
-    (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (docs.FOLDER / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table = _table(rows, arguments.networks)
     print(f"{result['machine']}\n\n{table}")
     if arguments.device == "cpu":
-        _include(f"Measured on {result['machine']}.\n\n{table}")
-
-
-def _machine(device: str) -> str:
-    processor = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            processor = line.partition(":")[2].strip()
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else processor
-    return f"{name}, torch {torch.__version__} with --threads {torch.get_num_threads()}"
+        docs.include(f"Measured on {result['machine']}.\n\n{table}", "table")
 
 
 def _table(rows: list[draws.Row], networks: list[str]) -> str:
@@ -67,13 +53,6 @@ def _table(rows: list[draws.Row], networks: list[str]) -> str:
         cells = " | ".join(values.get(network, "–") for network in networks)
         lines.append(f"| {granularity}s | {measure} | {unit} | {cells} |")
     return "\n".join(lines)
-
-
-def _include(text: str) -> None:
-    page = DOCS / "speed.md"
-    head, _, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, tail = rest.partition(MARKS[1])
-    page.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

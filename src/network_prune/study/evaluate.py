@@ -198,11 +198,18 @@ def _batches(
     guarded = Guarded(dataset)
     if workers is None:
         batches = math.ceil(len(guarded) / batch_size)
-        workers = min(os.cpu_count() or 1, batches) if in_files else 0
+        workers = min(_cores(), batches) if in_files else 0
     loader = DataLoader(
         guarded, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory
     )
     return loader, len(guarded)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
