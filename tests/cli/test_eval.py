@@ -218,6 +218,11 @@ def test_json_says_how_the_network_was_computed(run):
     assert cast["dtype"] == "bfloat16"
 
 
+def test_the_head_says_the_dtype(run):
+    head = run("eval", "--data", "fake:2", "--dtype", "bfloat16", "--device", "cpu").out
+    assert re.search(r"^device +cpu, dtype bfloat16$", head, re.MULTILINE)
+
+
 def test_folding_changes_no_count_and_little_of_the_loss(run):
     dense = ("eval", "--p-prune", 0.2, "--p-bern", 0.5, "--json")
     fast, plain = (
