@@ -38,7 +38,7 @@ def main() -> None:
     text = table(rows, arguments.networks)
     print(f"{result['machine']}\n\n{text}")
     if arguments.device == "cpu":
-        include("speed.md", f"Measured on {result['machine']}.\n\n{text}")
+        include(f"Measured on {result['machine']}.\n\n{text}", DOCS / "speed.md")
 
 
 if __name__ == "__main__":

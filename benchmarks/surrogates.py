@@ -98,7 +98,7 @@ def main() -> None:
     text = table(rows, arguments.networks)
     print(f"{where}\n\n{text}")
     if arguments.device == "cpu":
-        include("surrogates.md", f"Measured on {where}.\n\n{text}")
+        include(f"Measured on {where}.\n\n{text}", DOCS / "surrogates.md")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 DOCS = Path(__file__).parents[1] / "docs"
-MARKS = ("<!-- table -->", "<!-- end of table -->")
 Row = dict[str, str | float]
 
 
@@ -36,9 +35,9 @@ def table(rows: list[Row], networks: list[str]) -> str:
     return "\n".join(lines)
 
 
-def include(page: str, text: str) -> None:
-    """Put ``text`` between the marks of a page in docs/."""
-    path = DOCS / page
-    head, _, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, tail = rest.partition(MARKS[1])
-    path.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+def include(text: str, page: Path, *, mark: str = "table") -> None:
+    """Put ``text`` between the page's comments ``mark`` and ``end of mark``."""
+    first, last = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
+    head, _, rest = page.read_text(encoding="utf-8").partition(first)
+    _, _, tail = rest.partition(last)
+    page.write_text(f"{head}{first}\n{text}\n{last}{tail}", encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 import network_prune as npr
-from benchmarks import growth, peers, timing
+from benchmarks import evaluation, growth, peers, tables, timing
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,3 +56,20 @@ def test_torchs_own_pruning_is_the_peer_for_single_weights():
     lowest = npr.rank(nn.Sequential(layer), p_prune=0.25).prunable("0")
     peers.torch_prune([layer], 0.25)
     assert bool(((layer.weight == 0) == lowest).all())
+
+
+def test_every_way_to_evaluate_hits_the_same(monkeypatch):
+    monkeypatch.setattr(evaluation, "SIDE", 64)
+    rows = evaluation.measure("resnet18", rounds=1, images=8)
+    ways = [evaluation.PLAIN, *evaluation.SETTINGS]
+    assert [row["way"] for row in rows] == ways
+    assert [row["hits"] for row in rows[:3]] == [4, 4, 4]
+    assert rows[0]["times the plain loop"] == 1.0
+    assert len(evaluation.table(rows).splitlines()) == 2 + len(ways)
+
+
+def test_figures_are_put_between_their_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- one -->\nold\n<!-- end of one -->\nb\n")
+    tables.include("new", page, mark="one")
+    assert page.read_text() == "a\n<!-- one -->\nnew\n<!-- end of one -->\nb\n"

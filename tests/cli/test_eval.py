@@ -204,3 +204,35 @@ def test_a_network_that_fails_on_a_batch_is_one_line(refused, tmp_path):
     line = refused("eval", "--arch", f"{path}:make", "--data", "fake:2")
     assert "failed on a batch of [2, 3, 224, 224] (RuntimeError: one only)" in line
     assert "--batch-size" in line
+
+
+def test_json_says_how_the_network_was_computed(run):
+    options = ("eval", "--json", "--data", "fake:4")
+    running = json.loads(run(*options).out)["running"]
+    assert running["channels_last"] is True
+    assert running["folded_norms"] > 5
+    assert (running["compile"], running["dtype"]) == (False, None)
+    plain = json.loads(run(*options, "--no-channels-last", "--no-fold").out)["running"]
+    assert (plain["channels_last"], plain["fold"], plain["folded_norms"]) == (False, False, 0)
+    cast = json.loads(run(*options, "--dtype", "bfloat16").out)["running"]
+    assert cast["dtype"] == "bfloat16"
+
+
+def test_the_head_says_the_dtype(run):
+    head = run("eval", "--data", "fake:2", "--dtype", "bfloat16", "--device", "cpu").out
+    assert re.search(r"^device +cpu, dtype bfloat16$", head, re.MULTILINE)
+
+
+def test_folding_changes_no_count_and_little_of_the_loss(run):
+    dense = ("eval", "--p-prune", 0.2, "--p-bern", 0.5, "--json")
+    fast, plain = (
+        json.loads(run(*dense, *options).out)["draws"][0]["metrics"]
+        for options in ((), ("--no-fold", "--no-channels-last"))
+    )
+    assert (fast["hits1"], fast["hits5"]) == (plain["hits1"], plain["hits5"])
+    assert fast["loss"] == pytest.approx(plain["loss"], rel=1e-4)
+
+
+def test_a_dtype_and_amp_exclude_each_other(refused):
+    assert "pass one of them" in refused("eval", "--dtype", "bfloat16", "--amp")
+    assert "unknown dtype 'half'" in refused("eval", "--dtype", "half")

@@ -11,7 +11,13 @@ import network_prune as npr
 import networks
 
 GRANULARITIES = ["weight", "connection", "neuron"]
-PIECES = [("plain", "weight"), ("plain", "connection"), ("channels_last", "neuron")]
+PIECES = [
+    ("plain", "weight"),
+    ("plain", "connection"),
+    ("channels_last", "weight"),
+    ("channels_last", "connection"),
+    ("non contiguous", "neuron"),
+]
 
 
 def redrawer_of(name: str, granularity: str = "weight") -> tuple[nn.Module, npr.Redrawer]:

@@ -2,13 +2,15 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import network_prune
-from network_prune.errors import ArgumentError, SourceError, UnsupportedNetworkError
+import networks
+from network_prune.errors import ArgumentError, SourceError, StateError, UnsupportedNetworkError
+from network_prune.sources.data import LoadedData
 from network_prune.study.draws import evaluate_draws
-from network_prune.study.evaluate import evaluate
+from network_prune.study.evaluate import _batches, evaluate
 from network_prune.study.metrics import measure
 
 
@@ -97,6 +99,8 @@ def test_no_images_are_refused(model):
     [
         ({"batch_size": 0}, "batch_size=0 is too small"),
         ({"workers": -1}, "workers=-1 is negative"),
+        ({"dtype": "float61"}, "unknown dtype 'float61'; did you mean"),
+        ({"dtype": "float16", "amp": True}, "dtype='float16' and amp=True exclude each other"),
         ({"amp_dtype": "float61"}, "unknown amp_dtype 'float61'; did you mean"),
     ],
 )
@@ -135,3 +139,106 @@ def test_network_is_restored_when_the_iteration_stops_early(model, data):
     draws.close()
     assert list(model.state_dict()) == list(before)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("options", [{}, {"fold": False}, {"channels_last": False}])
+def test_the_prepared_copy_scores_what_the_network_does(model, data, options):
+    itself = evaluate(model, data, channels_last=False, fold=False)
+    found = evaluate(model, data, **options)
+    assert (found.hits1, found.hits5) == (itself.hits1, itself.hits5)
+    assert found.loss == pytest.approx(itself.loss, rel=1e-5)
+
+
+def test_with_everything_off_the_figures_are_the_networks_own_to_the_last_bit(model, data):
+    with torch.no_grad():
+        expected = measure(model(data.tensors[0]), data.tensors[1])
+    found = evaluate(model, data, channels_last=False, fold=False)
+    assert (found.loss_sum, found.loss_square_sum) == (
+        expected.loss_sum,
+        expected.loss_square_sum,
+    )
+
+
+def test_the_users_network_is_untouched_to_the_last_bit(model, data):
+    model.train()
+    before = networks.snapshot(model)
+    prunable = network_prune.rank(model, "neuron", p_prune=0.5)
+    evaluate(model, data, dtype="bfloat16")
+    for with_norm in (False, True):
+        draws = {"p_bern": 0.5, "seed": 0, "indices": range(2), "with_norm": with_norm}
+        list(evaluate_draws(model, prunable, data, **draws))
+    assert networks.snapshot(model) == before
+
+
+def test_a_dtype_computes_in_it(model, data):
+    exact, cast = evaluate(model, data), evaluate(model, data, dtype="bfloat16")
+    assert cast.loss_sum != exact.loss_sum
+    assert cast.loss == pytest.approx(exact.loss, rel=0.05)
+
+
+class Viewing(nn.Module):
+    """It flattens by ``view``, which takes no images with the channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4 * 36, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.bn(self.conv(x)).view(-1, 4 * 36))
+
+
+def test_a_network_that_takes_no_channels_last_gets_none(data):
+    torch.manual_seed(3)
+    model, used = Viewing().eval(), []
+    prunable = network_prune.rank(model, p_prune=0.5)
+    draws = {"p_bern": 0.5, "seed": 0, "indices": range(3)}
+    found = list(evaluate_draws(model, prunable, data, **draws, told=used.append))
+    plain = list(evaluate_draws(model, prunable, data, **draws, channels_last=False))
+    assert [result.metrics.loss_sum for result in found] == [
+        result.metrics.loss_sum for result in plain
+    ]
+    assert [(p.channels_last, p.folded) for p in used] == [(True, 1), (False, 1)]
+    assert evaluate(model, data).n == 23
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+def test_draws_on_the_copy_score_what_pruned_networks_do(model, data, dtype):
+    prunable = network_prune.rank(model, "connection", p_prune=0.6)
+    options = {"p_bern": 0.5, "seed": 1, "indices": range(3)}
+    found = list(evaluate_draws(model, prunable, data, **options, dtype=dtype))
+    for result in found:
+        with network_prune.prune(model, prunable, p_bern=0.5, seed=1, index=result.index) as pruned:
+            alone = evaluate(model, data, dtype=dtype)
+            assert (result.sha256, result.summary) == (pruned.draw.sha256, pruned.summary())
+        assert result.metrics.loss_sum == alone.loss_sum
+
+
+def test_draws_of_a_pruned_network_are_refused(model, data):
+    prunable = network_prune.rank(model, p_prune=0.5)
+    draws = evaluate_draws(model, prunable, data, p_bern=0.5, seed=0, indices=range(1))
+    with (
+        network_prune.prune(model, prunable),
+        pytest.raises(StateError, match="layer '0' is pruned already"),
+    ):
+        next(draws)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (40, 8), (10_000, 16)])
+def test_workers_are_one_a_core_and_at_most_one_a_batch(n, expected, monkeypatch, data):
+    monkeypatch.setattr("network_prune.study.evaluate._cores", lambda: 16)
+    images = torch.utils.data.Subset(data, [0] * n)
+    for in_files, workers in ((True, expected), (False, 0)):
+        loaded = LoadedData(images, "images", n, "", in_files)
+        loader, total = _batches(loaded, 5, None, pin_memory=False)
+        assert (loader.num_workers, total) == (workers, n)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("options", [{}, {"dtype": "float16"}, {"dtype": "bfloat16"}])
+def test_on_the_device(model, data, options):
+    here, there = evaluate(model, data), evaluate(model.cuda(), data, batch_size=5, **options)
+    assert there.loss == pytest.approx(here.loss, rel=0.05)
+    assert there.n == here.n

@@ -110,8 +110,9 @@ def _task_head(task: Task) -> dict[str, str]:
     settings = task.settings
     norm = ", with norm" if settings.with_norm else ""
     amp = f", amp {task.amp_dtype}" if task.amp else ""
+    cast = f", dtype {task.dtype}" if task.dtype else ""
     return {
         "pruning": f"{settings.method}, p_prune {settings.p_prune:g}, seed {settings.seed}, "
         f"p_bern {settings.p_bern:g}, score {settings.score}, scope {settings.scope}{norm}",
-        "device": f"{task.device}{amp}",
+        "device": f"{task.device}{amp}{cast}",
     }

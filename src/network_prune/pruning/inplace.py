@@ -2,10 +2,15 @@
 
 All of it is integer work on the weight's bits: what stands there comes back bit for bit,
 and a pruned weight is +0.0 whatever stood there.
+
+With the channels last a filter ``[in, *kernel]`` lies in memory as ``[*kernel, in]``; the bits
+of a draw are in the order of the shape, whatever the layout.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +24,7 @@ from network_prune.core.streams import Words
 
 Octets = NDArray[np.uint8]
 Bits = NDArray[Any]
+Order = NDArray[np.uint16]
 
 # Places inside a block fit 16 bits, and a block's weights fit a core's cache.
 _BLOCK = 1 << 16
@@ -50,11 +56,13 @@ class Piece(Protocol):
         weights: number of single weights that are kept aside.
         held_bytes: memory for them and their places.
         reads_octets: whether `Drawn.octets` is needed.
+        order: what `channels_last_order` returned, which pieces share, if it is needed.
     """
 
     weights: int
     held_bytes: int
     reads_octets: bool
+    order: Order | None
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others."""
@@ -66,12 +74,23 @@ class Piece(Protocol):
 
 
 class SingleWeights:
-    """Prunable single weights among ``_BLOCK`` in a row: 16-bit places and saved values."""
+    """Prunable single weights among ``_BLOCK`` in a row: 16-bit places and saved values.
+
+    Args:
+        bits: the weights' memory.
+        prunable: their octets of the prunable set.
+        octets: where these are among all octets.
+        order: where each place's bit is, None for the same place.
+    """
 
     reads_octets = True
 
-    def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
-        places = np.flatnonzero(_flags(prunable, len(bits)))
+    def __init__(
+        self, bits: Bits, prunable: Octets, octets: slice, order: Order | None = None
+    ) -> None:
+        flags = _flags(prunable, len(bits))
+        places = np.flatnonzero(flags if order is None else flags[order[: len(bits)]])
+        self.order: Order | None = order
         self._octets = octets
         self._bits = bits
         self._places = places.astype(np.uint16)
@@ -84,7 +103,8 @@ class SingleWeights:
         places = self._places.astype(np.intp)
         # 0 for a pruned weight and 255, in a signed octet -1, for one that stays.
         pruned = _flags(drawn.octets[self._octets], len(self._bits))
-        keep = pruned.view(np.uint8).take(places, mode="clip")
+        numbers = places if self.order is None else self.order.take(places).astype(np.intp)
+        keep = pruned.view(np.uint8).take(numbers, mode="clip")
         keep -= 1
         values = keep.view(np.int8).astype(self._saved.dtype)
         values &= self._saved
@@ -99,6 +119,7 @@ class Rows:
     """Prunable elements of several weights each: row numbers and saved rows."""
 
     reads_octets = True
+    order: Order | None = None
 
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
         rows = np.flatnonzero(_flags(prunable, len(bits)))
@@ -130,6 +151,59 @@ class Rows:
         self._is_pruned[:] = False
 
 
+class Columns:
+    """Prunable kernels with the channels last: column numbers and saved columns.
+
+    Args:
+        planes: the layer's whole memory, ``[out, places in a kernel, in]``.
+        first: number of the first kernel that ``prunable`` tells of.
+        prunable: octets of the prunable set.
+        octets: where these are among all octets.
+    """
+
+    reads_octets = True
+    order: Order | None = None
+
+    def __init__(self, planes: Bits, first: int, prunable: Octets, octets: slice) -> None:
+        _, size, self._fan_in = planes.shape
+        count = min(8 * len(prunable), len(planes) * self._fan_in - first)
+        numbers = np.flatnonzero(_flags(prunable, count))
+        self._octets = octets
+        self._count = count
+        self._first = first
+        # The same number stands for a kernel's k-th weight in the memory from its k-th plane on.
+        self._planes = [planes.reshape(-1)[k * self._fan_in :] for k in range(size)]
+        self._numbers = numbers.astype(np.int32)
+        self._saved = np.stack([p.take(self._starts(slice(None))) for p in self._planes])
+        self._is_pruned = np.zeros(len(numbers), np.bool_)
+        self.weights = self._saved.size
+        self.held_bytes = self._numbers.nbytes + self._saved.nbytes + self._is_pruned.nbytes
+
+    def write(self, drawn: Drawn) -> None:
+        """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
+        flags = _flags(drawn.octets[self._octets], self._count)
+        is_pruned = flags.take(self._numbers, mode="clip")
+        gone = self._starts(np.flatnonzero(is_pruned > self._is_pruned))
+        returning = np.flatnonzero(is_pruned < self._is_pruned)
+        back = self._starts(returning)
+        for plane, saved in zip(self._planes, self._saved, strict=True):
+            plane.put(gone, 0, mode="clip")
+            plane.put(back, saved.take(returning, mode="clip"), mode="clip")
+        self._is_pruned = is_pruned
+
+    def restore(self) -> None:
+        """Put back all elements, also after a `write` that was cut short."""
+        starts = self._starts(slice(None))
+        for plane, saved in zip(self._planes, self._saved, strict=True):
+            plane.put(starts, saved, mode="clip")
+        self._is_pruned[:] = False
+
+    def _starts(self, which: Any) -> NDArray[np.intp]:
+        """Return where kernels of this piece begin in the layer's memory."""
+        numbers = self._numbers[which].astype(np.intp) + self._first
+        return numbers + numbers // self._fan_in * ((len(self._planes) - 1) * self._fan_in)
+
+
 class WholeWeight:
     """A weight of any device and memory format, with a copy of all its values.
 
@@ -137,6 +211,7 @@ class WholeWeight:
     """
 
     reads_octets = False
+    order: Order | None = None
 
     def __init__(
         self,
@@ -190,25 +265,94 @@ def pieces_of(
     """
     if not prunable.any():
         return
-    if layer.transposed or not weight.is_contiguous() or not weight.is_cpu:
+    parts = _parts(weight, layer, granularity)
+    if parts is None:
         yield WholeWeight(weight, layer, granularity, prunable=prunable, first_word=first_word)
         return
-    elements = layer.element_count(granularity)
-    bits = weight.view(_INTEGERS[weight.element_size()]).numpy().reshape(elements, -1)
     octets = octets_of(prunable)
+    for start in range(0, layer.element_count(granularity), parts.length):
+        own = octets[start // 8 : (start + parts.length) // 8]
+        if own.any():
+            first = 8 * first_word + start // 8
+            yield parts.make(start, own, slice(first, first + len(own)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """How a layer divides into pieces.
+
+    Attributes:
+        length: number of elements a piece, a multiple of 8.
+        make: gives the piece from an element on, with its octets and where they are.
+    """
+
+    length: int
+    make: Callable[[int, Octets, slice], Piece]
+
+
+def _parts(weight: Tensor, layer: Layer, granularity: Granularity) -> _Parts | None:
+    """Return how the layer divides, None where it can only be taken as a whole."""
+    if layer.transposed or not weight.is_cpu:
+        return None
+    if weight.is_contiguous():
+        return _rows(_bits(weight).reshape(layer.element_count(granularity), -1))
+    if weight.dim() < 3 or not weight.movedim(1, -1).is_contiguous():
+        return None
+    planes = _bits(weight.movedim(1, -1)).reshape(len(weight), -1, weight.shape[1])
+    if granularity is Granularity.NEURON:
+        return _rows(planes.reshape(len(planes), -1))
+    if granularity is Granularity.CONNECTION:
+        size = planes.shape[1]
+        return _Parts(_row_count(size), lambda start, *octets: Columns(planes, start, *octets))
+    return _single_weights(planes)
+
+
+def _rows(bits: Bits) -> _Parts:
+    """Divide elements that are rows in memory, ``[elements, weights]``."""
     size = bits.shape[1]
-    length = _BLOCK if size == 1 else max(_ROWS, _BLOCK // size // 8 * 8)
-    for start in range(0, elements, length):
-        own = octets[start // 8 : (start + length) // 8]
-        if not own.any():
-            continue
-        first = 8 * first_word + start // 8
-        place = slice(first, first + len(own))
-        block = bits[start : start + length]
-        if size == 1:
-            yield SingleWeights(block[:, 0], own, place)
-        else:
-            yield Rows(block, own, place)
+    if size == 1:
+        flat = bits[:, 0]
+        return _Parts(
+            _BLOCK, lambda start, *octets: SingleWeights(flat[start : start + _BLOCK], *octets)
+        )
+    length = _row_count(size)
+    return _Parts(length, lambda start, *octets: Rows(bits[start : start + length], *octets))
+
+
+def _row_count(size: int) -> int:
+    return max(_ROWS, _BLOCK // size // 8 * 8)
+
+
+def _single_weights(planes: Bits) -> _Parts | None:
+    """Divide single weights with the channels last by whole filters, which fill octets."""
+    _, size, fan_in = planes.shape
+    least = 8 // gcd(8, size * fan_in) * size * fan_in
+    length = _BLOCK // least * least
+    if not length:
+        return None
+    flat, order = planes.reshape(-1), channels_last_order(size, fan_in, length)
+    return _Parts(
+        length,
+        lambda start, *octets: SingleWeights(flat[start : start + length], *octets, order=order),
+    )
+
+
+@lru_cache(maxsize=4)
+def channels_last_order(size: int, fan_in: int, length: int) -> Order:
+    """Return, by place in memory, the number of each weight in ``length``, of whole filters.
+
+    Args:
+        size: number of places in a kernel.
+        fan_in: kernels a filter.
+        length: number of weights.
+    """
+    numbers = np.arange(length, dtype=np.uint16).reshape(-1, fan_in, size)
+    return numbers.transpose(0, 2, 1).reshape(-1)
+
+
+def _bits(weight: Tensor) -> Bits:
+    """Return a contiguous weight's memory as integers."""
+    return weight.view(_INTEGERS[weight.element_size()]).numpy()
 
 
 def octets_of(words: Words) -> Octets:

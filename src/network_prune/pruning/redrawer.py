@@ -78,7 +78,9 @@ class Redrawer:
     @property
     def held_bytes(self) -> int:
         """Memory in bytes of the values and places that are kept aside."""
-        return sum(piece.held_bytes for _, piece in self._pieces)
+        orders = {id(piece.order): piece.order for _, piece in self._pieces}
+        shared = sum(order.nbytes for order in orders.values() if order is not None)
+        return shared + sum(piece.held_bytes for _, piece in self._pieces)
 
     def redraw(self, index: int | None = None) -> None:
         """Write another draw into the network; an interruption leaves the network restored.

@@ -252,7 +252,7 @@ def make_loader(
     guarded = Guarded(dataset)
     if workers is None:
         batches = math.ceil(len(guarded) / batch_size)
-        workers = min(os.cpu_count() or 1, batches) if in_files else 0
+        workers = min(_cores(), batches) if in_files else 0
     return DataLoader(
         guarded, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory
     )
@@ -279,3 +279,10 @@ def _reason(error: Exception) -> str:
         return "empty or no picture"
     text = " ".join(str(error).split()) or type(error).__name__
     return "truncated" if "truncated" in text.lower() else text
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
