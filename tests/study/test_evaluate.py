@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader, TensorDataset
 import network_prune
 import networks
 from network_prune.errors import ArgumentError, SourceError, StateError, UnsupportedNetworkError
-from network_prune.sources.data import LoadedData
+from network_prune.sources.images import make_loader
 from network_prune.study.draws import evaluate_draws
-from network_prune.study.evaluate import _batches, evaluate
+from network_prune.study.evaluate import evaluate
 from network_prune.study.metrics import measure
 
 
@@ -228,12 +228,11 @@ def test_draws_of_a_pruned_network_are_refused(model, data):
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize(("n", "expected"), [(1, 1), (40, 8), (10_000, 16)])
 def test_workers_are_one_a_core_and_at_most_one_a_batch(n, expected, monkeypatch, data):
-    monkeypatch.setattr("network_prune.study.evaluate._cores", lambda: 16)
+    monkeypatch.setattr("network_prune.sources.images._cores", lambda: 16)
     images = torch.utils.data.Subset(data, [0] * n)
     for in_files, workers in ((True, expected), (False, 0)):
-        loaded = LoadedData(images, "images", n, "", in_files)
-        loader, total = _batches(loaded, 5, None, pin_memory=False)
-        assert (loader.num_workers, total) == (workers, n)
+        loader = make_loader(images, batch_size=5, workers=None, in_files=in_files)
+        assert loader.num_workers == workers
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
