@@ -91,6 +91,20 @@ def score_of(weights: Sequence[float], score: str) -> np.float32:
     raise ValueError(score)
 
 
+def lamp_of(elements: Sequence[Sequence[float]]) -> list[float]:
+    """Score a layer's elements by LAMP: from the greatest down, the square over the sum so far."""
+    squares = [
+        fold([np.float64(np.float32(w)) * np.float64(np.float32(w)) for w in weights])
+        for weights in elements
+    ]
+    found, total = [0.0] * len(squares), np.float64(0.0)
+    for square, place in sorted(zip(squares, itertools.count()), reverse=True):
+        total = total + square
+        if total > 0:
+            found[place] = float(square / total)
+    return found
+
+
 def random_score(seed: int, position: int) -> float:
     return (word(key(2, seed), position) >> 40) / 2**24
 
@@ -100,10 +114,13 @@ def scores(parts: Sequence[Part], granularity: str, score: str) -> list[list[flo
     if score.startswith("random"):
         seed = int(score.partition(":")[2] or 0)
         return [[random_score(seed, p) for p in run] for run in positions([*map(len, groups)])]
-    return [
-        [score_of([part.weight[place].item() for place in element], score) for element in group]
+    weights = [
+        [[part.weight[place].item() for place in element] for element in group]
         for part, group in zip(parts, groups, strict=True)
     ]
+    if score == "lamp":
+        return [lamp_of(group) for group in weights]
+    return [[score_of(element, score) for element in group] for group in weights]
 
 
 # --- ranking ----------------------------------------------------------------------------

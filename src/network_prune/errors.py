@@ -76,3 +76,10 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     elif not nearest:
         parts.append(f"none of the {len(names)} known names is like it")
     return "; ".join(parts)
+
+
+def one_line(error: BaseException, *, limit: int = 200) -> str:
+    """Return type and text of ``error`` on one line."""
+    text = " ".join(str(error).split())
+    short = text if len(text) <= limit else text[:limit] + "…"
+    return f"{type(error).__name__}: {short}" if short else type(error).__name__

@@ -190,7 +190,7 @@ def test_any_exception_of_one_network_is_its_row(run, nets, monkeypatch, error, 
     def exhausted(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("network_prune.study.draws.evaluate", exhausted)
+    monkeypatch.setattr("network_prune.study.draws.run", exhausted)
     outcome = run("eval", *archs("digits", f"{nets}:good"), *FAKE)
     assert outcome.code == 1
     assert all(f"error: {text}" in row for row in rows(outcome.out))

@@ -23,7 +23,7 @@ from network_prune.core.scores import Norm, norm_scores
 FILE = Path(__file__).with_name("golden.json")
 KINDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
 GRANULARITIES = ["weight", "connection", "neuron"]
-SCORES = ["l1", "l2", "mean-l1", "random", "random:12345"]
+SCORES = ["l1", "l2", "mean-l1", "lamp", "random", "random:12345"]
 SCOPES = ["global", "layer"]
 P_PRUNE = [0.3, 0.7, 1.0]
 P_BERN = [1.0, 0.5, 0.3, 0.9, 1e-9, 1 / 3]

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 import oracle
 from network_prune.core.layers import Granularity
 from network_prune.core.ranking import ScoreArray, lowest
-from network_prune.core.scores import Norm, RandomScore, fold_sum, norm_scores, parse_score
+from network_prune.core.scores import (
+    DataScore,
+    LayerScore,
+    Norm,
+    RandomScore,
+    fold_sum,
+    norm_scores,
+    parse_score,
+    summed_products,
+)
 from network_prune.errors import NetworkPruneError
 
 FINITE = st.floats(-1e6, 1e6, width=32)
@@ -34,6 +43,15 @@ def test_norms_equal_the_oracle(values, norm):
     assert found.dtype is torch.float32
     assert found.shape == (1, 1)
     assert np.float32(found.item()) == oracle.score_of(values, norm.value)
+
+
+@given(values=st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=40))
+def test_products_are_added_in_the_canonical_order(values):
+    weight, other = torch.tensor(values).T.reshape(2, 1, 1, -1, 1)
+    found = summed_products(weight, other, Granularity.CONNECTION)
+    products = [np.float32(a) * np.float32(b) for a, b in values]
+    assert found.dtype is torch.float32
+    assert np.float32(found.item()) == oracle.fold(products)
 
 
 @pytest.mark.parametrize("granularity", list(Granularity))
@@ -72,6 +90,9 @@ def test_a_mean_makes_kernels_of_all_sizes_comparable():
         ("l1", Norm.L1),
         ("l2", Norm.L2),
         ("mean-l1", Norm.MEAN_L1),
+        ("lamp", LayerScore.LAMP),
+        ("taylor", DataScore.TAYLOR),
+        ("gradient", DataScore.GRADIENT),
         ("random", RandomScore(0)),
         ("random:18446744073709551615", RandomScore(2**64 - 1)),
     ],
@@ -81,7 +102,9 @@ def test_a_score_has_a_name_that_reads_back(text, score):
     assert parse_score(str(score)) == score
 
 
-@pytest.mark.parametrize("text", ["L1", "", "random:", "random:-1", "random:1.5", " l1"])
+@pytest.mark.parametrize(
+    "text", ["L1", "", "random:", "random:-1", "random:1.5", " l1", "taylor:0"]
+)
 def test_other_names_are_refused(text):
     with pytest.raises(NetworkPruneError, match=f"unknown score '{text}'"):
         parse_score(text)

@@ -20,7 +20,7 @@ KINDS = {
 }
 ALL = (*KINDS, nn.Linear)
 GRANULARITIES = ["weight", "connection", "neuron"]
-SCORES = ["l1", "l2", "mean-l1", "random", "random:7"]
+SCORES = ["l1", "l2", "mean-l1", "lamp", "random", "random:7"]
 VALUES = {
     "normal": lambda rng, n: rng.standard_normal(n),
     "few": lambda rng, n: rng.choice([0.0, -0.0, 0.5, -0.5, 1.0], n),
@@ -207,7 +207,7 @@ def conv_network(dtype: torch.dtype = torch.float32) -> nn.Sequential:
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
-@pytest.mark.parametrize("score", ["l1", "l2", "mean-l1"])
+@pytest.mark.parametrize("score", ["l1", "l2", "mean-l1", "lamp"])
 def test_ranking_is_the_same_in_channels_last_and_with_any_threads(granularity, score):
     model = conv_network()
     threads = torch.get_num_threads()

@@ -32,8 +32,8 @@ ARGUMENTS = {
     "index word": ({"index": "1"}, "index='1' is not an integer"),
     "score": ({"score": "l11"}, r"unknown score 'l11'; did you mean l1"),
     "score far off": (
-        {"score": "taylor"},
-        r"unknown score 'taylor'; pass one of l1, l2, mean-l1, random, random:SEED",
+        {"score": "hessian"},
+        r"unknown score 'hessian'; pass one of l1, l2, mean-l1, lamp, taylor, gradient, random, r",
     ),
     "score seed": ({"score": f"random:{2**64}"}, "random score's seed=18446744073709551616 is"),
     "score none": ({"score": None}, "score=None is neither the name of a score nor a mapping"),

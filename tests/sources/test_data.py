@@ -225,3 +225,44 @@ def test_identity_does_not_depend_on_where_the_folder_lies(tmp_path, save_photo)
     one = folders(tmp_path / "one", save_photo, ["a", "b"])
     two = folders(tmp_path / "two", save_photo, ["a", "b"])
     assert load_data(one).identity == load_data(two).identity
+
+
+def test_batches_hold_every_picture_in_order_and_may_be_gone_through_again():
+    data = load_data("fake:7", transform=Preprocessing(20, 16).transform(), classes=3)
+    batches = data.batches(3)
+    for _ in range(2):
+        found = list(batches)
+        assert [tuple(images.shape) for images, _ in found] == [(n, 3, 16, 16) for n in (3, 3, 1)]
+        assert torch.cat([labels for _, labels in found]).tolist() == labels_of(data)
+        assert torch.equal(found[2][0][0], data.dataset[6][0])
+
+
+def test_limited_batches_are_spread_as_limited_data_is():
+    options = {"transform": Preprocessing(20, 16).transform(), "classes": 10}
+    ((images, labels),) = load_data("fake:50", **options).batches(limit=7)
+    ((same, names),) = load_data("fake:50", limit=7, **options).batches()
+    assert torch.equal(images, same)
+    assert torch.equal(labels, names)
+
+
+def test_batches_name_an_unreadable_picture_or_leave_it_out(tmp_path, save_photo):
+    folder = folders(tmp_path, save_photo, ["a", "b"], count=2)
+    (tmp_path / "a" / "1.png").write_bytes(b"no picture")
+    data = load_data(folder, transform=Preprocessing(20, 16).transform())
+    with pytest.raises(SourceError, match=r"1\.png: .*; remove it or pass skip_unreadable"):
+        list(data.batches(workers=0))
+    kept = data.batches(1, workers=0, skip_unreadable=True)
+    assert [labels.tolist() for _, labels in kept] == [[0], [1], [1]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0 is too small; pass 1 or more"),
+        ({"workers": -1}, "workers=-1 is negative; pass 0 or more"),
+        ({"limit": 0}, "limit=0 leaves no pictures; pass 1 or more"),
+    ],
+)
+def test_wrong_options_of_batches_are_refused(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        load_data().batches(**options)

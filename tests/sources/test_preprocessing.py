@@ -142,3 +142,16 @@ def test_transforms_can_be_sent_to_workers():
 def test_refuses_values_outside_what_is_allowed(changes, message):
     with pytest.raises(ArgumentError, match=message):
         Preprocessing().replace(**changes)
+
+
+@pytest.mark.parametrize(
+    "preprocessing", [Preprocessing(), Preprocessing(40, 32, mean=(0.3,), std=(0.7,))]
+)
+def test_pixels_normalised_in_a_batch_are_the_networks_input_bit_for_bit(preprocessing):
+    images = [photo(width, height) for width, height in SIZES]
+    pixels = torch.stack([preprocessing.pixel_transform()(image) for image in images])
+    assert pixels.dtype == torch.uint8
+    assert pixels.shape[1:] == preprocessing.shape
+    expected = torch.stack([preprocessing.transform()(image) for image in images])
+    assert torch.equal(preprocessing.normalise(pixels), expected)
+    assert repr(preprocessing.pixel_transform()).startswith("PixelTransform(")

@@ -7,7 +7,7 @@ import typer
 from network_prune.cli import options
 from network_prune.cli.inputs import Inputs, takes_inputs
 from network_prune.cli.result import check_writable
-from network_prune.cli.settings import METHODS, PruneSettings
+from network_prune.study.settings import METHODS, PruneSettings
 
 P_PRUNES = (0.1, 0.2, 0.3)
 
@@ -85,10 +85,10 @@ def diversity_command(
     check_writable(output)
 
     from network_prune.cli.diversity_run import run_diversity
-    from network_prune.cli.prepared import prepare
+    from network_prune.cli.loaded import load
     from network_prune.study.diversity import check_draws
 
     check_draws(p_bern=p_bern, draws=draws)
     indices = range(index, index + draws)
-    prepared = prepare(inputs, arch, data=data, score=score)
-    run_diversity(prepared, choices, indices, as_json=as_json, output=output)
+    loaded = load(inputs, arch, data=data, score=score)
+    run_diversity(loaded, choices, indices, as_json=as_json, output=output)

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from network_prune.cli import output as shown
-from network_prune.cli.prepared import Prepared
+from network_prune.cli.loaded import Loaded
 from network_prune.cli.result import hand_over, printer
-from network_prune.cli.settings import PruneSettings
+from network_prune.study.describing import describe_settings
 from network_prune.study.diversity import Diversity, DiversityCell, Figures, measure_diversity
 from network_prune.study.means import Mean, excludes_zero
+from network_prune.study.settings import PruneSettings
 
 _TITLES = ("method", "mode", "p_prune", "ratio", "Acc@1", "agreement", "cosine")
 
 
 def run_diversity(
-    prepared: Prepared,
+    loaded: Loaded,
     choices: Sequence[PruneSettings],
     indices: range,
     *,
@@ -31,18 +32,18 @@ def run_diversity(
     first = choices[0]
     say = printer(as_json)
     say(
-        prepared.head(
+        loaded.head(
             f"p_bern {first.p_bern:g}, seed {first.seed}, draws {indices[0]} to {indices[-1]}, "
             f"score {first.score}, scope {first.scope}"
         )
     )
-    found = _measure(prepared, choices, indices)
+    found = _measure(loaded, choices, indices)
     lines = [shown.markdown_head(_TITLES, words=2)]
     for choice, cell in zip(choices, found.cells, strict=True):
         lines += _rows(choice, cell)
     say("\n" + "\n".join([*lines, "", *_foot(found, first.p_bern)]))
     pruning = {
-        **shown.describe_settings(first),
+        **describe_settings(first),
         "method": list(dict.fromkeys(choice.method for choice in choices)),
         "p_prune": list(dict.fromkeys(choice.p_prune for choice in choices)),
         "draws": len(indices),
@@ -54,21 +55,21 @@ def run_diversity(
             for choice, cell in zip(choices, found.cells, strict=True)
         ],
     }
-    hand_over(prepared.record(pruning, results), as_json=as_json, path=output)
+    hand_over(loaded.record(pruning, results), as_json=as_json, path=output)
 
 
-def _measure(prepared: Prepared, choices: Sequence[PruneSettings], indices: range) -> Diversity:
-    model = prepared.network.model
+def _measure(loaded: Loaded, choices: Sequence[PruneSettings], indices: range) -> Diversity:
+    model = loaded.network.model
     sets = [choice.rank(model) for choice in choices]
     with contextlib.redirect_stdout(sys.stderr):
         return measure_diversity(
             model,
             sets,
-            prepared.data,
+            loaded.data,
             p_bern=choices[0].p_bern,
             seed=choices[0].seed,
             indices=indices,
-            **prepared.inputs.reading,
+            **loaded.inputs.reading,
         )
 
 

@@ -3,8 +3,8 @@
 from network_prune.cli import options
 from network_prune.cli.inputs import Inputs, takes_inputs
 from network_prune.cli.result import check_writable
-from network_prune.cli.settings import PruneSettings
 from network_prune.errors import ArgumentError
+from network_prune.study.settings import PruneSettings
 
 
 @takes_inputs
@@ -25,6 +25,10 @@ def evaluate_command(
     index: options.Index = 0,
     amp: options.Amp = False,
     amp_dtype: options.AmpDtype = "bfloat16",
+    no_channels_last: options.NoChannelsLast = False,
+    no_fold: options.NoFold = False,
+    compile: options.Compile = False,
+    dtype: options.Dtype = None,
     as_json: options.Json = False,
     output: options.Output = None,
 ) -> None:
@@ -66,6 +70,10 @@ def evaluate_command(
         indices=indices,
         amp=amp,
         amp_dtype=amp_dtype,
+        channels_last=not no_channels_last,
+        fold=not no_fold,
+        compile=compile,
+        dtype=dtype,
         device=inputs.choose_device(),
     )
     task.check()

@@ -9,11 +9,10 @@ import torch
 
 from network_prune.cli.inputs import Inputs
 from network_prune.cli.report import NetworkReport
-from network_prune.cli.settings import PruneSettings
 from network_prune.core.scores import parse_score
-from network_prune.errors import check_choice
 from network_prune.study.draws import DrawResult, evaluate_draws
-from network_prune.study.evaluate import AMP_DTYPES, EvaluateOptions
+from network_prune.study.evaluate import EvaluateOptions, check_options
+from network_prune.study.settings import PruneSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +24,12 @@ class Task:
         data: name of the labelled images.
         settings: the pruning options.
         indices: the draws.
-        amp: option of `evaluate`, as is the next one.
+        amp: option of `evaluate`, as are the next five.
         amp_dtype: see there.
+        channels_last: see there.
+        fold: see there.
+        compile: see there.
+        dtype: see there.
         device: where the networks run.
     """
 
@@ -36,6 +39,10 @@ class Task:
     indices: range
     amp: bool
     amp_dtype: str
+    channels_last: bool
+    fold: bool
+    compile: bool
+    dtype: str | None
     device: torch.device
 
     def check(self) -> None:
@@ -45,14 +52,21 @@ class Task:
             NetworkPruneError: an option or the data fits no network.
         """
         parse_score(self.settings.score)
-        check_choice("amp_dtype", self.amp_dtype, AMP_DTYPES)
+        check_options(amp=self.amp, amp_dtype=self.amp_dtype, dtype=self.dtype)
         self.inputs.check(self.data)
 
     @property
     def running(self) -> EvaluateOptions:
         """The options of `evaluate`."""
-        reading = self.inputs.reading
-        return {**reading, "amp": self.amp, "amp_dtype": self.amp_dtype}
+        return {
+            **self.inputs.reading,
+            "amp": self.amp,
+            "amp_dtype": self.amp_dtype,
+            "channels_last": self.channels_last,
+            "fold": self.fold,
+            "compile": self.compile,
+            "dtype": self.dtype,
+        }
 
 
 class Evaluation:
@@ -95,6 +109,7 @@ class Evaluation:
             indices=task.indices,
             with_norm=task.settings.with_norm,
             label=self._network.name,
+            told=self.report.use,
             **task.running,
         )
         for result in _apart_from_prints(results):

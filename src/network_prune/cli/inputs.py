@@ -83,10 +83,10 @@ class Inputs:
             NetworkPruneError: an option or ``data`` fits no network.
         """
         from network_prune.sources.data import check_data
+        from network_prune.sources.images import check_loading
         from network_prune.sources.preprocessing import INTERPOLATIONS
-        from network_prune.study.reading import check_reading
 
-        check_reading(batch_size=self.batch_size, workers=self.workers)
+        check_loading(batch_size=self.batch_size, workers=self.workers)
         interpolation = self.preprocessing["interpolation"] or "bilinear"
         check_choice("interpolation", interpolation, INTERPOLATIONS)
         check_data(data, skip_unreadable=self.skip_unreadable, **self._data_options)

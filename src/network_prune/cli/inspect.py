@@ -5,7 +5,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from network_prune.cli import options
-from network_prune.cli.settings import PruneSettings, preprocessing_options
+from network_prune.cli.settings import preprocessing_options
+from network_prune.study.settings import PruneSettings
 
 if TYPE_CHECKING:
     from network_prune.pruning.summary import LayerSummary, Summary
@@ -59,7 +60,7 @@ def inspect_command(
     draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
     summary = summarize(network.model, prunable, draw)
     if as_json:
-        from network_prune.cli.output import describe_network, describe_settings
+        from network_prune.study.describing import describe_network, describe_settings
 
         record = {
             "network": describe_network(network),

@@ -221,6 +221,37 @@ Amp = Annotated[
 AmpDtype = Annotated[
     str, typer.Option(help="bfloat16 or float16, for --amp.", rich_help_panel=RUNNING)
 ]
+NoChannelsLast = Annotated[
+    bool,
+    typer.Option(
+        "--no-channels-last",
+        help="Keep the usual layout in memory, which is slower for convolutions.",
+        rich_help_panel=RUNNING,
+    ),
+]
+NoFold = Annotated[
+    bool,
+    typer.Option(
+        "--no-fold",
+        help="Don't fold BatchNorms into the convolutions before them, which changes the "
+        "outputs' rounding.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Compile the network by torch.compile.", rich_help_panel=RUNNING
+    ),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="bfloat16 or float16: cast the network to it; not along with --amp.",
+        show_default="the network's own",
+        rich_help_panel=RUNNING,
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(help="Write the JSON to this file as well.", rich_help_panel=OUTPUT),

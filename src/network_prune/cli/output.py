@@ -1,44 +1,16 @@
 """What the commands print: the user's tables as text, and everything as plain data."""
 
 import math
-import platform
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
-import numpy as np
-import timm
-import torch
-import torchvision
-
-import network_prune
-from network_prune.cli.settings import PruneSettings
 from network_prune.pruning.summary import Summary
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.metrics import Metrics
+from network_prune.study.settings import PruneSettings
 
 _FIGURES = ("loss", "acc1", "acc5")
-
-
-def describe_network(network: LoadedNetwork) -> dict[str, Any]:
-    """Return what identifies a network, as plain data."""
-    return {
-        "name": network.name,
-        "weights": network.weights,
-        "weights_sha256": network.weights_sha256,
-        "classes": network.classes,
-    }
-
-
-def describe_inputs(network: LoadedNetwork, data: LoadedData) -> dict[str, Any]:
-    """Return what identifies a network, its preprocessing and the images, as plain data."""
-    return {
-        "network": describe_network(network),
-        "preprocessing": network.preprocessing.to_dict(),
-        "data": {"name": data.name, "n": data.n, "identity": data.identity},
-    }
 
 
 def inputs_head(network: LoadedNetwork, data: LoadedData) -> dict[str, str]:
@@ -48,23 +20,6 @@ def inputs_head(network: LoadedNetwork, data: LoadedData) -> dict[str, str]:
         "network": f"{network.name}, weights {network.weights} (sha256 {sha256})",
         "preprocessing": str(network.preprocessing),
         "data": f"{data.name}, {data.n} images",
-    }
-
-
-def describe_settings(settings: PruneSettings) -> dict[str, Any]:
-    """Return the pruning options as plain data."""
-    return {**asdict(settings), "layers": settings.layer_names}
-
-
-def describe_versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide the figures."""
-    return {
-        "network_prune": network_prune.__version__,
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "timm": timm.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
     }
 
 

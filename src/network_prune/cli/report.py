@@ -3,12 +3,18 @@
 from typing import Any
 
 from network_prune.cli import output
-from network_prune.cli.settings import PruneSettings
 from network_prune.core.prunable import PrunableSet
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
+from network_prune.study.describing import (
+    describe_inputs,
+    describe_settings,
+    describe_versions,
+)
 from network_prune.study.draws import DrawResult
 from network_prune.study.means import plain
+from network_prune.study.prepared import Prepared
+from network_prune.study.settings import PruneSettings
 
 
 class NetworkReport:
@@ -36,11 +42,18 @@ class NetworkReport:
     ) -> None:
         self.name = network.name
         self._head = output.inputs_head(network, data)
-        self._inputs = output.describe_inputs(network, data)
+        self._inputs = describe_inputs(network, data)
         self._settings = settings
         self._prunable_sha256 = prunable.sha256
         self._running = running
         self._results: list[DrawResult] = []
+
+    def use(self, prepared: Prepared) -> None:
+        """Take up how the network is computed in fact."""
+        self._running |= {
+            "channels_last": prepared.channels_last,
+            "folded_norms": prepared.folded,
+        }
 
     def add(self, result: DrawResult) -> str:
         """Take up one draw's result and return its row of the table."""
@@ -77,13 +90,13 @@ class NetworkReport:
         figures = output.mean_and_deviation([result.metrics for result in self._results])
         return {
             **self._inputs,
-            "pruning": output.describe_settings(self._settings),
+            "pruning": describe_settings(self._settings),
             "prunable_sha256": self._prunable_sha256,
             "running": self._running,
             "draws": [result.to_dict() for result in self._results],
             "mean": {name: plain(mean) for name, (mean, _) in figures.items()},
             "standard_deviation": {name: plain(sd) for name, (_, sd) in figures.items()},
-            "versions": output.describe_versions(),
+            "versions": describe_versions(),
         }
 
     def _warnings(self) -> list[str]:

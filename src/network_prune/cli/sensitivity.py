@@ -9,7 +9,7 @@ import typer
 from network_prune.cli import options
 from network_prune.cli.inputs import Inputs, takes_inputs
 from network_prune.cli.result import check_writable
-from network_prune.cli.settings import PruneSettings
+from network_prune.study.settings import PruneSettings
 
 P_PRUNES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
@@ -72,11 +72,11 @@ def sensitivity_command(
     data = inputs.data_for([arch])
     check_writable(output, plot)
 
-    from network_prune.cli.prepared import prepare
+    from network_prune.cli.loaded import load
     from network_prune.cli.sensitivity_run import run_sensitivity
     from network_prune.study.heatmap import check_plot
 
     if plot is not None:
         check_plot(plot)
-    prepared = prepare(inputs, arch, data=data, score=score)
-    run_sensitivity(prepared, settings, p_prunes, as_json=as_json, output=output, plot=plot)
+    loaded = load(inputs, arch, data=data, score=score)
+    run_sensitivity(loaded, settings, p_prunes, as_json=as_json, output=output, plot=plot)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from network_prune.cli import output as shown
-from network_prune.cli.prepared import Prepared
+from network_prune.cli.loaded import Loaded
 from network_prune.cli.result import hand_over, printer
-from network_prune.cli.settings import METHODS, PruneSettings
+from network_prune.study.describing import describe_settings
 from network_prune.study.heatmap import draw_heatmap
 from network_prune.study.means import excludes_zero
 from network_prune.study.sensitivity import (
@@ -17,10 +17,11 @@ from network_prune.study.sensitivity import (
     measure_sensitivity,
     rank_each_layer,
 )
+from network_prune.study.settings import METHODS, PruneSettings
 
 
 def run_sensitivity(
-    prepared: Prepared,
+    loaded: Loaded,
     settings: PruneSettings,
     p_prunes: Sequence[float],
     *,
@@ -34,36 +35,36 @@ def run_sensitivity(
         NetworkPruneError: the network can't be ranked or computed, or a file written.
     """
     say = printer(as_json)
-    say(prepared.head(_asked(settings)))
-    found = _measure(prepared, settings, p_prunes)
+    say(loaded.head(_asked(settings)))
+    found = _measure(loaded, settings, p_prunes)
     say("\n" + "\n".join([*_table(found.cells, p_prunes), "", *_foot(found)]))
     if plot is not None:
-        title = f"{prepared.network.name}: {settings.method}, p_bern {settings.p_bern:g}"
+        title = f"{loaded.network.name}: {settings.method}, p_bern {settings.p_bern:g}"
         draw_heatmap(found.cells, plot, title=title)
     pruning = {
-        **shown.describe_settings(settings),
+        **describe_settings(settings),
         "p_prune": list(p_prunes),
     }
     results = {
         "dense": found.dense.to_dict(),
         "cells": [cell.to_dict() for cell in found.cells],
     }
-    hand_over(prepared.record(pruning, results), as_json=as_json, path=output)
+    hand_over(loaded.record(pruning, results), as_json=as_json, path=output)
 
 
-def _measure(prepared: Prepared, settings: PruneSettings, p_prunes: Sequence[float]) -> Sensitivity:
-    model = prepared.network.model
+def _measure(loaded: Loaded, settings: PruneSettings, p_prunes: Sequence[float]) -> Sensitivity:
+    model = loaded.network.model
     granularity = METHODS[settings.method]
     sets = rank_each_layer(model, granularity, p_prunes=p_prunes, **settings.choice_of_layers())
     with contextlib.redirect_stdout(sys.stderr):
         return measure_sensitivity(
             model,
             sets,
-            prepared.data,
+            loaded.data,
             p_bern=settings.p_bern,
             seed=settings.seed,
             index=settings.index,
-            **prepared.inputs.reading,
+            **loaded.inputs.reading,
         )
 
 

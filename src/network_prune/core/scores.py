@@ -36,6 +36,19 @@ class Norm(StrEnum):
     MEAN_L1 = "mean-l1"
 
 
+class LayerScore(StrEnum):
+    """The ways to score an element by its place among its layer's elements."""
+
+    LAMP = "lamp"
+
+
+class DataScore(StrEnum):
+    """The ways to score an element by the gradient of the loss on labelled images."""
+
+    TAYLOR = "taylor"
+    GRADIENT = "gradient"
+
+
 @dataclass(frozen=True, slots=True)
 class RandomScore:
     """A score drawn at random, in a stream of its own."""
@@ -46,17 +59,22 @@ class RandomScore:
         return f"random:{self.seed}"
 
 
-def parse_score(text: str) -> Norm | RandomScore:
-    """Read ``l1``, ``l2``, ``mean-l1``, ``random`` or ``random:SEED``.
+Score = Norm | LayerScore | DataScore | RandomScore
+SCORE_NAMES = (*Norm, *LayerScore, *DataScore, "random", "random:SEED")
+
+
+def parse_score(text: str) -> Score:
+    """Read a score's name, one of `SCORE_NAMES`.
 
     Raises:
         ArgumentError: the text is none of these.
     """
-    if text in list(Norm):
-        return Norm(text)
+    for kind in (Norm, LayerScore, DataScore):
+        if text in list(kind):
+            return kind(text)
     match = re.fullmatch(r"random(?::(\d+))?", text)
     if match is None:
-        raise ArgumentError(unknown_name("score", text, [*Norm, "random", "random:SEED"]))
+        raise ArgumentError(unknown_name("score", text, SCORE_NAMES))
     return RandomScore(check_stream_number("random score's seed", int(match[1] or 0)))
 
 
@@ -73,18 +91,53 @@ def norm_scores(weight: Tensor, granularity: Granularity, norm: Norm) -> Tensor:
     Returns:
         float32 tensor of the elements' shape, on the weight's device.
     """
-    depth = {Granularity.WEIGHT: weight.dim(), Granularity.CONNECTION: 2, Granularity.NEURON: 1}
-    shape = weight.shape[: depth[granularity]]
-    rows = weight.detach().to(torch.float32).reshape(shape.numel(), -1)
+    rows, shape = _element_rows(weight, granularity)
     if rows.shape[1] == 1:
         return rows.abs().reshape(shape)
     if norm is Norm.L2:
-        return fold_sum(rows.to(torch.float64).square()).sqrt().to(torch.float32).reshape(shape)
+        return squared_norms(weight, granularity).sqrt().to(torch.float32)
     total = torch.from_numpy(sum_magnitudes(rows.numpy())) if rows.is_cpu else fold_sum(rows.abs())
     if norm is Norm.MEAN_L1:
         # A tensor on the device: CUDA turns a plain number into a product with its reciprocal.
         total = total / torch.full_like(total, rows.shape[1])
     return total.reshape(shape)
+
+
+def squared_norms(weight: Tensor, granularity: Granularity) -> Tensor:
+    """Return every element's squared L2 norm, added in float64 in the canonical order.
+
+    Args:
+        weight: floating ``[out, in/groups, *kernel]``, read in float32.
+        granularity: what an element is.
+
+    Returns:
+        float64 tensor of the elements' shape, on the weight's device.
+    """
+    rows, shape = _element_rows(weight, granularity)
+    return fold_sum(rows.to(torch.float64).square()).reshape(shape)
+
+
+def summed_products(weight: Tensor, other: Tensor, granularity: Granularity) -> Tensor:
+    """Multiply weight by weight and add up over every element, in the canonical order.
+
+    Args:
+        weight: floating ``[out, in/groups, *kernel]``, read in float32.
+        other: the same shape and device, read in float32.
+        granularity: what an element is.
+
+    Returns:
+        float32 tensor of the elements' shape.
+    """
+    rows, shape = _element_rows(weight, granularity)
+    factors, _ = _element_rows(other, granularity)
+    return fold_sum(rows * factors).reshape(shape)
+
+
+def _element_rows(weight: Tensor, granularity: Granularity) -> tuple[Tensor, torch.Size]:
+    """Return the elements' weights, float32 ``[elements, n]``, and the elements' shape."""
+    depth = {Granularity.WEIGHT: weight.dim(), Granularity.CONNECTION: 2, Granularity.NEURON: 1}
+    shape = weight.shape[: depth[granularity]]
+    return weight.detach().to(torch.float32).reshape(shape.numel(), -1), shape
 
 
 def fold_sum(rows: Tensor) -> Tensor:

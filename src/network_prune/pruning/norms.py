@@ -9,6 +9,23 @@ from network_prune.errors import UnsupportedNetworkError
 from network_prune.pruning.places import RANKABLE
 
 
+def trace(model: nn.Module) -> fx.Graph:
+    """Return the network's steps; its convolutions, linear maps and BatchNorms are one each.
+
+    Raises whatever the network's own code raises on symbols.
+    """
+    return _Tracer().trace(model)
+
+
+def only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:
+    """Return the BatchNorm that is all that reads what ``node`` gives, None if there is none."""
+    users = list(node.users)
+    if len(users) != 1 or users[0].op != "call_module":
+        return None
+    reader = model.get_submodule(str(users[0].target))
+    return reader if isinstance(reader, _BatchNorm) else None
+
+
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         leaf = isinstance(m, (*RANKABLE, _BatchNorm))
@@ -32,7 +49,7 @@ def following_norms(
     calls = [(node, model.get_submodule(str(node.target))) for node in _calls(model)]
     norms: dict[nn.Module, nn.Module] = {}
     for node, layer in calls:
-        norm = _only_reader(model, node)
+        norm = only_reader(model, node)
         if layer not in layers or norm is None:
             continue
         if norms.setdefault(layer, norm) is not norm:
@@ -52,7 +69,7 @@ def following_norms(
 
 def _calls(model: nn.Module) -> list[fx.Node]:
     try:
-        graph = _Tracer().trace(model)
+        graph = trace(model)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnsupportedNetworkError(
@@ -67,11 +84,3 @@ def _shared(name: str) -> str:
         f"layer {name!r} shares its BatchNorm with another use; "
         f"pass with_norm=False (leave out --with-norm)"
     )
-
-
-def _only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:
-    users = list(node.users)
-    if len(users) != 1 or users[0].op != "call_module":
-        return None
-    reader = model.get_submodule(str(users[0].target))
-    return reader if isinstance(reader, _BatchNorm) else None

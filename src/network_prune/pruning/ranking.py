@@ -1,6 +1,6 @@
 """Rank a network's elements and take the lowest as prunable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from network_prune.core.elements import ElementSet, word_count
+from network_prune.core.lamp import lamp_scores
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.prunable import PrunableSet
 from network_prune.core.ranking import (
@@ -18,10 +19,22 @@ from network_prune.core.ranking import (
     ScoreArray,
     lowest,
 )
-from network_prune.core.scores import Norm, RandomScore, norm_scores, parse_score
+from network_prune.core.scores import (
+    SCORE_NAMES,
+    DataScore,
+    LayerScore,
+    Norm,
+    RandomScore,
+    Score,
+    norm_scores,
+    parse_score,
+    squared_norms,
+)
 from network_prune.core.streams import Words, random_scores
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
+from network_prune.pruning.data_scores import data_scores
 from network_prune.pruning.layers import FoundLayer, find_layers
+from network_prune.pruning.loss_gradient import LossGradient, loss_gradient
 
 
 def rank(
@@ -30,6 +43,7 @@ def rank(
     *,
     p_prune: float,
     score: str | Mapping[str, Tensor] = "l1",
+    data: Iterable[Any] | None = None,
     scope: Scope | str = Scope.GLOBAL,
     layers: Sequence[type[nn.Module]] = (nn.Conv2d,),
     include: Sequence[str] = (),
@@ -47,9 +61,14 @@ def rank(
             ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
             ``[o, :, :, :]``; one row of a Linear).
         p_prune: fraction in [0, 1] of the elements that is prunable.
-        score: ``l1``, ``l2``, ``mean-l1``, ``random``, ``random:SEED``, or a mapping
-            from the name of every ranked layer to a floating tensor of the layer's
-            element shape, lowest pruned first.
+        score: ``l1``, ``l2``, ``mean-l1``, ``lamp`` (`lamp_scores`; of connections and
+            neurons by their squared L2 norms), ``random``, ``random:SEED``, ``taylor`` or
+            ``gradient`` (`data_scores`), or a mapping from the name of every ranked layer
+            to a floating tensor of the layer's element shape, lowest pruned first.
+        data: for ``taylor`` and ``gradient``, and for them alone, batches (images
+            ``[n, C, H, W]``, class numbers ``[n]``), e.g. a DataLoader or what
+            ``load_data(...).batches()`` returns. The set's score is then recorded as
+            ``taylor:SHA256``, with a hash of all images and labels in their order.
         scope: ``global`` ranks all layers together, ``layer`` takes int(p_prune · n)
             of the n elements of each layer.
         layers: layer types to rank: convolutions, transposed ones, ``nn.Linear``, which
@@ -60,30 +79,47 @@ def rank(
 
     Raises:
         ArgumentError: a value is outside what is allowed.
+        SourceError: a label of ``data`` has no output.
         StateError: the network is pruned already.
-        UnsupportedNetworkError: there is nothing to rank, or a layer can't be ranked.
+        UnsupportedNetworkError: there is nothing to rank, a layer can't be ranked, or
+            the network can't be run on ``data``.
 
     Source: arXiv 2208.08677, section 3.2, for single weights and the L1 norm.
     """
     p_prune = check_fraction("p_prune", p_prune)
     granularity, scope = Granularity(granularity), Scope(scope)
     rule = _rule(score)
+    _check_data(rule, data)
     found = find_layers(model, layers=layers, include=include, exclude=exclude)
-    words = _select(found, _score(found, granularity, rule), p_prune, scope)
+    parts, name = _score(model, found, granularity, rule, data)
+    words = _select(found, parts, p_prune, scope)
     elements = ElementSet(granularity, tuple(item.layer for item in found), np.concatenate(words))
-    name = "custom" if isinstance(rule, Mapping) else str(rule)
     return PrunableSet(elements, p_prune, name, scope)
 
 
-def _rule(score: object) -> Norm | RandomScore | Mapping[str, Tensor]:
+def _rule(score: object) -> Score | Mapping[str, Tensor]:
     if isinstance(score, str):
         return parse_score(score)
-    if isinstance(score, Norm | RandomScore | Mapping):
+    if isinstance(score, Score | Mapping):
         return score
     raise ArgumentError(
         f"score={score!r} is neither the name of a score nor a mapping from layer names to "
-        f"tensors; pass one of {', '.join(Norm)}, random, random:SEED or such a mapping"
+        f"tensors; pass one of {', '.join(SCORE_NAMES)} or such a mapping"
     )
+
+
+def _check_data(rule: Score | Mapping[str, Tensor], data: object) -> None:
+    if isinstance(rule, DataScore):
+        if data is None:
+            raise ArgumentError(
+                f"score={rule.value!r} learns from images; pass data=, batches (images, labels) "
+                f"such as a DataLoader or load_data(...).batches()"
+            )
+    elif data is not None:
+        raise ArgumentError(
+            f"data has no meaning for this score; leave it out, or pass score= one of "
+            f"{', '.join(DataScore)}"
+        )
 
 
 def _select(
@@ -109,7 +145,7 @@ def _select(
 
 def _not_finite(layer: FoundLayer) -> UnsupportedNetworkError:
     name = layer.layer.name
-    if bool(torch.isfinite(layer.weight).all()):
+    if bool(torch.isfinite(layer.weight.detach()).all()):
         return UnsupportedNetworkError(
             f"layer {name!r} has weights whose score is beyond float32; "
             f"scale them down before pruning"
@@ -120,19 +156,45 @@ def _not_finite(layer: FoundLayer) -> UnsupportedNetworkError:
 
 
 def _score(
+    model: nn.Module,
     found: Sequence[FoundLayer],
     granularity: Granularity,
-    rule: Norm | RandomScore | Mapping[str, Tensor],
-) -> Sequence[Part]:
+    rule: Score | Mapping[str, Tensor],
+    data: Iterable[Any] | None,
+) -> tuple[Sequence[Part], str]:
+    """Return each layer's scores, and the score's name as it is recorded."""
     if isinstance(rule, Norm):
-        return [_norm_scores(item, granularity, rule) for item in found]
-    for item in found:
-        if not bool(torch.isfinite(item.weight).all()):
-            raise _not_finite(item)
+        return [_norm_scores(item, granularity, rule) for item in found], str(rule)
+    _refuse_non_finite(found)
+    if isinstance(rule, DataScore):
+        assert data is not None, "`_check_data` refused it"
+        gradient = loss_gradient(model, found, data)
+        parts = _data_scores(found, granularity, rule, gradient)
+        return parts, f"{rule}:{gradient.data_sha256}"
+    if isinstance(rule, LayerScore):
+        return [_lamp_scores(item, granularity) for item in found], str(rule)
     specs = [item.layer for item in found]
     if isinstance(rule, RandomScore):
-        return _random_scores(specs, granularity, rule.seed)
-    return _custom_scores(specs, granularity, rule)
+        return _random_scores(specs, granularity, rule.seed), str(rule)
+    return _custom_scores(specs, granularity, rule), "custom"
+
+
+def _refuse_non_finite(found: Sequence[FoundLayer]) -> None:
+    for item in found:
+        if not bool(torch.isfinite(item.weight.detach()).all()):
+            raise _not_finite(item)
+
+
+def _data_scores(
+    found: Sequence[FoundLayer],
+    granularity: Granularity,
+    rule: DataScore,
+    gradient: LossGradient,
+) -> list[Part]:
+    return [
+        ScoreArray(data_scores(item, slopes, granularity, rule).flatten().numpy())
+        for item, slopes in zip(found, gradient.layers, strict=True)
+    ]
 
 
 def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> Part:
@@ -140,6 +202,11 @@ def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> Part
     if item.layer.element_count(granularity) == item.layer.weights:
         return Magnitudes(weight)
     return ScoreArray(norm_scores(weight, granularity, norm).flatten().cpu().numpy())
+
+
+def _lamp_scores(item: FoundLayer, granularity: Granularity) -> Part:
+    squares = squared_norms(item.layer.canonical(item.weight.detach()).cpu(), granularity)
+    return ScoreArray(lamp_scores(squares.flatten().numpy()))
 
 
 def _random_scores(specs: Sequence[Layer], granularity: Granularity, seed: int) -> list[Part]:

@@ -1,7 +1,7 @@
 """Rank and prune in one call, one function for each granularity."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypedDict, Unpack
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 from torch import Tensor, nn
 
@@ -14,6 +14,7 @@ class RankOptions(TypedDict, total=False):
     """The options of `rank` that have a default there."""
 
     score: str | Mapping[str, Tensor]
+    data: Iterable[Any] | None
     scope: Scope | str
     layers: Sequence[type[nn.Module]]
     include: Sequence[str]
@@ -37,7 +38,8 @@ def prune_weights(
         p_bern: probability in [0, 1] that a prunable weight is pruned.
         seed: integer in [0, 2**64) that names the draws.
         index: which draw of the seed.
-        **options: ``score``, ``scope``, ``layers``, ``include``, ``exclude`` as in `rank`.
+        **options: ``score``, ``data``, ``scope``, ``layers``, ``include``, ``exclude``
+            as in `rank`.
 
     Raises:
         NetworkPruneError: as `rank` and `prune` do, with the network unchanged.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from network_prune.errors import SourceError
+from network_prune.errors import SourceError, one_line
 from network_prune.sources.preprocessing import Incomplete, Preprocessing
 from network_prune.sources.weights import State
 
@@ -47,13 +47,6 @@ class Architecture:
     published: Callable[[str | None], Published]
     preprocessing: Callable[[nn.Module], Preprocessing | Incomplete]
     adapt: Callable[[State], State] = unchanged
-
-
-def one_line(error: BaseException, *, limit: int = 200) -> str:
-    """Return type and text of ``error`` on one line."""
-    text = " ".join(str(error).split())
-    short = text if len(text) <= limit else text[:limit] + "…"
-    return f"{type(error).__name__}: {short}" if short else type(error).__name__
 
 
 def unfit(path: Path, name: str, error: BaseException) -> SourceError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources import digits
@@ -18,7 +18,14 @@ from network_prune.sources.class_folders import list_class_folders
 from network_prune.sources.downloads import cache_in
 from network_prune.sources.fake import list_fake
 from network_prune.sources.hub_data import check_hub, list_hub
-from network_prune.sources.images import ArrayImages, ImageFiles, LabelledImages, Sample
+from network_prune.sources.images import (
+    ArrayImages,
+    Batches,
+    ImageFiles,
+    LabelledImages,
+    Sample,
+    make_loader,
+)
 from network_prune.sources.listing import Files, Listing, Request
 from network_prune.sources.manifest import SUFFIXES, list_manifest
 from network_prune.sources.shards import check_shards, list_shards
@@ -50,6 +57,37 @@ class LoadedData:
     n: int
     identity: str
     in_files: bool
+
+    def batches(
+        self,
+        batch_size: int = 64,
+        *,
+        limit: int | None = None,
+        workers: int | None = None,
+        skip_unreadable: bool = False,
+    ) -> Batches:
+        """Return the pictures as batches (images ``[n, C, H, W]``, class numbers ``[n]``).
+
+        That is what `rank` takes as ``data``. They may be gone through any number of times.
+
+        Args:
+            batch_size: images a batch.
+            limit: take only so many pictures, evenly spread over all of them.
+            workers: processes that decode images; None takes one a core for images in
+                files and none otherwise.
+            skip_unreadable: leave images out that can't be read, instead of raising.
+
+        Raises:
+            ArgumentError: a value is outside what is allowed.
+        """
+        _check_limit(limit)
+        dataset = self.dataset
+        if limit is not None:
+            dataset = Subset(dataset, _spread(self.n, limit).tolist())
+        loader = make_loader(
+            dataset, batch_size=batch_size, workers=workers, in_files=self.in_files
+        )
+        return Batches(loader, skip_unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +295,18 @@ def _find_form(spec: str) -> Form:
 
 
 def _check_options(form: Form, request: Request, spec: str, limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
+    _check_limit(limit)
     for name in _OPTIONS:
         value = getattr(request, name)
         if value is not None and name not in form.options:
             raise ArgumentError(
                 f"{name}={value!r} ({_OPTIONS[name]}) has no meaning for {spec}; leave it out"
             )
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
 
 
 def _count_from_zero(

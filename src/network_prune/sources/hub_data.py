@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from network_prune.errors import NetworkPruneError, RunError, SourceError
-from network_prune.sources.architecture import one_line
+from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
 from network_prune.sources.class_names import number_classes
 from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
 from network_prune.sources.extras import require

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from network_prune.errors import ArgumentError
-from network_prune.sources.architecture import one_line
+from network_prune.errors import ArgumentError, one_line
 from network_prune.sources.preprocessing import Incomplete, Preprocessing
 
 FILES = ("preprocessor_config.json", "processor_config.json")

@@ -1,7 +1,8 @@
 """Labelled pictures, one at a time or in batches, with unreadable ones told apart."""
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -9,7 +10,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources.preprocessing import check_pixel_format, convert
@@ -172,6 +173,13 @@ class Batch:
         """Number of pictures left out."""
         return len(self.errors)
 
+    def check_readable(self, *, skip_unreadable: bool) -> None:
+        """Raise a SourceError for the first unreadable picture, unless they may be left out."""
+        if self.errors and not skip_unreadable:
+            raise SourceError(
+                f"{self.errors[0]}; remove it or pass skip_unreadable (--skip-unreadable)"
+            )
+
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory; a DataLoader calls this."""
         return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.errors)
@@ -193,6 +201,73 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
         )
     labels = torch.tensor([int(label) for _, label in readable], dtype=torch.int64)
     return Batch(torch.stack(images) if images else torch.empty(0), labels, errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Labelled images cut into batches, as pairs; may be gone through any number of times.
+
+    Attributes:
+        loader: gives each batch.
+        skip_unreadable: leave images out that can't be read instead of raising.
+    """
+
+    loader: DataLoader[Any]
+    skip_unreadable: bool = False
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield images float32 ``[n, C, H, W]`` and labels int64 ``[n]``, n ≥ 1.
+
+        Raises:
+            SourceError: an image can't be read.
+        """
+        for batch in self.loader:
+            batch.check_readable(skip_unreadable=self.skip_unreadable)
+            if len(batch):
+                yield batch.images, batch.labels
+
+
+def make_loader(
+    dataset: Dataset[Sample],
+    *,
+    batch_size: int,
+    workers: int | None,
+    in_files: bool,
+    pin_memory: bool = False,
+) -> DataLoader[Any]:
+    """Return a loader of `Batch` over ``dataset`` in its order.
+
+    Args:
+        dataset: gives (image tensor, class number).
+        batch_size: images a batch.
+        workers: processes that decode images; None takes one a core, though no more than
+            there are batches, if they are ``in_files`` and none otherwise.
+        in_files: whether the images are to be decoded.
+        pin_memory: put batches into page-locked memory, from which a GPU copies faster.
+
+    Raises:
+        ArgumentError: ``batch_size`` is below 1 or ``workers`` below 0.
+    """
+    check_loading(batch_size=batch_size, workers=workers)
+    guarded = Guarded(dataset)
+    if workers is None:
+        batches = math.ceil(len(guarded) / batch_size)
+        workers = min(os.cpu_count() or 1, batches) if in_files else 0
+    return DataLoader(
+        guarded, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory
+    )
+
+
+def check_loading(*, batch_size: int, workers: int | None) -> None:
+    """Refuse options of `make_loader` that fit no data.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+    """
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
+    if workers is not None and workers < 0:
+        raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
 
 
 def _reason(error: Exception) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from network_prune.errors import SourceError
+from network_prune.errors import SourceError, one_line
 from network_prune.sources import digits
-from network_prune.sources.architecture import Architecture, Published, one_line
+from network_prune.sources.architecture import Architecture, Published
 from network_prune.sources.downloads import cache_in
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.sources.python_callable import (

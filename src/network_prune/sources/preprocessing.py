@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
+from torchvision.transforms.functional import convert_image_dtype, normalize
 
 from network_prune.errors import ArgumentError, SourceError, check_choice
 
@@ -80,6 +81,22 @@ class Preprocessing:
         """Return the callable that turns a PIL image into a float32 tensor [C, crop, crop]."""
         return Transform(self)
 
+    def pixel_transform(self) -> "PixelTransform":
+        """Return the callable that turns a PIL image into a uint8 tensor [C, crop, crop]."""
+        return PixelTransform(self)
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return pixels as the network's input; those of `pixel_transform` as of `transform`.
+
+        Args:
+            pixels: uint8 [..., C, H, W], any device.
+
+        Returns:
+            float32 tensor of the same shape, on the same device.
+        """
+        scaled = convert_image_dtype(pixels, torch.float32)
+        return normalize(scaled, list(self.mean), list(self.std), inplace=True)
+
     def replace(self, **changes: Any) -> "Preprocessing":
         """Return a copy with the fields in ``changes`` set, those that are None left as they are.
 
@@ -137,11 +154,11 @@ class Incomplete:
         return Preprocessing().replace(**{**self.known, **given})
 
 
-class Transform:
-    """PIL image to float32 tensor [C, crop, crop] on the CPU; can be pickled for workers.
+class PixelTransform:
+    """PIL image to uint8 tensor [C, crop, crop] on the CPU; can be pickled for workers.
 
     Attributes:
-        preprocessing: what it carries out.
+        preprocessing: what it carries out, up to the scaling and normalising.
     """
 
     def __init__(self, preprocessing: Preprocessing) -> None:
@@ -157,13 +174,11 @@ class Transform:
                 if preprocessing.crop_rounding == "even"
                 else partial(_crop_rounding_down, preprocessing.crop),
                 transforms.PILToTensor(),
-                transforms.ConvertImageDtype(torch.float32),
-                transforms.Normalize(preprocessing.mean, preprocessing.std),
             ]
         )
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
-        """Return the network's input for ``image``.
+        """Return the pixels that the network sees of ``image``.
 
         Raises:
             SourceError: the picture holds values other than 8 bits a channel.
@@ -171,7 +186,23 @@ class Transform:
         return self._steps(convert(image, "L" if self.preprocessing.channels == 1 else "RGB"))
 
     def __repr__(self) -> str:
-        return f"Transform({self.preprocessing})"
+        return f"{type(self).__name__}({self.preprocessing})"
+
+
+class Transform(PixelTransform):
+    """PIL image to float32 tensor [C, crop, crop] on the CPU; can be pickled for workers.
+
+    Attributes:
+        preprocessing: what it carries out.
+    """
+
+    def __call__(self, image: Image.Image) -> torch.Tensor:
+        """Return the network's input for ``image``.
+
+        Raises:
+            SourceError: the picture holds values other than 8 bits a channel.
+        """
+        return self.preprocessing.normalise(super().__call__(image))
 
 
 def _crop_rounding_down(side: int, image: Image.Image) -> Image.Image:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from network_prune.errors import SourceError, unknown_name
-from network_prune.sources.architecture import one_line
+from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.class_names import number_classes
 from network_prune.sources.listing import Listing, Request
 

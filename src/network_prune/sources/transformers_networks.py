@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from network_prune.errors import SourceError
-from network_prune.sources.architecture import Architecture, Published, one_line
+from network_prune.errors import SourceError, one_line
+from network_prune.sources.architecture import Architecture, Published
 from network_prune.sources.downloads import find_on_hub
 from network_prune.sources.extras import require
 from network_prune.sources.image_processors import FILES, read_preprocessing

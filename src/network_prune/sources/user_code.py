@@ -13,8 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from network_prune.errors import SourceError, unknown_name
-from network_prune.sources.architecture import one_line
+from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.preprocessing import Preprocessing, from_timm
 
 # Which folder each module of a user's code was imported from.

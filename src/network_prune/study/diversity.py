@@ -13,9 +13,9 @@ from network_prune.core.layers import Granularity
 from network_prune.core.prunable import PrunableSet
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.diversified import Diversified
+from network_prune.pruning.forward import compute_logits, eval_mode, move_images
 from network_prune.pruning.surrogate import Mode
 from network_prune.sources.images import Batch
-from network_prune.study.computing import compute_logits, eval_mode, move_images
 from network_prune.study.means import Mean
 from network_prune.study.metrics import Metrics, measure_samples
 from network_prune.study.reading import Images, Reading, ReadOptions

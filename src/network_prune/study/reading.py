@@ -1,6 +1,5 @@
 """Read labelled images batch by batch, each once, with a progress bar."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Self, TypedDict
@@ -8,9 +7,9 @@ from typing import Any, Self, TypedDict
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import SourceError
 from network_prune.sources.data import LoadedData
-from network_prune.sources.images import Batch, Guarded, collate
+from network_prune.sources.images import Batch, check_loading, make_loader
 
 Images = LoadedData | Dataset[Any] | Iterable[Any]
 
@@ -33,11 +32,13 @@ class Reading:
         label: what the bar says.
         passes: how often each image is computed, for the bar.
         batch_size: images a batch; unused for an iterable of batches.
-        workers: processes that decode images; None takes one a core for images in
-            files and none otherwise. Unused for an iterable of batches.
+        workers: processes that decode images; None takes one a core, though no more than
+            there are batches, for images in files and none otherwise. Unused for an
+            iterable of batches.
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused for an iterable of batches.
         progress: show a bar on stderr; None shows it on a terminal only.
+        pin_memory: put batches into page-locked memory, from which a GPU copies faster.
 
     Attributes:
         unreadable: images left out so far.
@@ -57,12 +58,13 @@ class Reading:
         workers: int | None = None,
         skip_unreadable: bool = False,
         progress: bool | None = None,
+        pin_memory: bool = False,
     ) -> None:
-        check_reading(batch_size=batch_size, workers=workers)
+        check_loading(batch_size=batch_size, workers=workers)
         self.unreadable = 0
         self._passes = passes
         self._skip_unreadable = skip_unreadable
-        self._loader, images = _batches(data, batch_size, workers)
+        self._loader, images = _batches(data, batch_size, workers, pin_memory)
         self._bar = tqdm(
             total=None if images is None else images * passes,
             desc=label,
@@ -82,10 +84,7 @@ class Reading:
         n = 0
         for entry in self._loader:
             batch = entry if isinstance(entry, Batch) else Batch(*entry)
-            if batch.errors and not self._skip_unreadable:
-                raise SourceError(
-                    f"{batch.errors[0]}; remove it or pass skip_unreadable (--skip-unreadable)"
-                )
+            batch.check_readable(skip_unreadable=self._skip_unreadable)
             self.unreadable += batch.unreadable
             self._bar.update(batch.unreadable * self._passes)
             n += len(batch)
@@ -99,20 +98,8 @@ class Reading:
         self._bar.update(images)
 
 
-def check_reading(*, batch_size: int, workers: int | None) -> None:
-    """Refuse options of `Reading` that fit no data.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
-    if batch_size < 1:
-        raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
-    if workers is not None and workers < 0:
-        raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
-
-
 def _batches(
-    data: Images, batch_size: int, workers: int | None
+    data: Images, batch_size: int, workers: int | None, pin_memory: bool
 ) -> tuple[Iterable[Any], int | None]:
     """Return an iterable of batches and the number of images, None if it isn't known."""
     in_files = isinstance(data, LoadedData) and data.in_files
@@ -120,7 +107,7 @@ def _batches(
     if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
         size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
         return dataset, size
-    if workers is None:
-        workers = (os.cpu_count() or 1) if in_files else 0
-    loader = DataLoader(Guarded(dataset), batch_size, num_workers=workers, collate_fn=collate)
+    loader = make_loader(
+        dataset, batch_size=batch_size, workers=workers, in_files=in_files, pin_memory=pin_memory
+    )
     return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]

@@ -10,10 +10,11 @@ from network_prune.cli.inputs import Inputs
 from network_prune.core.scores import parse_score
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
+from network_prune.study.describing import describe_inputs, describe_versions
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Loaded:
     """What a study needs, and how it is told.
 
     Attributes:
@@ -41,15 +42,15 @@ class Prepared:
     def record(self, pruning: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
         """Return everything as plain data, for JSON."""
         return {
-            **output.describe_inputs(self.network, self.data),
+            **describe_inputs(self.network, self.data),
             "pruning": pruning,
             "running": {**self.inputs.reading, "device": str(self.device)},
             **results,
-            "versions": output.describe_versions(),
+            "versions": describe_versions(),
         }
 
 
-def prepare(inputs: Inputs, arch: str, *, data: str, score: str) -> Prepared:
+def load(inputs: Inputs, arch: str, *, data: str, score: str) -> Loaded:
     """Check the options, load the network called ``arch`` and the images called ``data``.
 
     Raises:
@@ -61,4 +62,4 @@ def prepare(inputs: Inputs, arch: str, *, data: str, score: str) -> Prepared:
     network = inputs.load_network(arch)
     images = inputs.load_data(data, network)
     network.model.to(device)
-    return Prepared(network, images, device, inputs)
+    return Loaded(network, images, device, inputs)

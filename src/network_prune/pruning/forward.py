@@ -1,19 +1,23 @@
-"""Compute a network's logits for labelled images, or say why that can't be done."""
+"""Run a network on labelled images: in eval mode, on its device, with named errors."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from network_prune.errors import NetworkPruneError, SourceError, UnsupportedNetworkError
-from network_prune.sources.architecture import one_line
+from network_prune.errors import (
+    NetworkPruneError,
+    SourceError,
+    UnsupportedNetworkError,
+    one_line,
+)
 
 
 @contextmanager
 def eval_mode(model: nn.Module) -> Generator[None]:
-    """Keep ``model`` in eval mode; each module's training flag is put back afterwards."""
+    """Put ``model`` into eval mode, and each module's training flag back at the end."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -24,38 +28,44 @@ def eval_mode(model: nn.Module) -> Generator[None]:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Return the device of the first parameter, the CPU's for a network that has none."""
+    """Return the device of the first parameter, the CPU for a network that has none."""
     return _first_parameter(model).device
 
 
 def move_images(images: Tensor, model: nn.Module) -> Tensor:
     """Return ``images`` on the device and in the dtype of the network's first parameter."""
     weight = _first_parameter(model)
-    return images.to(weight.device, weight.dtype if weight.is_floating_point() else None)
+    dtype = weight.dtype if weight.is_floating_point() else None
+    return images.to(weight.device, dtype, non_blocking=True)
 
 
-def compute_logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the network's logits ``[n, classes]``.
+def compute_logits(run: Callable[[Tensor], Any], images: Tensor, labels: Tensor) -> Tensor:
+    """Return the logits ``[n, classes]`` that ``run`` gives.
 
     Args:
-        model: maps images ``[n, C, H, W]`` to logits.
-        images: on the network's device and of its dtype.
-        labels: int64 ``[n]``, only looked at.
+        run: a network, or what computes like one.
+        images: ``[n, C, H, W]`` on the network's device and of its dtype.
+        labels: int64 ``[n]``, n ≥ 1, only looked at.
 
     Raises:
         SourceError: a label has no output.
         UnsupportedNetworkError: the network fails, or its output isn't such a tensor.
     """
-    return _check_logits(_forward(model, images), labels)
+    return check_logits(forward(run, images), labels)
 
 
 def _first_parameter(model: nn.Module) -> Tensor:
     return next(model.parameters(), torch.empty(0))
 
 
-def _forward(model: nn.Module, images: Tensor) -> Any:
+def forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
+    """Return what ``run`` gives for ``images``.
+
+    Raises:
+        UnsupportedNetworkError: it fails.
+    """
     try:
-        return model(images)
+        return run(images)
     except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
@@ -65,12 +75,22 @@ def _forward(model: nn.Module, images: Tensor) -> Any:
         ) from error
 
 
-def _check_logits(logits: Any, labels: Tensor) -> Tensor:
+def check_logits(logits: Any, labels: Tensor) -> Tensor:
+    """Return ``logits`` if they are a network's outputs for images with these ``labels``.
+
+    Args:
+        logits: what the network gave.
+        labels: int64 ``[n]``, n ≥ 1.
+
+    Raises:
+        SourceError: a label has no output.
+        UnsupportedNetworkError: ``logits`` isn't a tensor ``[n, classes]``.
+    """
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
         found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise UnsupportedNetworkError(
             f"the network's output is {found} for {len(labels)} images; "
-            f"evaluate needs logits [n, classes]"
+            f"a loss needs logits [n, classes]"
         )
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= logits.shape[1]:

@@ -1,0 +1,68 @@
+"""One pass over the data for all variants of a network: each batch is read and decoded once.
+
+Some decoded batches are held as bytes at a time. Within them the variant is the outer
+loop, so that variants, whose exchange takes milliseconds, are rarely exchanged.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from network_prune.sources.images import Batch
+from network_prune.study.metrics import Metrics, Samples, measure_samples
+from network_prune.study.paired import Paired, compare
+
+HELD_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a variant did with the images so far.
+
+    Attributes:
+        metrics: loss and accuracy.
+        paired: the difference to the dense network on the same images.
+    """
+
+    metrics: Metrics = field(default_factory=Metrics)
+    paired: Paired = field(default_factory=Paired)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.metrics + other.metrics, self.paired + other.paired)
+
+
+def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[list[Batch]]:
+    """Yield batches in lists of as many as ``held_bytes`` hold, at least one."""
+    held: list[Batch] = []
+    room = held_bytes
+    for batch in batches:
+        if held and batch.images.nbytes > room:
+            yield held
+            held, room = [], held_bytes
+        held.append(batch)
+        room -= batch.images.nbytes
+    if held:
+        yield held
+
+
+def evaluate_chunk(
+    chunk: Sequence[Batch],
+    computers: Iterable[Callable[[Batch], Tensor]],
+) -> Iterator[Sums]:
+    """Yield for each variant in turn what it did with the batches of ``chunk``.
+
+    Args:
+        chunk: batches of readable images.
+        computers: for each variant what computes a batch's logits, the dense network first;
+            the next one is asked for when the one before is done.
+    """
+    dense: list[Samples] = []
+    for place, compute in enumerate(computers):
+        sums = Sums()
+        for number, batch in enumerate(chunk):
+            samples = measure_samples(compute(batch), batch.labels)
+            if place == 0:
+                dense.append(samples)
+            sums += Sums(samples.total(), compare(samples, dense[number]))
+        yield sums

@@ -1,0 +1,100 @@
+"""Plans in YAML, with errors that say the line."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, check_choice
+from network_prune.study.plan import ALL_KEYS, GRID_KEYS, Key, read_keys
+
+PRESETS = ("published",)
+
+
+def read_plan_file(path: Path) -> dict[str, Any]:
+    """Return what a plan file says, each value checked; `make_plan` takes it.
+
+    Raises:
+        SourceError: the file can't be read as YAML.
+        ArgumentError: a key is unknown, double or has a value that isn't allowed; the
+            message starts with file and line.
+    """
+    try:
+        return _read_plan(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise SourceError(f"cannot read the plan {path}: {reason}") from None
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Return a plan that comes with the package.
+
+    Raises:
+        ArgumentError: there is none of that name.
+    """
+    check_choice("preset", name, PRESETS)
+    text = files("network_prune.study").joinpath("presets", f"{name}.yaml").read_text("utf-8")
+    return _read_plan(text, f"preset {name}")
+
+
+def _read_plan(text: str, name: str) -> dict[str, Any]:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it is no YAML"
+        raise SourceError(f"{name}{where}: {problem}") from None
+    if node is None:
+        return {}
+    return _Reader(name).plan(node)
+
+
+class _Reader:
+    """Reads a plan's nodes, which know their lines."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loader = yaml.SafeLoader("")
+
+    def plan(self, node: yaml.Node) -> dict[str, Any]:
+        grids: list[dict[str, Any]] = []
+        values = self._mapping(node, ALL_KEYS, others={"grids": grids})
+        return {**values, "grids": grids} if grids else values
+
+    def _mapping(
+        self,
+        node: yaml.Node,
+        keys: Mapping[str, Key],
+        *,
+        others: Mapping[str, list[dict[str, Any]]],
+    ) -> dict[str, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            self._fail(node, "it holds no keys; write KEY: VALUE, one a line")
+        found: dict[str, Any] = {}
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                self._fail(key_node, f"{key} stands there twice; leave one out")
+            seen.add(key)
+            if key in others:
+                others[key].extend(self._grids(value_node))
+                continue
+            value = self._loader.construct_object(value_node, deep=True)
+            try:
+                check_choice("key", key, [*keys, *others])
+                found |= read_keys({key: value}, keys)
+            except NetworkPruneError as error:
+                self._fail(key_node, str(error))
+        return found
+
+    def _grids(self, node: yaml.Node) -> list[dict[str, Any]]:
+        if not isinstance(node, yaml.SequenceNode):
+            self._fail(node, "grids takes a list; start each grid with a dash")
+        return [self._mapping(item, GRID_KEYS, others={}) for item in node.value]
+
+    def _fail(self, node: yaml.Node, message: str) -> NoReturn:
+        raise ArgumentError(f"{self._name} line {node.start_mark.line + 1}: {message}")

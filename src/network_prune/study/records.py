@@ -1,0 +1,163 @@
+"""The records of a study: one JSON line for each finished variant, appended to a file.
+
+Everything that is shown of a study is derived from these lines alone. The file is made of
+whole lines: what a killed run left half-written is dropped when the file is opened again.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import filelock
+
+from network_prune.errors import RunError, SourceError
+
+SCHEMA: Final = 1
+FILE: Final = "records.jsonl"
+_LOCK: Final = "records.lock"
+
+Record = dict[str, Any]
+
+
+def record_key(deciding: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of everything that decides a record's figures.
+
+    Args:
+        deciding: plain data; the order of its keys means nothing.
+    """
+    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_records(folder: Path) -> list[Record]:
+    """Return the records in a study's folder, without a half-written last line.
+
+    Raises:
+        SourceError: there are none, or a line isn't a record of this schema.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise SourceError(f"{folder} holds no {FILE}; pass the folder that sweep wrote with --out")
+    return list(_parse(path, _whole_lines(_read(path))))
+
+
+class RecordFile:
+    """A study's file, opened for appending by one process at a time; leaving it closes it.
+
+    Args:
+        folder: the study's folder, made if it isn't there.
+
+    Attributes:
+        records: what the file holds, by key.
+        dropped: number of bytes of a half-written last line that was dropped on opening.
+
+    Raises:
+        RunError: another process writes there, or nothing can be written.
+        SourceError: a line isn't a record of this schema.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(folder / _LOCK)
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunError(
+                f"another run writes to {folder}; wait for it, or pass another folder with --out"
+            ) from None
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Write one record, whole, and flush it to the disk.
+
+        Raises:
+            RunError: it can't be written; the file is as it was.
+        """
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(None, "no space left")
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise _cannot_write(self.path, error) from None
+        self._size += len(line)
+        self.records[record["key"]] = record
+
+    def close(self) -> None:
+        """Close the file and let others write to it."""
+        os.close(self._file)
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        content = _read(self.path) if self.path.exists() else b""
+        whole = _whole_lines(content)
+        self.records: dict[str, Record] = {
+            record["key"]: record for record in _parse(self.path, whole)
+        }
+        self.dropped = len(content) - len(whole)
+        self._size = len(whole)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            self._file = os.open(self.path, flags, 0o666)
+            os.ftruncate(self._file, self._size)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _whole_lines(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _parse(path: Path, lines: bytes) -> Iterator[Record]:
+    for number, line in enumerate(lines.splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            schema, key = record["schema"], record["key"]
+        except (ValueError, KeyError, TypeError):
+            raise SourceError(
+                f"{path} line {number} is no record; remove the line, and its variant is "
+                "evaluated again"
+            ) from None
+        if schema != SCHEMA or not isinstance(key, str):
+            raise SourceError(
+                f"{path} line {number} has schema {schema!r}, this version reads {SCHEMA}; use "
+                "the version of network-prune that wrote it, or another folder"
+            )
+        yield record
+
+
+def _cannot_write(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"cannot write {path}: {error.strerror or error}; free or allow it, or pass another "
+        "folder with --out"
+    )
