@@ -6,6 +6,7 @@ import re
 import pytest
 
 FEW = ("--limit", 40)
+PLAIN = ("--no-fold", "--no-channels-last", "--json")
 
 
 @pytest.mark.parametrize("method", ["connections", "weights"])
@@ -16,11 +17,11 @@ def test_a_cell_is_what_eval_gives_for_that_layer(run, method):
     )
     assert [cell["layer"] for cell in record["cells"]] == ["conv1.0", "conv1.3", "conv1.6"]
     assert record["pruning"]["p_prune"] == [0.5]
-    dense = json.loads(run("eval", *FEW, "--p-prune", 0, "--json").out)["draws"][0]["metrics"]
+    dense = json.loads(run("eval", *FEW, "--p-prune", 0, *PLAIN).out)["draws"][0]["metrics"]
     assert {**record["dense"], "seconds": 0} == {**dense, "seconds": 0}
     for cell in record["cells"][:2]:
         include = ("--include", cell["layer"], "--p-prune", 0.5)
-        (draw,) = json.loads(run("eval", *options, *include, "--json").out)["draws"]
+        (draw,) = json.loads(run("eval", *options, *include, *PLAIN).out)["draws"]
         assert cell["metrics"] == {**draw["metrics"], "seconds": 0.0}
         assert cell["draw_sha256"] == draw["sha256"]
         assert cell["newly_zeroed"] == draw["summary"]["newly_zeroed"]
