@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 FORMATS = ("pdf", "png", "svg")
 _INK = "#1a1a1a"
 # Text stays text, names with a dollar are no formulas, and the same figures give the same file.
-_LOOKS = {"svg.fonttype": "none", "svg.hashsalt": "network-prune", "text.parse_math": False}
+_LOOKS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "network-prune",
+    "text.parse_math": False,
+}
 
 
 def check_plot(path: Path) -> None:
