@@ -67,10 +67,16 @@ def slowly(model, prunable, mode, indices, data):
             (
                 100 * sum(c == int(label) for c in classes) / len(classes),
                 100 * sum(classes[a] == classes[b] for a, b in pairs) / len(pairs),
-                sum(cosine(gradients[a], gradients[b]) for a, b in pairs) / len(pairs),
+                mean_cosine(gradients, pairs),
             )
         )
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def mean_cosine(gradients, pairs):
+    if not all(any(gradient) for gradient in gradients):
+        return None
+    return sum(cosine(gradients[a], gradients[b]) for a, b in pairs) / len(pairs)
 
 
 def cosine(one, other):
@@ -79,6 +85,7 @@ def cosine(one, other):
 
 
 def check_mean(found, values):
+    values = [value for value in values if value is not None]
     centre = math.fsum(values) / len(values)
     spread = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
     half = 1.959963984540054 * math.sqrt(spread / len(values))
@@ -88,9 +95,9 @@ def check_mean(found, values):
 
 
 @pytest.mark.parametrize("granularity", ["weight", "connection", "neuron"])
-@pytest.mark.parametrize("indices", [range(2), range(5, 8)])
+@pytest.mark.parametrize("indices", [range(2), range(8, 11)])
 def test_figures_are_those_of_the_slow_loop(model, data, granularity, indices):
-    prunable = npr.rank(model, granularity, p_prune=0.7)
+    prunable = npr.rank(model, granularity, p_prune=0.5)
     found = measure_diversity(
         model, [prunable], data, p_bern=0.5, seed=3, indices=indices, batch_size=4
     )
@@ -101,9 +108,10 @@ def test_figures_are_those_of_the_slow_loop(model, data, granularity, indices):
     for name, one, other in zip(names, prune, dropout, strict=True):
         check_mean(getattr(cell.comparison.prune, name), one)
         check_mean(getattr(cell.comparison.dropout, name), other)
-        differences = [a - b for a, b in zip(one, other, strict=True)]
+        pairs = zip(one, other, strict=True)
+        differences = [None if None in pair else pair[0] - pair[1] for pair in pairs]
         check_mean(getattr(cell.comparison.difference, name), differences)
-    assert cell.comparison.left_out == (0, 0)
+    assert cell.comparison.left_out == (prune[2].count(None), dropout[2].count(None))
     assert cell.ratio == 0.5 * len(prunable) / prunable.elements.elements
     assert found.dense.hits1 == evaluate(model, data).hits1
 
@@ -134,9 +142,9 @@ class Dead(nn.Module):
     """Images with a zero in the corner get no gradient, those with a one a NaN."""
 
     def forward(self, x):
-        corner = x[:, :1, 0, 0]
-        broken = torch.where(corner == 1, torch.full_like(corner, math.nan), corner * 0 + 1)
-        return torch.where(corner == 0, torch.ones_like(x), x * broken[:, :, None, None])
+        corner = x[:, :1, :1, :1]
+        x = x * torch.where(corner == 1, math.nan, 1.0)
+        return torch.where(corner == 0, torch.ones_like(x), x)
 
 
 def test_images_without_a_gradient_are_left_out_of_the_cosine_and_counted(model, data):

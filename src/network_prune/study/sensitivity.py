@@ -114,7 +114,8 @@ def measure_sensitivity(
 
     Each batch is read once, and all variants are computed on it. No Parameter is ever
     written, so there is nothing to restore, also after an interruption. Memory holds one
-    network and one bit for each element of a prunable set.
+    network and one bit for each element of a prunable set. The network runs as it is: the
+    figures are those of `evaluate` with ``fold`` and ``channels_last`` off.
 
     Args:
         model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``.
