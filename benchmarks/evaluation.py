@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["resnet18", "resnet50"])
     parser.add_argument("--rounds", type=int, default=5, help="rounds that medians are taken over")
     parser.add_argument("--threads", type=int, default=2, help="torch's threads")
-    parser.add_argument("--images", type=int, default=64, help="images in each evaluation")
+    parser.add_argument("--images", type=int, default=128, help="images in each evaluation")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows: list[Row] = []
