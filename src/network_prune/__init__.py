@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from network_prune.sources.networks import load_network
     from network_prune.study.evaluate import evaluate
     from network_prune.study.metrics import Metrics
+    from network_prune.study.sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "prune_weights",
     "rank",
     "restore",
+    "sweep",
 ]
 
 # Names are imported when they are first used, so that the command line's help needs no torch.
@@ -66,6 +68,7 @@ _HOMES = {
     "sources.networks": ("load_network",),
     "study.evaluate": ("evaluate",),
     "study.metrics": ("Metrics",),
+    "study.sweep": ("sweep",),
 }
 
 

@@ -160,7 +160,7 @@ class Inputs:
         Raises:
             ArgumentError: there is no such device, or not here.
         """
-        from network_prune.cli.device import choose_device
+        from network_prune.study.device import choose_device
 
         return choose_device(self.device)
 

@@ -12,7 +12,9 @@ from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.failure import OUT_OF_MEMORY, is_out_of_memory
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
+from network_prune.cli.records import records_command
 from network_prune.cli.sensitivity import sensitivity_command
+from network_prune.cli.sweep import sweep_command
 from network_prune.errors import NetworkPruneError
 
 app = typer.Typer(
@@ -29,6 +31,8 @@ app.command("eval")(evaluate_command)
 app.command("inspect")(inspect_command)
 app.command("sensitivity")(sensitivity_command)
 app.command("diversity")(diversity_command)
+app.command("sweep")(sweep_command)
+app.command("records")(records_command)
 app.command("list")(list_command)
 
 _INTERRUPTED = 130

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +13,52 @@ from network_prune.study.paired import Paired
 from network_prune.study.passes import Sums
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """A pass up to some image.
+
+    Attributes:
+        images: how many images are done, a multiple of the batch size or all.
+        unreadable: how many of them were left out.
+        sums: by record key, what each variant did with the others.
+    """
+
+    images: int = 0
+    unreadable: int = 0
+    sums: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
+
+
 class Partial:
-    """The state of one network's pass in a study's folder.
+    """The state of one network's pass, in a study's folder.
 
     Args:
         folder: the study's folder.
-        key: hash of everything that decides what the pass computes, and in which order.
+        key: hash of everything that decides figures, beside the variants.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
         self._path = folder / f"partial-{key[:16]}.json"
-        self._key = key
 
-    def read(self, variants: int) -> tuple[int, list[Sums]]:
-        """Return the number of images that are done and each variant's sums; 0 if none are."""
+    def read(self, keys: list[str]) -> State:
+        """Return the state, or that before the first image if it lacks one of ``keys``."""
         try:
             state = json.loads(self._path.read_bytes())
         except (OSError, ValueError):
-            return 0, [Sums() for _ in range(variants)]
-        assert state["key"] == self._key, "the name holds the key"
-        return state["images"], [_sums(entry) for entry in state["sums"]]
+            return State()
+        if not all(key in state["sums"] for key in keys):
+            return State()
+        sums = {key: _sums(state["sums"][key]) for key in keys}
+        return State(state["images"], state["unreadable"], sums)
 
-    def write(self, images: int, sums: Sequence[Sums]) -> None:
+    def write(self, state: State) -> None:
         """Replace the state, whole or not at all.
 
         Raises:
             RunError: it can't be written.
         """
-        state = {"key": self._key, "images": images, "sums": [asdict(entry) for entry in sums]}
         draft = self._path.with_suffix(".draft")
         try:
-            draft.write_text(json.dumps(state), encoding="utf-8")
+            draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
             os.replace(draft, self._path)
         except OSError as error:
             raise RunError(

@@ -33,15 +33,15 @@ class Sums:
 
 
 def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[list[Batch]]:
-    """Yield batches in lists of as many as ``held_bytes`` hold, at least one."""
+    """Yield batches of one size in lists of as many as ``held_bytes`` hold, at least one."""
     held: list[Batch] = []
     room = held_bytes
     for batch in batches:
-        if held and batch.images.nbytes > room:
-            yield held
-            held, room = [], held_bytes
         held.append(batch)
         room -= batch.images.nbytes
+        if room < batch.images.nbytes:
+            yield held
+            held, room = [], held_bytes
     if held:
         yield held
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from network_prune.errors import ArgumentError, check_choice, check_fraction
 from network_prune.study.settings import (
+    LEARNED,
     METHODS,
     SCOPES,
     PruneSettings,
@@ -181,6 +182,11 @@ def _choice(kind: str, allowed: Sequence[str]) -> Callable[[str, Any], str]:
 
 def _score(name: str, value: Any) -> str:
     check_score(_text(name, value))
+    if value in LEARNED:
+        raise ArgumentError(
+            f"{name}={value} is computed on images, which a study doesn't take; rank by it with "
+            "eval, or in Python by rank(…, data=…)"
+        )
     return value
 
 

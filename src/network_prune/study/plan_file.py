@@ -83,13 +83,19 @@ class _Reader:
             if key in others:
                 others[key].extend(self._grids(value_node))
                 continue
-            value = self._loader.construct_object(value_node, deep=True)
+            value = self._value(value_node)
             try:
                 check_choice("key", key, [*keys, *others])
                 found |= read_keys({key: value}, keys)
             except NetworkPruneError as error:
                 self._fail(key_node, str(error))
         return found
+
+    def _value(self, node: yaml.Node) -> Any:
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except yaml.YAMLError as error:
+            self._fail(node, str(getattr(error, "problem", error)))
 
     def _grids(self, node: yaml.Node) -> list[dict[str, Any]]:
         if not isinstance(node, yaml.SequenceNode):

@@ -41,6 +41,7 @@ class Reading:
         pin_memory: put batches into page-locked memory, from which a GPU copies faster.
 
     Attributes:
+        read: images read so far, those that are left out too.
         unreadable: images left out so far.
 
     Raises:
@@ -61,6 +62,7 @@ class Reading:
         pin_memory: bool = False,
     ) -> None:
         check_loading(batch_size=batch_size, workers=workers)
+        self.read = 0
         self.unreadable = 0
         self._passes = passes
         self._skip_unreadable = skip_unreadable
@@ -85,6 +87,7 @@ class Reading:
         for entry in self._loader:
             batch = entry if isinstance(entry, Batch) else Batch(*entry)
             batch.check_readable(skip_unreadable=self._skip_unreadable)
+            self.read += len(batch) + batch.unreadable
             self.unreadable += batch.unreadable
             self._bar.update(batch.unreadable * self._passes)
             n += len(batch)

@@ -79,7 +79,7 @@ class RecordFile:
             raise
 
     def append(self, record: Record) -> None:
-        """Write one record, whole, and flush it to the disk.
+        """Write one record, whole, and flush it to the disk; then `records` has it as written.
 
         Raises:
             RunError: it can't be written; the file is as it was.
@@ -93,7 +93,7 @@ class RecordFile:
             os.ftruncate(self._file, self._size)
             raise _cannot_write(self.path, error) from None
         self._size += len(line)
-        self.records[record["key"]] = record
+        self.records[record["key"]] = json.loads(line)
 
     def close(self) -> None:
         """Close the file and let others write to it."""

@@ -9,6 +9,9 @@ from torch import nn
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.pruning.pruned import Pruned, prune
 from network_prune.pruning.redrawer import Redrawer
+from network_prune.pruning.summary import Summary, summarize
+from network_prune.study.prepared import Speed, prepare
+from network_prune.study.runner import Runner
 from network_prune.study.settings import PruneSettings
 
 # Prunable sets that are kept, each one bit an element; others are ranked again when they are due.
@@ -19,53 +22,47 @@ class Switcher:
     """A network that is dense or under one variant at a time; leaving it restores the network.
 
     Args:
-        model: the network that elements are ranked on.
-        prepared: what computes the same, with the layers and shapes of ``model``, or ``model``.
+        model: the network that elements are ranked on; it is pruned itself only where it
+            can't be copied.
+        speed: how the copy that computes is prepared.
+
+    Attributes:
+        dense: computes with the network as it is at present.
     """
 
-    def __init__(self, model: nn.Module, prepared: nn.Module) -> None:
+    def __init__(self, model: nn.Module, speed: Speed) -> None:
+        self.dense = Runner(prepare(model, speed))
         self._model = model
-        self._prepared = prepared
+        self._speed = speed
         self._sets: OrderedDict[PruneSettings, PrunableSet] = OrderedDict()
         self._in_place: tuple[PruneSettings, Redrawer] | None = None
         self._masks: Pruned | None = None
 
-    def switch(self, settings: PruneSettings | None) -> nn.Module:
-        """Return the network under ``settings``, or dense; the one before is gone.
+    def switch(self, settings: PruneSettings | None) -> Runner:
+        """Return what computes under ``settings``, or dense; the variant before is gone.
 
         Raises:
             NetworkPruneError: the network can't be ranked as asked.
         """
-        if settings is None:
+        if settings is None or settings.with_norm:
             self.restore()
-            return self._prepared
+            return self.dense if settings is None else self._with_norm(settings)
         prunable = self.prunable(settings)
-        if settings.with_norm:
-            self.restore()
-            self._masks = prune(
-                self._model,
-                prunable,
-                p_bern=settings.p_bern,
-                seed=settings.seed,
-                index=settings.index,
-                with_norm=True,
-            )
-            return self._model
         same_but_index = settings.at(index=0)
         if self._in_place is None or self._in_place[0] != same_but_index:
             self.restore()
-            redrawer = Redrawer(
-                self._prepared, prunable, p_bern=settings.p_bern, seed=settings.seed
-            )
+            model = self.dense.prepared.model
+            redrawer = Redrawer(model, prunable, p_bern=settings.p_bern, seed=settings.seed)
             self._in_place = (same_but_index, redrawer)
         self._in_place[1].redraw(settings.index)
-        return self._prepared
+        return self.dense
 
     def prunable(self, settings: PruneSettings) -> PrunableSet:
         """Return what ``settings`` rank as prunable, ranked now or lately."""
         ranking = settings.at(p_bern=1.0, seed=0, index=0, with_norm=False)
         if ranking not in self._sets:
-            self._sets[ranking] = self._rank(ranking)
+            self._unmask()
+            self._sets[ranking] = ranking.rank(self._model)
         self._sets.move_to_end(ranking)
         while len(self._sets) > _KEPT:
             self._sets.popitem(last=False)
@@ -77,8 +74,17 @@ class Switcher:
             p_bern=settings.p_bern, seed=settings.seed, index=settings.index
         )
 
+    def summary(self, settings: PruneSettings) -> Summary:
+        """Return where the masks of ``settings`` lie."""
+        if settings.with_norm:
+            self.restore()
+            with self._masked(settings) as masks:
+                return masks.summary()
+        self._unmask()
+        return summarize(self._model, self.prunable(settings), self.draw(settings))
+
     def restore(self) -> None:
-        """Make the network what it was."""
+        """Make the network dense."""
         if self._in_place is not None:
             self._in_place[1].restore()
             self._in_place = None
@@ -97,8 +103,22 @@ class Switcher:
     ) -> None:
         self.restore()
 
-    def _rank(self, ranking: PruneSettings) -> PrunableSet:
-        in_place = self._in_place is not None and self._prepared is self._model
-        if in_place or self._masks is not None:
+    def _unmask(self) -> None:
+        """Make the network that is ranked dense, if it is the one that carries the variant."""
+        if self._masks is not None or self.dense.prepared.model is self._model:
             self.restore()
-        return ranking.rank(self._model)
+
+    def _with_norm(self, settings: PruneSettings) -> Runner:
+        """Prepare the network under masks, since folding parts a norm from its neuron."""
+        self._masks = self._masked(settings)
+        return Runner(prepare(self._model, self._speed))
+
+    def _masked(self, settings: PruneSettings) -> Pruned:
+        return prune(
+            self._model,
+            self.prunable(settings),
+            p_bern=settings.p_bern,
+            seed=settings.seed,
+            index=settings.index,
+            with_norm=True,
+        )

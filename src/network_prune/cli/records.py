@@ -1,0 +1,89 @@
+"""``network-prune records``: what a study recorded, as a table or a file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from network_prune.cli import options
+from network_prune.cli.result import check_writable
+from network_prune.errors import ArgumentError, unknown_name
+
+if TYPE_CHECKING:
+    from network_prune.study.tables import Row
+
+Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only rows in which a column has a value, e.g. method=neurons or p_prune=0.2; may be "
+        "repeated, and all hold.",
+    ),
+]
+Csv = Annotated[
+    Path | None, typer.Option(help="Write the rows to a CSV file.", rich_help_panel=options.OUTPUT)
+]
+Parquet = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the rows to a Parquet file; needs the extra [parquet].",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
+
+def records_command(
+    folder: Folder = Path("study"),
+    where: Where = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    as_json: options.Json = False,
+) -> None:
+    """List, filter and export what sweep recorded.
+
+    Example: network-prune records study --where method=weights --csv weights.csv
+    """
+    check_writable(csv, parquet)
+    from network_prune.study.records import read_records
+    from network_prune.study.tables import HEAD, flat_row, markdown_row
+
+    records = read_records(folder)
+    rows = {record["key"]: flat_row(record) for record in records}
+    for condition in where or ():
+        rows = _filter(rows, condition)
+    chosen = [record for record in records if record["key"] in rows]
+    if csv is not None:
+        from network_prune.study.exports import write_csv
+
+        write_csv(list(rows.values()), csv)
+    if parquet is not None:
+        from network_prune.study.exports import write_parquet
+
+        write_parquet(list(rows.values()), parquet)
+    if as_json:
+        print(json.dumps(chosen, indent=2))
+        return
+    print("\n".join([HEAD, *map(markdown_row, chosen)]))
+    print(f"\n{len(chosen)} of {len(records)} records")
+
+
+def _filter(rows: "dict[str, Row]", condition: str) -> "dict[str, Row]":
+    name, sign, value = condition.partition("=")
+    if not sign:
+        raise ArgumentError(
+            f"where={condition!r} has no '='; pass COLUMN=VALUE, e.g. method=weights"
+        )
+    columns = next(iter(rows.values()), {name: None})
+    if name not in columns:
+        raise ArgumentError(unknown_name("column", name, columns))
+    return {key: row for key, row in rows.items() if _is(row[name], value)}
+
+
+def _is(found: Any, value: str) -> bool:
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return str(found).lower() == value.lower()
+    try:
+        return found == float(value)
+    except ValueError:
+        return False

@@ -1,0 +1,149 @@
+"""``network-prune sweep``: many variants, each image read once, resumable."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from network_prune.cli import options
+from network_prune.errors import ArgumentError
+from network_prune.study.plan import ALL_KEYS, GRID_KEYS, make_plan
+
+STUDY = "Study"
+PlanFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A plan in YAML: the options below as keys, with underscores, and grids, a list of "
+        "such keys. Options given here as well take precedence.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(help="Folder for the records; one that is there goes on.", rich_help_panel=STUDY),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="A plan that comes along: published, the two tables of the README.",
+        rich_help_panel=STUDY,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Show the variants, the images and about how long it would take.",
+        rich_help_panel=STUDY,
+    ),
+]
+_ON_OR_OFF = {
+    "channels_last": "Compute with the channels last.",
+    "fold": "Fold BatchNorms into convolutions.",
+}
+
+
+def _takes_plan_keys(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command`` an option for each key of a plan, None unless it is given."""
+    parameters = list(inspect.signature(command).parameters.values())
+    keys = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name)
+        )
+        for name in ALL_KEYS
+    ]
+
+    @wraps(command)
+    def call(**values: Any) -> None:
+        given = {name: values.pop(name) for name in ALL_KEYS}
+        command(given, **values)
+
+    order = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters[1:]]
+    order = [order[0], *keys, *order[1:]]
+    vars(call)["__signature__"] = inspect.Signature(order)
+    call.__annotations__ = {each.name: each.annotation for each in order}
+    return call
+
+
+def _option(name: str) -> Any:
+    key = ALL_KEYS[name]
+    if name in _ON_OR_OFF:
+        flag = name.replace("_", "-")
+        info = typer.Option(
+            f"--{flag}/--no-{flag}", help=_ON_OR_OFF[name], rich_help_panel=options.RUNNING
+        )
+        kind: Any = bool
+    else:
+        alias = "Archs" if name == "arch" else "".join(p.title() for p in name.split("_"))
+        kind, info = getattr(options, alias).__origin__, getattr(options, alias).__metadata__[0]
+        info = copy.copy(info)
+    default = " ".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
+    info.show_default = False if default in (None, "", False) else str(default)
+    plain = next((k for k in get_args(kind) if k is not type(None)), kind)
+    if key.many and name not in ("mean", "std") and plain in (str, float):
+        info.help = f"{info.help.rstrip('.')}; may be repeated."
+        plain = list[plain]
+    return Annotated[plain | None, info]
+
+
+@_takes_plan_keys
+def sweep_command(
+    given: dict[str, Any],
+    plan: PlanFile = None,
+    out: Out = Path("study"),
+    preset: Preset = None,
+    dry_run: DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Evaluate a grid of variants; each image is read once for all of a network's.
+
+    Every combination of the repeated options is a variant. Each finished one is a line of
+    records.jsonl in the folder --out; the same command goes on after an interruption,
+    and a larger grid adds to the same folder. network-prune records shows them.
+
+    Example: network-prune sweep --out study --method weights --p-prune 0.2 --p-prune 0.4
+    --p-bern 0.5 --draws 3
+    """
+    if plan is not None and preset is not None:
+        raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
+    values = _read(plan, preset)
+    made = make_plan(_overrule(values, given))
+
+    from network_prune.cli.sweep_run import run_sweep, show_plan
+
+    if dry_run:
+        show_plan(made, out)
+    else:
+        run_sweep(made, out, as_json=as_json)
+
+
+def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
+    from network_prune.study.plan_file import read_plan_file, read_preset
+
+    if preset is not None:
+        return read_preset(preset)
+    return {} if plan is None else read_plan_file(plan)
+
+
+def _overrule(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return a plan's values with those options that were given, in its grids as well."""
+    said = {
+        **given,
+        **{name: _numbers(name, given[name]) for name in ("mean", "std")},
+        "cache_dir": None if given["cache_dir"] is None else str(given["cache_dir"]),
+    }
+    said = {name: value for name, value in said.items() if value not in (None, [])}
+    for_grids = {name: value for name, value in said.items() if name in GRID_KEYS}
+    grids = [{**grid, **for_grids} for grid in values.get("grids", [])]
+    return {**values, **said, **({"grids": grids} if grids else {})}
+
+
+def _numbers(name: str, text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ArgumentError(f"{name}={text!r} isn't numbers; pass e.g. 0.485,0.456,0.406") from None

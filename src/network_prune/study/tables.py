@@ -1,0 +1,84 @@
+"""Records as rows: the user's tables, CSV and Parquet."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+HEAD = (
+    "| network | method | p_prune | p_bern | draw | pruning ratio | eval performance "
+    "| Acc@1 to dense |\n"
+    "|:--|:--|:-:|:-:|:-:|:-:|:--|:--|"
+)
+
+
+def markdown_row(record: Mapping[str, Any]) -> str:
+    """Return a record as a row below `HEAD`; what the cells hold is escaped."""
+    row = flat_row(record)
+    loss = "nan" if row["loss"] is None else f"{row['loss']:.3f}"
+    figures = f"Loss {loss}  Acc@1 {row['acc1']:.3f}  Acc@5 {row['acc5']:.3f}"
+    is_dense = row["method"] == "dense"
+    cells = [
+        row["network"],
+        row["method"],
+        f"{row['p_prune']:g}",
+        f"{row['p_bern']:g}",
+        "–" if is_dense else f"{row['seed']}/{row['index']}",
+        f"{row['pruning_ratio']:.2%}",
+        figures,
+        "–" if is_dense else _difference(record["difference"]),
+    ]
+    return f"| {' | '.join(_escape(cell) for cell in cells)} |"
+
+
+def flat_row(record: Mapping[str, Any]) -> Row:
+    """Return a record's settings and figures as one flat row; percent, nats and fractions."""
+    variant, metrics = record["variant"] or {}, record["metrics"]
+    pruning, difference = record.get("pruning") or {}, record.get("difference") or {}
+    intervals = {
+        f"{name}_{end}": metrics[f"{name}_interval"][place]
+        for name in ("loss", "acc1", "acc5")
+        for place, end in enumerate(("low", "high"))
+    }
+    differences = {
+        f"{name}_difference{end}": value
+        for name in ("loss", "acc1", "acc5")
+        for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
+    }
+    return {
+        "network": record["network"]["name"],
+        "weights": record["network"]["weights"],
+        "data": record["data"]["name"],
+        "method": variant.get("method", "dense"),
+        **{name: variant.get(name, 0.0) for name in ("p_prune", "p_bern")},
+        **{name: variant.get(name) for name in ("score", "scope", "seed", "index", "with_norm")},
+        "layers": ",".join(variant.get("layers", [])),
+        "pruning_ratio": pruning.get("pruning_ratio", 0.0),
+        "zeroed_ratio": pruning.get("zeroed_ratio", 0.0),
+        "network_zeroed_ratio": pruning.get("network_zeroed_ratio", 0.0),
+        "newly_zeroed": pruning.get("newly_zeroed", 0),
+        **{name: metrics[name] for name in ("n", "loss", "acc1", "acc5")},
+        **intervals,
+        **differences,
+        **{name: metrics[name] for name in ("non_finite", "unreadable")},
+        "weights_sha256": record["network"]["weights_sha256"],
+        "data_identity": record["data"]["identity"],
+        "prunable_sha256": record.get("prunable_sha256"),
+        "draw_sha256": record.get("draw_sha256"),
+        "key": record["key"],
+    }
+
+
+def _three(difference: Mapping[str, Any], name: str) -> Sequence[float | None]:
+    if not difference:
+        return (None, None, None)
+    return (difference[f"{name}_difference"], *difference[f"{name}_interval"])
+
+
+def _difference(difference: Mapping[str, Any]) -> str:
+    low, high = difference["acc1_interval"]
+    return f"{difference['acc1_difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _escape(cell: str) -> str:
+    return " ".join(cell.splitlines()).replace("|", r"\|")
