@@ -11,7 +11,9 @@ from network_prune.cli.diversity import diversity_command
 from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
+from network_prune.cli.records import records_command
 from network_prune.cli.sensitivity import sensitivity_command
+from network_prune.cli.sweep import sweep_command
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -39,6 +41,8 @@ def test_every_option_named_exists(command):
         list_command,
         sensitivity_command,
         diversity_command,
+        records_command,
+        sweep_command,
     )
     names = {name for function in functions for name in inspect.signature(function).parameters}
     assert command.lstrip("-").replace("-", "_") in {*names, "json", "help"}
