@@ -15,6 +15,7 @@ test: lint
 bench: .venv/installed
 	$(BIN)/python -m benchmarks --growth
 	$(BIN)/python -m benchmarks.surrogates
+	$(BIN)/python -m benchmarks.evaluation
 
 lint: .venv/installed
 	$(BIN)/ruff format --check
