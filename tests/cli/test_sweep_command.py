@@ -6,6 +6,7 @@ import json
 import pyarrow.parquet
 import pytest
 
+TWO = ("--arch", "resnet0", "--arch", "digits", "--data", "digits")
 SMALL = ("--limit", 40, "--method", "weights", "--p-prune", 0.2, "--p-prune", 0.4)
 
 
@@ -88,7 +89,7 @@ def test_the_preset_is_the_published_tables(run, tmp_path):
 
 
 def test_a_failed_network_ends_with_1_and_the_others_are_recorded(run, tmp_path):
-    outcome = run("sweep", "--out", tmp_path / "s", "--arch", "resnet0", "--arch", "digits", *SMALL)
+    outcome = run("sweep", "--out", tmp_path / "s", *TWO, *SMALL)
     assert outcome.code == 1
     assert "1 of 2 networks failed: resnet0" in outcome.err
     assert "weights | 0.4" in outcome.out
@@ -98,7 +99,7 @@ def test_an_interruption_says_how_to_go_on(run, tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("network_prune.study.sweep.NetworkStudy.run", interrupt)
+    monkeypatch.setattr("network_prune.study.sweep.NetworkPass.run", interrupt)
     outcome = run("sweep", "--out", tmp_path / "study", *SMALL)
     assert outcome.code == 130
     assert "the same command goes on from there" in outcome.err
@@ -108,7 +109,7 @@ def test_an_interruption_says_how_to_go_on(run, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (("sweep", "--p-prune", 1.3), r"p_prune=1.3 is outside [0, 1]"),
-        (("sweep", "--score", "gradient"), "score=gradient is computed on images"),
+        (("sweep", "--score-images", 3), "--score-images 3 goes with --score taylor or gradient"),
         (("sweep", "--preset", "x"), "unknown preset 'x'"),
         (("sweep", "plan.yaml", "--preset", "published"), "exclude each other"),
         (("sweep", "none.yaml"), "cannot read the plan none.yaml"),
@@ -127,3 +128,11 @@ def test_wrong_calls_are_told_in_a_line(refused, tmp_path, monkeypatch, argument
 )
 def test_wrong_filters_are_told(refused, study, condition, message):
     assert message in refused("records", study, "--where", condition)
+
+
+def test_warnings_say_how_many_variants_they_concern(run, tmp_path):
+    arguments = ("--limit", 40, "--score", "taylor", "--score-images", 8, "--p-prune", 0.2)
+    outcome = run("sweep", "--out", tmp_path, *arguments)
+    line = "warning: 1 of 2: the score was computed on images of the evaluation data"
+    assert line in outcome.out.splitlines()
+    assert line in run("records", tmp_path).out.splitlines()

@@ -95,7 +95,7 @@ def test_an_empty_file_is_the_default(tmp_path):
         ("draws: 0", "line 1: draws=0 is no whole number from 1"),
         ("fold: maybe", "line 1: fold='maybe' is neither true nor false"),
         ("method: kernels", "line 1: unknown method 'kernels'"),
-        ("score: taylor", "line 1: score=taylor is computed on images"),
+        ("score: tailor", "line 1: unknown score 'tailor'"),
         ("arch: 3", "line 1: arch=3 is no text"),
         ("mean: [x]", "line 1: mean='x' is no number"),
         ("p_prune: true", "line 1: p_prune=True is not a number"),

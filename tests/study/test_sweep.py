@@ -8,15 +8,17 @@ import time
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import network_prune as npr
 from network_prune.errors import NetworkPruneError
 from network_prune.study import passes
 from network_prune.study.draws import evaluate_draws
+from network_prune.study.events import Advanced, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
 from network_prune.study.records import FILE, RecordFile, read_records
-from network_prune.study.sweep import Failed, sweep
+from network_prune.study.sweep import sweep
 
 GRID = {
     "method": ["weights", "neurons"],
@@ -92,13 +94,66 @@ def test_each_image_is_read_once(tmp_path, monkeypatch):
     assert len(read) == len(set(read)) == 60
 
 
+def test_made_up_images_are_those_of_a_single_evaluation(tmp_path):
+    (record,) = sweep({"data": "fake:20", "p_prune": 0}, out=tmp_path)
+    network = npr.load_network("digits")
+    data = npr.load_data("fake:20", transform=network.preprocessing.transform(), classes=10)
+    assert record["data"]["identity"] == data.identity
+    assert counts(record["metrics"]) == counts(npr.evaluate(network.model, data).to_dict())
+
+
+@pytest.mark.parametrize("score_data", [None, "fake:30"])
+def test_learned_scores_rank_as_a_single_evaluation_does(tmp_path, score_data):
+    plan = {**GRID, "score": ["taylor", "l1"], "p_bern": 1, "score_images": 20}
+    records = sweep({**plan, "score_data": score_data}, out=tmp_path)
+    network = npr.load_network("digits")
+    data = npr.load_data(
+        score_data or "digits",
+        transform=network.preprocessing.transform(),
+        classes=10,
+        limit=None if score_data else 60,
+    )
+    for record in records[1:]:
+        variant = record["variant"]
+        learned = {"data": data.batches(16, limit=20)} if variant["score"] == "taylor" else {}
+        prunable = npr.rank(
+            network.model,
+            variant["method"].rstrip("s"),
+            p_prune=variant["p_prune"],
+            score=variant["score"],
+            **learned,
+        )
+        assert (record["prunable_sha256"], record["score"]) == (prunable.sha256, prunable.score)
+        assert bool(record["score_data"]) == bool(learned)
+        if learned:
+            assert (record["score_data"]["identity"], record["score_data"]["n"]) == (
+                data.identity,
+                20,
+            )
+    others = sweep({**plan, "score_data": score_data, "score_images": 10}, out=tmp_path)
+    same = {record["key"] for record in records} & {record["key"] for record in others}
+    assert len(same) == 1 + 4
+
+
+def test_events_tell_where_the_study_is(tmp_path):
+    told = []
+    plan = {**GRID, "method": "weights", "p_prune": 0.4, "p_bern": 1}
+    records = sweep(plan, out=tmp_path, told=told.append)
+    started, *others = told
+    assert isinstance(started, Started)
+    assert (started.due[0], started.due[1].method, started.images) == (None, "weights", 60)
+    seen = [(e.settings is None, e.metrics.n) for e in others if isinstance(e, Advanced)]
+    assert seen == [(dense, n) for dense in (True, False) for n in (16, 32, 48, 60)]
+    assert [event.record for event in others if isinstance(event, Recorded)] == records
+
+
 # --- resuming -----------------------------------------------------------------------------
 
 
 def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
     first = sweep(GRID, out=tmp_path)
     content = (tmp_path / FILE).read_bytes()
-    monkeypatch.setattr("network_prune.study.sweep.evaluate_chunk", None)
+    monkeypatch.setattr("network_prune.study.network_pass.evaluate_chunk", None)
     assert sweep(GRID, out=tmp_path) == first
     assert (tmp_path / FILE).read_bytes() == content
     assert not list(tmp_path.glob("partial-*"))
@@ -110,7 +165,7 @@ def test_a_grid_may_grow_in_the_same_folder(tmp_path, undisturbed):
     told = []
     grown = sweep(GRID, out=tmp_path, told=told.append)
     assert {record["key"]: record for record in grown} == undisturbed
-    assert len(told) == len(undisturbed) - 4
+    assert sum(isinstance(event, Recorded) for event in told) == len(undisturbed) - 4
     assert len(read_records(tmp_path)) == len(undisturbed)
 
 
@@ -125,11 +180,33 @@ def test_an_interrupted_pass_goes_on_at_its_last_chunk(tmp_path, monkeypatch, un
             raise KeyboardInterrupt
         return original(chunk, computers)
 
-    monkeypatch.setattr("network_prune.study.sweep.evaluate_chunk", interrupted)
+    monkeypatch.setattr("network_prune.study.network_pass.evaluate_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sweep(GRID, out=tmp_path)
     assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
     assert len(seen) == 3 + 2
+
+
+def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
+    folder = tmp_path / "images"
+    for label in range(4):
+        (folder / str(label)).mkdir(parents=True)
+        Image.new("L", (8, 8), 60 * label).save(folder / str(label) / "a.png")
+    (folder / "3" / "b.png").write_bytes(b"no picture")
+    plan = {"data": str(folder), "p_prune": 0.2, "skip_unreadable": True, "workers": 0}
+    plan |= {"batch_size": 2, "first_label": 0}
+    whole = sweep(plan, out=tmp_path / "whole")
+    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
+    monkeypatch.setattr("network_prune.study.network_pass.NetworkPass._record", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(plan, out=tmp_path / "study")
+    monkeypatch.undo()
+    assert sweep(plan, out=tmp_path / "study") == whole
+    assert whole[0]["metrics"]["unreadable"] == 1
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def _killed_runs(folder, kills, seed):
@@ -205,7 +282,9 @@ def test_a_second_writer_is_refused(tmp_path):
 def test_a_network_that_fails_is_told_and_the_others_go_on(tmp_path):
     told = []
     records = sweep(
-        {**GRID, "arch": ["resnet0", "digits"], "p_prune": 0.2}, out=tmp_path, told=told.append
+        {**GRID, "arch": ["resnet0", "digits"], "data": "digits", "p_prune": 0.2},
+        out=tmp_path,
+        told=told.append,
     )
     failures = [event for event in told if isinstance(event, Failed)]
     assert [str(failure.network) for failure in failures] == ["resnet0"]
@@ -213,15 +292,30 @@ def test_a_network_that_fails_is_told_and_the_others_go_on(tmp_path):
     assert len(records) == 1 + 2 * 3
 
 
-def test_networks_without_images_of_their_own_are_told(tmp_path):
-    told = []
-    sweep({"arch": "resnet18", "weights": "none"}, out=tmp_path, told=told.append)
-    assert "resnet18 needs labelled images: pass --data" in str(told[0].error)
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ({"dtype": "bfloat16", "amp": True}, "dtype='bfloat16' and amp=True exclude"),
+        ({"arch": "resnet18", "weights": "none"}, "resnet18 needs labelled images: pass --data"),
+        ({"arch": "nothing*"}, "nothing"),
+        ({"data": "nowhere/at/all"}, "nowhere/at/all"),
+        ({"score": "random:x"}, "random:x"),
+        ({"interpolation": "cubic"}, "unknown interpolation 'cubic'"),
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"score_data": "fake:4"}, "score-data fake:4 goes with --score taylor or gradient"),
+        ({"score": "taylor", "score_data": "nowhere"}, "nowhere"),
+    ],
+)
+def test_what_fits_no_network_is_refused_before_anything_is_written(tmp_path, plan, message):
+    with pytest.raises(NetworkPruneError, match=message):
+        sweep(plan, out=tmp_path / "study")
+    assert not (tmp_path / "study").exists()
 
 
-def test_precisions_that_exclude_each_other_are_refused(tmp_path):
-    with pytest.raises(NetworkPruneError, match="dtype='bfloat16' and amp=True exclude"):
-        sweep({"dtype": "bfloat16", "amp": True}, out=tmp_path / "study")
+def test_networks_may_be_named_by_wildcards():
+    plan = make_plan({"arch": ["resnet1*", "digits"], "p_prune": 0.2})
+    names = [network.arch for network in plan.variants]
+    assert names == ["resnet101", "resnet152", "resnet18", "digits"]
 
 
 def test_the_users_random_numbers_decide_nothing(tmp_path, undisturbed):

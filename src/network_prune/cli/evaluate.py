@@ -1,10 +1,11 @@
 """``network-prune eval``: a pruned network's loss and accuracy."""
 
 from network_prune.cli import options
-from network_prune.cli.inputs import Inputs, takes_inputs
+from network_prune.cli.inputs import takes_inputs
 from network_prune.cli.result import check_writable
-from network_prune.cli.score_data import choose_score_data
 from network_prune.errors import ArgumentError
+from network_prune.study.inputs import Inputs
+from network_prune.study.score_data import choose_score_data
 from network_prune.study.settings import PruneSettings
 
 
@@ -28,8 +29,8 @@ def evaluate_command(
     index: options.Index = 0,
     amp: options.Amp = False,
     amp_dtype: options.AmpDtype = "bfloat16",
-    no_channels_last: options.NoChannelsLast = False,
-    no_fold: options.NoFold = False,
+    channels_last: options.ChannelsLast = True,
+    fold: options.Fold = True,
     compile: options.Compile = False,
     dtype: options.Dtype = None,
     as_json: options.Json = False,
@@ -61,7 +62,7 @@ def evaluate_command(
     asked = arch or ["digits"]
     indices = _indices(settings, draws)
     data = inputs.data_for(asked)
-    learn_from = choose_score_data(settings, data, spec=score_data, count=score_images)
+    learn_from = choose_score_data([score], data, spec=score_data, count=score_images)
     check_writable(output)
 
     from network_prune.cli.evaluation import Task
@@ -75,8 +76,8 @@ def evaluate_command(
         score_data=learn_from,
         amp=amp,
         amp_dtype=amp_dtype,
-        channels_last=not no_channels_last,
-        fold=not no_fold,
+        channels_last=channels_last,
+        fold=fold,
         compile=compile,
         dtype=dtype,
         device=inputs.choose_device(),

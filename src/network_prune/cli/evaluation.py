@@ -4,18 +4,15 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from network_prune.cli.inputs import Inputs
 from network_prune.cli.report import NetworkReport
-from network_prune.cli.score_data import ScoreData
-from network_prune.core.prunable import PrunableSet
 from network_prune.core.scores import parse_score
-from network_prune.sources.data import LoadedData
 from network_prune.study.draws import DrawResult, evaluate_draws
 from network_prune.study.evaluate import EvaluateOptions, check_options
+from network_prune.study.inputs import Inputs
+from network_prune.study.score_data import ScoreData, ScoreImages
 from network_prune.study.settings import PruneSettings
 
 
@@ -96,46 +93,20 @@ class Evaluation:
         self._network = task.inputs.load_network(arch)
         self._data = task.inputs.load_data(task.data, self._network)
         self._network.model.to(task.device)
-        scored = self._load_score_data()
-        self._prunable = self._rank(scored)
+        scored = None
+        if task.score_data is not None:
+            scored = ScoreImages(task.score_data, task.inputs, self._network, self._data)
+        with contextlib.redirect_stdout(sys.stderr):
+            batches = None if scored is None else scored.batches()
+            self._prunable = task.settings.rank(self._network.model, batches)
         self.report = NetworkReport(
             network=self._network,
             data=self._data,
-            score_data=self._describe(scored),
+            score_data=None if scored is None else scored.describe(),
             settings=task.settings,
             prunable=self._prunable,
             running={**task.running, "device": str(task.device)},
         )
-
-    def _load_score_data(self) -> LoadedData | None:
-        task, chosen = self._task, self._task.score_data
-        if chosen is None or chosen.is_evaluated:
-            return None if chosen is None else self._data
-        return task.inputs.load_score_data(chosen.spec, task.data, self._network)
-
-    def _rank(self, scored: LoadedData | None) -> PrunableSet:
-        task, batches = self._task, None
-        if scored is not None and task.score_data is not None:
-            batches = scored.batches(
-                task.inputs.batch_size,
-                limit=task.score_data.count,
-                workers=task.inputs.workers,
-                skip_unreadable=task.inputs.skip_unreadable,
-            )
-        with contextlib.redirect_stdout(sys.stderr):
-            return task.settings.rank(self._network.model, batches)
-
-    def _describe(self, scored: LoadedData | None) -> dict[str, Any] | None:
-        """Return what the score was computed on, as plain data."""
-        chosen = self._task.score_data
-        if scored is None or chosen is None:
-            return None
-        return {
-            "name": scored.name,
-            "n": min(chosen.count, scored.n),
-            "identity": scored.identity,
-            "is_evaluation_data": chosen.is_evaluated,
-        }
 
     def rows(self) -> Iterator[str]:
         """Evaluate each draw and yield its row of the table, at last that of their mean."""

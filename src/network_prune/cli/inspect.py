@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from network_prune.cli import options
-from network_prune.cli.settings import preprocessing_options
+from network_prune.cli.numbers import read_numbers
 from network_prune.errors import ArgumentError
 from network_prune.study.settings import PruneSettings
 
@@ -58,7 +58,13 @@ def inspect_command(
             f"network-prune eval --score {score}, or in Python "
             f"network_prune.rank(model, score={score!r}, p_prune={p_prune:g}, data=batches)"
         )
-    preprocessing = preprocessing_options(resize, crop, interpolation, mean=mean, std=std)
+    preprocessing = {
+        "resize": resize,
+        "crop": crop,
+        "interpolation": interpolation,
+        "mean": read_numbers("mean", mean),
+        "std": read_numbers("std", std),
+    }
     from network_prune.pruning.summary import summarize
     from network_prune.sources.networks import load_network
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 
 from network_prune.cli import output
-from network_prune.cli.inputs import Inputs
 from network_prune.core.scores import parse_score
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
 from network_prune.study.describing import describe_inputs, describe_versions
+from network_prune.study.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True)

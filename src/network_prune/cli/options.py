@@ -1,7 +1,7 @@
 """Options that several commands share, with the words of their help."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,8 +69,8 @@ PBern = Annotated[
 Score = Annotated[
     str,
     typer.Option(
-        help="How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED; with eval "
-        "also taylor or gradient, which are computed on images.",
+        help="How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED; by eval "
+        "and sweep also taylor or gradient, which are computed on images.",
         rich_help_panel=PRUNING,
     ),
 ]
@@ -240,20 +240,18 @@ Amp = Annotated[
 AmpDtype = Annotated[
     str, typer.Option(help="bfloat16 or float16, for --amp.", rich_help_panel=RUNNING)
 ]
-NoChannelsLast = Annotated[
+ChannelsLast = Annotated[
     bool,
     typer.Option(
-        "--no-channels-last",
-        help="Keep the usual layout in memory, which is slower for convolutions.",
+        help="Lay out memory with the channels last, which is faster for convolutions.",
         rich_help_panel=RUNNING,
     ),
 ]
-NoFold = Annotated[
+Fold = Annotated[
     bool,
     typer.Option(
-        "--no-fold",
-        help="Don't fold BatchNorms into the convolutions before them, which changes the "
-        "outputs' rounding.",
+        help="Fold BatchNorms into the convolutions before them, which changes the outputs' "
+        "rounding.",
         rich_help_panel=RUNNING,
     ),
 ]
@@ -275,3 +273,8 @@ Output = Annotated[
     Path | None,
     typer.Option(help="Write the JSON to this file as well.", rich_help_panel=OUTPUT),
 ]
+
+
+def option(name: str) -> Any:
+    """Return the option called ``name``, with underscores, that stands above."""
+    return globals()["".join(part.title() for part in name.split("_"))]

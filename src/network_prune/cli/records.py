@@ -46,7 +46,7 @@ def records_command(
     """
     check_writable(csv, parquet)
     from network_prune.study.records import read_records
-    from network_prune.study.tables import HEAD, flat_row, markdown_row
+    from network_prune.study.tables import HEAD, flat_row, markdown_row, warning_lines
 
     records = read_records(folder)
     rows = {record["key"]: flat_row(record) for record in records}
@@ -65,7 +65,7 @@ def records_command(
         print(json.dumps(chosen, indent=2))
         return
     print("\n".join([HEAD, *map(markdown_row, chosen)]))
-    print(f"\n{len(chosen)} of {len(records)} records")
+    print("\n".join(["", f"{len(chosen)} of {len(records)} records", *warning_lines(chosen)]))
 
 
 def _filter(rows: "dict[str, Row]", condition: str) -> "dict[str, Row]":

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from network_prune.cli import options
-from network_prune.cli.inputs import Inputs, takes_inputs
+from network_prune.cli.inputs import takes_inputs
 from network_prune.cli.result import check_writable
+from network_prune.study.inputs import Inputs
 from network_prune.study.settings import PruneSettings
 
 P_PRUNES = (0.1, 0.3, 0.5, 0.7, 0.9)

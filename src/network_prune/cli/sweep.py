@@ -1,15 +1,15 @@
 """``network-prune sweep``: many variants, each image read once, resumable."""
 
-import copy
 import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
 from network_prune.cli import options
+from network_prune.cli.numbers import read_numbers
 from network_prune.errors import ArgumentError
 from network_prune.study.plan import ALL_KEYS, GRID_KEYS, make_plan
 
@@ -41,10 +41,11 @@ DryRun = Annotated[
         rich_help_panel=STUDY,
     ),
 ]
-_ON_OR_OFF = {
-    "channels_last": "Compute with the channels last.",
-    "fold": "Fold BatchNorms into convolutions.",
-}
+
+
+# Lists that one option takes as text.
+_TEXTS = ("mean", "std")
+_HELP = {"draws": "Evaluate this many draws of each prunable set."}
 
 
 def _takes_plan_keys(command: Callable[..., None]) -> Callable[..., None]:
@@ -70,24 +71,26 @@ def _takes_plan_keys(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(name: str) -> Any:
+    """Return the option for a plan's key: None unless it is given, and repeated for lists."""
     key = ALL_KEYS[name]
-    if name in _ON_OR_OFF:
+    declared = options.option("archs" if name == "arch" else name)
+    (info,) = declared.__metadata__
+    kind = _without_none(declared.__origin__)
+    text, flags = str(_HELP.get(name, info.help)), ()
+    if kind is bool:
         flag = name.replace("_", "-")
-        info = typer.Option(
-            f"--{flag}/--no-{flag}", help=_ON_OR_OFF[name], rich_help_panel=options.RUNNING
-        )
-        kind: Any = bool
-    else:
-        alias = "Archs" if name == "arch" else "".join(p.title() for p in name.split("_"))
-        kind, info = getattr(options, alias).__origin__, getattr(options, alias).__metadata__[0]
-        info = copy.copy(info)
-    default = " ".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
-    info.show_default = False if default in (None, "", False) else str(default)
-    plain = next((k for k in get_args(kind) if k is not type(None)), kind)
-    if key.many and name not in ("mean", "std") and plain in (str, float):
-        info.help = f"{info.help.rstrip('.')}; may be repeated."
-        plain = list[plain]
-    return Annotated[plain | None, info]
+        flags = (f"--{flag}/--no-{flag}",)
+    elif key.many and name not in _TEXTS and get_origin(kind) is not list:
+        kind, text = list[kind], f"{text.rstrip('.')}; may be repeated."
+    default = ", ".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
+    shown = False if default in (None, "", False, True) else str(default)
+    panel = info.rich_help_panel
+    option = typer.Option(*flags, help=text, rich_help_panel=panel, show_default=shown)
+    return Annotated[kind | None, option]
+
+
+def _without_none(kind: Any) -> Any:
+    return next((part for part in get_args(kind) if part is not type(None)), kind)
 
 
 @_takes_plan_keys
@@ -101,12 +104,13 @@ def sweep_command(
 ) -> None:
     """Evaluate a grid of variants; each image is read once for all of a network's.
 
-    Every combination of the repeated options is a variant. Each finished one is a line of
-    records.jsonl in the folder --out; the same command goes on after an interruption,
-    and a larger grid adds to the same folder. network-prune records shows them.
+    Every combination of the repeated options is a variant. Each finished one
+    is a line of records.jsonl in the folder --out; the same command goes on
+    after an interruption, and a larger grid adds to the same folder.
+    network-prune records shows them.
 
-    Example: network-prune sweep --out study --method weights --p-prune 0.2 --p-prune 0.4
-    --p-bern 0.5 --draws 3
+    Example: network-prune sweep --method weights --p-prune 0.2 --p-prune 0.4
+    --p-bern 0.5 --draws 3 --out study
     """
     if plan is not None and preset is not None:
         raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
@@ -133,17 +137,9 @@ def _overrule(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return a plan's values with those options that were given, in its grids as well."""
     said = {
         **given,
-        **{name: _numbers(name, given[name]) for name in ("mean", "std")},
-        "cache_dir": None if given["cache_dir"] is None else str(given["cache_dir"]),
+        **{name: read_numbers(name, given[name]) for name in _TEXTS},
     }
     said = {name: value for name, value in said.items() if value not in (None, [])}
     for_grids = {name: value for name, value in said.items() if name in GRID_KEYS}
     grids = [{**grid, **for_grids} for grid in values.get("grids", [])]
     return {**values, **said, **({"grids": grids} if grids else {})}
-
-
-def _numbers(name: str, text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ArgumentError(f"{name}={text!r} isn't numbers; pass e.g. 0.485,0.456,0.406") from None

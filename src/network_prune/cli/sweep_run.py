@@ -1,16 +1,23 @@
 """Run ``network-prune sweep`` and show what comes of it."""
 
 import json
+import shlex
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from rich.console import Console
+
+from network_prune.cli.live import LiveTable
 from network_prune.cli.result import printer
 from network_prune.errors import RunError
 from network_prune.study.estimate import estimate
-from network_prune.study.plan import Plan
-from network_prune.study.records import Record
-from network_prune.study.sweep import Failed, sweep
-from network_prune.study.tables import HEAD, markdown_row
+from network_prune.study.events import Event, Failed, Recorded, Told
+from network_prune.study.plan import Network, Plan
+from network_prune.study.sweep import check_plan, sweep
+from network_prune.study.tables import HEAD, markdown_row, warning_lines
 
 
 def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:
@@ -19,32 +26,62 @@ def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
     """
+    check_plan(plan)
     say = printer(as_json)
-    count = sum(1 + len(variants) for variants in plan.variants.values())
+    count = sum(_counts(plan).values())
     say(f"{count} variants with the dense networks; records in {out}\n\n{HEAD}")
-    failed: list[str] = []
-
-    def told(event: Record | Failed) -> None:
-        if isinstance(event, Failed):
-            failed.append(str(event.network))
-            print(f"{event.network}: {event.error}", file=sys.stderr)
-        else:
-            say(markdown_row(event))
-
+    failed: list[Failed] = []
     try:
-        records = sweep(plan, out=out, told=told)
+        with _telling(plan, say, failed, as_json=as_json) as told:
+            records = sweep(plan, out=out, told=told, progress=False)
     except KeyboardInterrupt:
         print(f"what is finished is in {out}; the same command goes on from there", file=sys.stderr)
         raise
-    say(
-        f"\n{len(records)} of {count} variants are recorded; network-prune records {out} shows them"
-    )
+    shown = f"; network-prune records {shlex.quote(str(out))} shows them" if records else ""
+    recorded = f"{len(records)} of {count} variants are recorded{shown}"
+    say("\n".join(["", recorded, *warning_lines(records)]))
     if as_json:
         print(json.dumps(records, indent=2))
     if failed:
-        raise RunError(
-            f"{len(failed)} of {len(plan.variants)} networks failed: {', '.join(failed)}"
-        )
+        names = ", ".join(str(failure.network) for failure in failed)
+        raise RunError(f"{len(failed)} of {len(plan.variants)} networks failed: {names}")
+
+
+@contextmanager
+def _telling(
+    plan: Plan, say: Callable[[str], None], failed: list[Failed], *, as_json: bool
+) -> Generator[Told]:
+    """Show events: rows as they are finished, and on a terminal a table of those that aren't."""
+    if not sys.stderr.isatty():
+        yield _printing(say, partial(print, file=sys.stderr), failed)
+        return
+    with LiveTable(_counts(plan), Console(stderr=True)) as table:
+        # Where both go to the same terminal, rows have to pass above the table.
+        row = table.print if sys.stdout.isatty() and not as_json else say
+        tell = _printing(row, table.print, failed)
+
+        def told(event: Event) -> None:
+            table.take(event)
+            tell(event)
+
+        yield told
+
+
+def _printing(
+    say: Callable[[str], None], warn: Callable[[str], None], failed: list[Failed]
+) -> Told:
+    def told(event: Event) -> None:
+        if isinstance(event, Failed):
+            failed.append(event)
+            warn(f"{event.network}: {event.error}")
+        elif isinstance(event, Recorded):
+            say(markdown_row(event.record))
+
+    return told
+
+
+def _counts(plan: Plan) -> dict[Network, int]:
+    return {network: 1 + len(variants) for network, variants in plan.variants.items()}
 
 
 def show_plan(plan: Plan, out: Path) -> None:
@@ -53,9 +90,10 @@ def show_plan(plan: Plan, out: Path) -> None:
     Raises:
         NetworkPruneError: a network or its images can't be loaded.
     """
+    check_plan(plan)
     total = 0.0
     for network, variants in plan.variants.items():
-        expected = estimate(network, plan.options)
+        expected = estimate(network, variants, plan.options)
         seconds = expected.seconds(1 + len(variants))
         total += seconds
         print(f"{network}: {expected.images} images, 1 dense and {len(variants)} pruned variants")

@@ -5,7 +5,7 @@ from PIL import Image
 
 from network_prune.errors import SourceError
 from network_prune.sources.listing import Listing, Request
-from network_prune.sources.preprocessing import Transform
+from network_prune.sources.preprocessing import PixelTransform
 
 _CLASSES = 1000
 _SIDE = 224
@@ -40,7 +40,7 @@ def list_fake(spec: str, request: Request) -> Listing:
     if not text.isdecimal() or int(text) == 0 or len(text) > 12:
         raise SourceError(f"{spec!r} says no number of pictures; pass e.g. fake:64")
     transform = request.transform
-    side = transform.preprocessing.crop if isinstance(transform, Transform) else _SIDE
+    side = transform.preprocessing.crop if isinstance(transform, PixelTransform) else _SIDE
     labels = np.arange(int(text), dtype=np.int64) % (request.classes or _CLASSES)
     return Listing(
         labels=labels,

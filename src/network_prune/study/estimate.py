@@ -2,13 +2,16 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
+import torch
+
+from network_prune.pruning.forward import eval_mode
+from network_prune.study.network_study import NetworkStudy
 from network_prune.study.plan import Network
-from network_prune.study.sweep import NetworkStudy
+from network_prune.study.settings import PruneSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +35,23 @@ class Estimate:
         return self.batches * (self.reading + self.computing * variants)
 
 
-def estimate(network: Network, options: Mapping[str, Any]) -> Estimate:
+def estimate(
+    network: Network, variants: Sequence[PruneSettings], options: Mapping[str, Any]
+) -> Estimate:
     """Load a network and time its first batch of images.
 
     Raises:
         NetworkPruneError: network or images can't be loaded, or the network fails.
     """
-    study = NetworkStudy(network, options)
-    size = options["batch_size"]
+    study = NetworkStudy(network, variants, options)
     start = time.perf_counter()
-    batches = study.data.batches(
-        size, limit=size, workers=0, skip_unreadable=options["skip_unreadable"]
-    )
-    images, labels = next(iter(islice(batches, 1)))
+    with study.reading(0, passes=1, progress=False) as reading:
+        batch = next(iter(reading))
     read = time.perf_counter()
-    study.compute_dense(images, labels)
-    middle = time.perf_counter()
-    study.compute_dense(images, labels)
-    count = math.ceil(study.data.n / size)
+    with eval_mode(study.loaded.model), torch.no_grad(), study.switcher() as switcher:
+        compute = study.computer(switcher.dense)
+        compute(batch)
+        middle = time.perf_counter()
+        compute(batch)
+    count = math.ceil(study.data.n / len(batch))
     return Estimate(study.data.n, count, read - start, time.perf_counter() - middle)

@@ -27,6 +27,11 @@ class State:
     unreadable: int = 0
     sums: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
 
+    @property
+    def readable(self) -> int:
+        """How many images went into the sums."""
+        return self.images - self.unreadable
+
 
 class Partial:
     """The state of one network's pass, in a study's folder.

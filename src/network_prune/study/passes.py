@@ -49,20 +49,21 @@ def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[l
 def evaluate_chunk(
     chunk: Sequence[Batch],
     computers: Iterable[Callable[[Batch], Tensor]],
-) -> Iterator[Sums]:
-    """Yield for each variant in turn what it did with the batches of ``chunk``.
+) -> Iterator[tuple[int, Sums]]:
+    """Yield for each variant in turn what it did with each batch of ``chunk``.
 
     Args:
         chunk: batches of readable images.
         computers: for each variant what computes a batch's logits, the dense network first;
             the next one is asked for when the one before is done.
+
+    Yields:
+        The variant's place among the computers, and its sums over one batch.
     """
     dense: list[Samples] = []
     for place, compute in enumerate(computers):
-        sums = Sums()
         for number, batch in enumerate(chunk):
             samples = measure_samples(compute(batch), batch.labels)
             if place == 0:
                 dense.append(samples)
-            sums += Sums(samples.total(), compare(samples, dense[number]))
-        yield sums
+            yield place, Sums(samples.total(), compare(samples, dense[number]))

@@ -4,6 +4,7 @@ A plan's keys are the options of ``network-prune sweep`` with underscores; each 
 checked where it is read, so that a plan file's errors can name the line.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -11,7 +12,6 @@ from typing import Any
 
 from network_prune.errors import ArgumentError, check_choice, check_fraction
 from network_prune.study.settings import (
-    LEARNED,
     METHODS,
     SCOPES,
     PruneSettings,
@@ -89,6 +89,7 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
 
     Raises:
         ArgumentError: a key is unknown or a value isn't allowed.
+        SourceError: a name with wildcards matches no network.
     """
     common = read_keys({k: v for k, v in values.items() if k != "grids"}, ALL_KEYS)
     grids = [read_keys(grid, GRID_KEYS) for grid in values.get("grids") or [{}]]
@@ -116,7 +117,9 @@ def read_keys(values: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, A
 
 def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[PruneSettings, None]]) -> None:
     """Add a grid's variants to those that are there; what prunes nothing adds none."""
-    for arch in grid["arch"]:
+    from network_prune.sources.catalogue import expand
+
+    for arch in expand(grid["arch"]):
         found = variants.setdefault(Network(arch, grid["weights"]), {})
         axes = (grid[name] for name in ("method", "score", "scope", "p_prune", "p_bern"))
         for method, score, scope, p_prune, p_bern in product(*axes):
@@ -152,9 +155,10 @@ def _fraction(name: str, value: Any) -> float:
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text:
         raise ArgumentError(f"{name}={value!r} is no text; pass a name")
-    return value
+    return text
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -182,11 +186,6 @@ def _choice(kind: str, allowed: Sequence[str]) -> Callable[[str, Any], str]:
 
 def _score(name: str, value: Any) -> str:
     check_score(_text(name, value))
-    if value in LEARNED:
-        raise ArgumentError(
-            f"{name}={value} is computed on images, which a study doesn't take; rank by it with "
-            "eval, or in Python by rank(…, data=…)"
-        )
     return value
 
 
@@ -225,6 +224,8 @@ STUDY_KEYS: Mapping[str, Key] = {
     "limit": Key(_whole(1)),
     "first_label": Key(_whole(0)),
     "skip_unreadable": Key(_flag, default=False),
+    "score_data": Key(_text),
+    "score_images": Key(_whole(1)),
     "resize": Key(_whole(1)),
     "crop": Key(_whole(1)),
     "interpolation": Key(_text),

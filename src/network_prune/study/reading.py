@@ -38,6 +38,7 @@ class Reading:
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused for an iterable of batches.
         progress: show a bar on stderr; None shows it on a terminal only.
+        may_be_empty: don't raise if no image is left.
         pin_memory: put batches into page-locked memory, from which a GPU copies faster.
 
     Attributes:
@@ -59,6 +60,7 @@ class Reading:
         workers: int | None = None,
         skip_unreadable: bool = False,
         progress: bool | None = None,
+        may_be_empty: bool = False,
         pin_memory: bool = False,
     ) -> None:
         check_loading(batch_size=batch_size, workers=workers)
@@ -66,6 +68,7 @@ class Reading:
         self.unreadable = 0
         self._passes = passes
         self._skip_unreadable = skip_unreadable
+        self._may_be_empty = may_be_empty
         self._loader, images = _batches(data, batch_size, workers, pin_memory)
         self._bar = tqdm(
             total=None if images is None else images * passes,
@@ -93,7 +96,7 @@ class Reading:
             n += len(batch)
             if len(batch):
                 yield batch
-        if not n:
+        if not n and not self._may_be_empty:
             raise SourceError(f"no image could be evaluated ({self.unreadable} are unreadable)")
 
     def advance(self, images: int) -> None:

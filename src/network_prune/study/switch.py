@@ -1,8 +1,8 @@
 """Put one variant after the other on a network, touching only what differs."""
 
-from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
@@ -12,10 +12,10 @@ from network_prune.pruning.redrawer import Redrawer
 from network_prune.pruning.summary import Summary, summarize
 from network_prune.study.prepared import Speed, prepare
 from network_prune.study.runner import Runner
+from network_prune.study.set_store import SetStore
 from network_prune.study.settings import PruneSettings
 
-# Prunable sets that are kept, each one bit an element; others are ranked again when they are due.
-_KEPT = 8
+ScoreBatches = Callable[[], Iterable[Any]]
 
 
 class Switcher:
@@ -25,16 +25,20 @@ class Switcher:
         model: the network that elements are ranked on; it is pruned itself only where it
             can't be copied.
         speed: how the copy that computes is prepared.
+        score_batches: gives the batches that learned scores are computed on.
 
     Attributes:
         dense: computes with the network as it is at present.
     """
 
-    def __init__(self, model: nn.Module, speed: Speed) -> None:
+    def __init__(
+        self, model: nn.Module, speed: Speed, score_batches: ScoreBatches | None = None
+    ) -> None:
         self.dense = Runner(prepare(model, speed))
         self._model = model
         self._speed = speed
-        self._sets: OrderedDict[PruneSettings, PrunableSet] = OrderedDict()
+        self._score_batches = score_batches
+        self._sets = SetStore()
         self._in_place: tuple[PruneSettings, Redrawer] | None = None
         self._masks: Pruned | None = None
 
@@ -58,14 +62,12 @@ class Switcher:
         return self.dense
 
     def prunable(self, settings: PruneSettings) -> PrunableSet:
-        """Return what ``settings`` rank as prunable, ranked now or lately."""
+        """Return what ``settings`` rank as prunable; each ranking is done once."""
         ranking = settings.at(p_bern=1.0, seed=0, index=0, with_norm=False)
         if ranking not in self._sets:
             self._unmask()
-            self._sets[ranking] = ranking.rank(self._model)
-        self._sets.move_to_end(ranking)
-        while len(self._sets) > _KEPT:
-            self._sets.popitem(last=False)
+            batches = self._score_batches() if ranking.learns and self._score_batches else None
+            self._sets[ranking] = ranking.rank(self._model, batches)
         return self._sets[ranking]
 
     def draw(self, settings: PruneSettings) -> Draw:
@@ -102,6 +104,7 @@ class Switcher:
         traceback: TracebackType | None,
     ) -> None:
         self.restore()
+        self._sets.close()
 
     def _unmask(self) -> None:
         """Make the network that is ranked dense, if it is the one that carries the variant."""

@@ -1,6 +1,7 @@
 """Records as rows: the user's tables, CSV and Parquet."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Row = dict[str, Any]
@@ -29,6 +30,22 @@ def markdown_row(record: Mapping[str, Any]) -> str:
         "–" if is_dense else _difference(record["difference"]),
     ]
     return f"| {' | '.join(_escape(cell) for cell in cells)} |"
+
+
+def warning_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what to know about the figures of ``records``, each with how many it concerns."""
+    counts = Counter(text for record in records for text in _warnings(record))
+    return [f"warning: {count} of {len(records)}: {text}" for text, count in counts.items()]
+
+
+def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
+    yield from (record.get("pruning") or {}).get("warnings", ())
+    if (record.get("score_data") or {}).get("is_evaluation_data"):
+        yield "the score was computed on images of the evaluation data"
+    if record["metrics"]["non_finite"]:
+        yield "images gave NaN or infinite outputs: counted as misses"
+    if record["metrics"]["unreadable"]:
+        yield "unreadable images were left out"
 
 
 def flat_row(record: Mapping[str, Any]) -> Row:

@@ -1,0 +1,128 @@
+"""A table on the terminal whose rows fill in while a study runs, above a bar for all of it."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from network_prune.study.events import Advanced, Event, Failed, Recorded, Started
+from network_prune.study.metrics import Metrics
+from network_prune.study.plan import Network
+from network_prune.study.settings import PruneSettings
+
+# Lines of the terminal that are the table's head, the bar, and what was printed last.
+_OTHER_LINES = 6
+
+
+class LiveTable:
+    """What a study is at; a context manager that shows it, and takes it away at the end.
+
+    Args:
+        counts: for each network in order the number of its variants, the dense one counted.
+        console: where it is shown.
+    """
+
+    def __init__(self, counts: Mapping[Network, int], console: Console) -> None:
+        self._counts = counts
+        self._console = console
+        self._finished = 0.0
+        self._shares: dict[PruneSettings | None, float] = {}
+        self._due: list[PruneSettings | None] = []
+        self._figures: dict[PruneSettings | None, Metrics] = {}
+        self._images = 0
+        self._at: PruneSettings | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._bar = self._progress.add_task("study", total=sum(counts.values()))
+        self._live = Live(
+            get_renderable=self._render, console=console, transient=True, redirect_stdout=False
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def print(self, line: str) -> None:
+        """Print a line above the table, as long as it is."""
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+    def take(self, event: Event) -> None:
+        """Take up what the study tells."""
+        match event:
+            case Started():
+                self._start(event)
+            case Advanced():
+                self._at = event.settings
+                self._figures[event.settings] = event.metrics
+                self._shares[event.settings] = event.metrics.n / self._images
+            case Recorded():
+                self._shares[event.settings] = 1.0
+                self._due.remove(event.settings)
+            case Failed():
+                self._due = []
+        completed = self._finished + sum(self._shares.values())
+        self._progress.update(self._bar, completed=completed)
+
+    def _start(self, event: Started) -> None:
+        networks = list(self._counts)
+        place = networks.index(event.network)
+        before = sum(self._counts[network] for network in networks[:place])
+        self._finished = before + self._counts[event.network] - len(event.due)
+        self._due, self._images = list(event.due), event.images
+        self._figures, self._shares = {}, {}
+        self._progress.update(self._bar, description=str(event.network))
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("method", no_wrap=True, min_width=11)
+        for title in ("p_prune", "p_bern", "draw", "images", "Loss", "Acc@1", "Acc@5"):
+            table.add_column(title, justify="right", no_wrap=True, min_width=7)
+        for settings in self._window():
+            table.add_row(*(Text(cell) for cell in self._cells(settings)))
+        return Group(table, self._progress)
+
+    def _window(self) -> list[PruneSettings | None]:
+        """Return the rows that fit the terminal, around the one that is computed."""
+        room = max(1, self._console.height - _OTHER_LINES)
+        at = self._due.index(self._at) if self._at in self._due else 0
+        start = max(0, min(at - room // 2, len(self._due) - room))
+        return self._due[start : start + room]
+
+    def _cells(self, settings: PruneSettings | None) -> list[str]:
+        if settings is None:
+            name = ["dense", "", "", ""]
+        else:
+            draw = f"{settings.seed}/{settings.index}"
+            name = [settings.method, f"{settings.p_prune:g}", f"{settings.p_bern:g}", draw]
+        metrics = self._figures.get(settings)
+        if metrics is None:
+            return [*name, f"0/{self._images}"]
+        figures = (f"{metrics.loss:.3f}", f"{metrics.acc1:.3f}", f"{metrics.acc5:.3f}")
+        return [*name, f"{metrics.n}/{self._images}", *figures]
