@@ -96,14 +96,14 @@ def held_and_peak(model: Any, granularity: str) -> tuple[int, int]:
 
 def _peak(action: Callable[[], None]) -> int:
     """Return the bytes that the whole process needs at most above what it used before."""
-    before = _status("VmRSS")
+    before = status("VmRSS")
     with open("/proc/self/clear_refs", "w", encoding="ascii") as refs:
         refs.write("5")
     action()
-    return max(_status("VmHWM") - before, 0)
+    return max(status("VmHWM") - before, 0)
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     """Return a field of /proc/self/status, in bytes."""
     with open("/proc/self/status", encoding="ascii") as lines:
         line = next(line for line in lines if line.startswith(field))

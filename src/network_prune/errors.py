@@ -83,3 +83,18 @@ def one_line(error: BaseException, *, limit: int = 200) -> str:
     text = " ".join(str(error).split())
     short = text if len(text) <= limit else text[:limit] + "…"
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
+
+
+OUT_OF_MEMORY = "out of memory; pass a smaller --batch-size or another --device"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the machine's or the device's memory didn't suffice."""
+    return type(error).__name__ in ("OutOfMemoryError", "MemoryError")
+
+
+def failure_text(error: Exception) -> str:
+    """Return what to tell of ``error``, which may be any, on one line."""
+    if isinstance(error, NetworkPruneError):
+        return " ".join(str(error).split())
+    return OUT_OF_MEMORY if is_out_of_memory(error) else one_line(error)

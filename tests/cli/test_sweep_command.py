@@ -80,6 +80,22 @@ def test_a_dry_run_writes_nothing(run, tmp_path):
     assert not (tmp_path / "study").exists()
 
 
+def test_a_dry_run_takes_off_what_is_recorded(run, study):
+    outcome = run("sweep", "--dry-run", "--out", study, *SMALL)
+    assert "3 are recorded, about 0 min 0 s" in outcome.out
+    outcome = run("sweep", "--dry-run", "--out", study, *SMALL, "--p-prune", 0.6)
+    assert "3 are recorded, about" in outcome.out
+
+
+def test_a_half_written_line_is_told(run, study):
+    path = study / "records.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"schema": 1, ')
+    for command in (("records", study), ("sweep", "--out", study, *SMALL)):
+        outcome = run(*command)
+        assert outcome.code == 0
+        assert "records.jsonl: the last line is half-written (14 bytes) and left" in outcome.err
+
+
 def test_the_preset_is_the_published_tables(run, tmp_path):
     outcome = run(
         "sweep", "--preset", "published", "--out", tmp_path, "--arch", "digits", "--dry-run"
@@ -136,3 +152,11 @@ def test_warnings_say_how_many_variants_they_concern(run, tmp_path):
     line = "warning: 1 of 2: the score was computed on images of the evaluation data"
     assert line in outcome.out.splitlines()
     assert line in run("records", tmp_path).out.splitlines()
+
+
+def test_rows_tell_variants_apart_by_options_that_have_no_column(run, tmp_path):
+    arguments = ("--method", "neurons", "--score", "lamp", "--score", "l1", "--scope", "layer")
+    out = run("sweep", "--out", tmp_path, "--limit", 8, *arguments, "--with-norm").out
+    methods = [line.split(" | ")[1] for line in out.splitlines() if line.startswith("| digits")]
+    lamp = "neurons score=lamp scope=layer with norm"
+    assert methods == ["dense", lamp, "neurons scope=layer with norm"]

@@ -154,4 +154,5 @@ def test_pixels_normalised_in_a_batch_are_the_networks_input_bit_for_bit(preproc
     assert pixels.shape[1:] == preprocessing.shape
     expected = torch.stack([preprocessing.transform()(image) for image in images])
     assert torch.equal(preprocessing.normalise(pixels), expected)
+    assert torch.equal(preprocessing._look_up(pixels), expected)  # what other devices do
     assert repr(preprocessing.pixel_transform()).startswith("PixelTransform(")

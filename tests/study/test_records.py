@@ -2,6 +2,9 @@
 
 import json
 import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,25 +13,42 @@ from network_prune.study.records import FILE, SCHEMA, RecordFile, read_records, 
 
 
 def record(key):
-    return {"schema": SCHEMA, "key": key, "figure": 1}
+    running = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
+    figures = ("n", "hits1", "hits5", "loss_sum", "loss", "acc1", "acc5")
+    return {
+        "schema": SCHEMA,
+        "key": key,
+        "network": {"name": "a", "weights": "none", "weights_sha256": "0"},
+        "data": {"name": "b", "identity": "1"},
+        "asked": {"weights": "default", "data": {}},
+        "running": dict.fromkeys(running),
+        "versions": {"torch": "2"},
+        "variant": None,
+        "metrics": dict.fromkeys(figures, 0),
+    }
+
+
+def keys(folder):
+    return [entry["key"] for entry in read_records(folder)[0]]
 
 
 def test_what_is_appended_is_read_back_in_order(tmp_path):
     with RecordFile(tmp_path / "new" / "study") as file:
         for key in "cab":
             file.append(record(key))
-    assert [entry["key"] for entry in read_records(tmp_path / "new" / "study")] == ["c", "a", "b"]
+    assert keys(tmp_path / "new" / "study") == ["c", "a", "b"]
 
 
 def test_a_half_written_last_line_is_dropped(tmp_path):
     whole = json.dumps(record("a")) + "\n"
     (tmp_path / FILE).write_text(whole + '{"schema": 1, "ke')
-    assert [entry["key"] for entry in read_records(tmp_path)] == ["a"]
+    assert keys(tmp_path) == ["a"]
+    assert read_records(tmp_path)[1] == 17
     with RecordFile(tmp_path) as file:
         assert file.dropped == 17
         assert list(file.records) == ["a"]
         file.append(record("b"))
-    assert [entry["key"] for entry in read_records(tmp_path)] == ["a", "b"]
+    assert keys(tmp_path) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +56,9 @@ def test_a_half_written_last_line_is_dropped(tmp_path):
     [
         ("nonsense", "line 2 is no record; remove the line"),
         ("[]", "line 2 is no record"),
+        ('{"schema": 1, "key": "x"}', "line 2 is no record"),
+        (json.dumps({**record("x"), "network": 3}), "line 2 is no record"),
+        (json.dumps({**record("x"), "variant": {"method": "weights"}}), "line 2 is no record"),
         ('{"schema": 99, "key": "x"}', "line 2 has schema 99, this version reads 1"),
     ],
 )
@@ -72,7 +95,38 @@ def test_on_a_full_disk_the_file_stays_as_it_was(tmp_path, monkeypatch):
             file.append(record("b"))
         monkeypatch.undo()
         file.append(record("c"))
-    assert [entry["key"] for entry in read_records(tmp_path)] == ["a", "c"]
+    assert keys(tmp_path) == ["a", "c"]
+
+
+@contextmanager
+def without_privileges():
+    """Run as nobody where the tests run as root, to whom nothing is read-only."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs POSIX users")
+@pytest.mark.parametrize("has_records", [False, True])
+def test_a_read_only_folder_is_refused(has_records):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if has_records:
+            (folder / FILE).write_text(json.dumps(record("a")) + "\n")
+        folder.chmod(0o555)
+        with (
+            without_privileges(),
+            pytest.raises(NetworkPruneError, match=r"cannot write .*: Permission denied; free"),
+        ):
+            RecordFile(folder)
+        if has_records:
+            with without_privileges():
+                assert keys(folder) == ["a"]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):

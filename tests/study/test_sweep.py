@@ -15,7 +15,8 @@ import network_prune as npr
 from network_prune.errors import NetworkPruneError
 from network_prune.study import passes
 from network_prune.study.draws import evaluate_draws
-from network_prune.study.events import Advanced, Failed, Recorded, Started
+from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
+from network_prune.study.partial import Partial
 from network_prune.study.plan import make_plan
 from network_prune.study.records import FILE, RecordFile, read_records
 from network_prune.study.sweep import sweep
@@ -76,6 +77,28 @@ def test_figures_are_those_of_single_evaluations_to_the_last_bit(tmp_path, speed
         difference = record["difference"]
         assert difference["gained1"] - difference["lost1"] == gained
         assert difference["loss_sum"] == record["metrics"]["loss_sum"] - dense["loss_sum"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_figures_on_a_gpu_are_those_of_single_evaluations(tmp_path):
+    records = sweep({**GRID, "device": "cuda"}, out=tmp_path)
+    network = npr.load_network("digits")
+    data = npr.load_data("digits", transform=network.preprocessing.transform(), limit=60)
+    model = network.model.cuda()
+    for record in records[1:]:
+        variant = record["variant"]
+        prunable = npr.rank(model, variant["method"].rstrip("s"), p_prune=variant["p_prune"])
+        (single,) = evaluate_draws(
+            model,
+            prunable,
+            data,
+            p_bern=variant["p_bern"],
+            seed=0,
+            indices=range(variant["index"], variant["index"] + 1),
+            batch_size=16,
+        )
+        assert counts(record["metrics"]) == counts(single.metrics.to_dict())
+        assert record["draw_sha256"] == single.sha256
 
 
 @pytest.mark.parametrize("held_bytes", [1, 40_000])
@@ -166,7 +189,7 @@ def test_a_grid_may_grow_in_the_same_folder(tmp_path, undisturbed):
     grown = sweep(GRID, out=tmp_path, told=told.append)
     assert {record["key"]: record for record in grown} == undisturbed
     assert sum(isinstance(event, Recorded) for event in told) == len(undisturbed) - 4
-    assert len(read_records(tmp_path)) == len(undisturbed)
+    assert len(read_records(tmp_path)[0]) == len(undisturbed)
 
 
 def test_an_interrupted_pass_goes_on_at_its_last_chunk(tmp_path, monkeypatch, undisturbed):
@@ -203,6 +226,46 @@ def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert sweep(plan, out=tmp_path / "study") == whole
     assert whole[0]["metrics"]["unreadable"] == 1
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"sums": {}}', "[1]", '{"sums": 3}'])
+def test_a_damaged_state_of_a_pass_is_no_obstacle(tmp_path, monkeypatch, undisturbed, content):
+    read = Partial.read
+
+    def damaged(self, keys):
+        self._path.write_text(content)
+        return read(self, keys)
+
+    monkeypatch.setattr(Partial, "read", damaged)
+    assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
+
+
+def test_a_half_written_line_is_told(tmp_path):
+    plan = {**GRID, "method": "weights", "p_prune": 0.4, "p_bern": 1}
+    records = sweep(plan, out=tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content[:-9])
+    told = []
+    assert sweep(plan, out=tmp_path, told=told.append) == records
+    assert told[0] == Dropped(tmp_path / FILE, len(content.splitlines()[-1]) - 8)
+
+
+def test_a_network_without_enough_memory_is_told_and_others_errors_are_raised(
+    tmp_path, monkeypatch
+):
+    def fail(error):
+        def run(*_, **__):
+            raise error
+
+        monkeypatch.setattr("network_prune.study.network_pass.NetworkPass.run", run)
+
+    told = []
+    fail(torch.OutOfMemoryError("CUDA out of memory"))
+    assert sweep(GRID, out=tmp_path, told=told.append) == []
+    assert "out of memory; pass a smaller --batch-size" in str(told[-1].error)
+    fail(ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        sweep(GRID, out=tmp_path)
 
 
 def _interrupt(*_):

@@ -10,6 +10,7 @@ from network_prune.cli.loaded import Loaded
 from network_prune.cli.result import hand_over, printer
 from network_prune.study.describing import describe_settings
 from network_prune.study.diversity import Diversity, DiversityCell, Figures, measure_diversity
+from network_prune.study.markdown import markdown_head, markdown_row
 from network_prune.study.means import Mean, excludes_zero
 from network_prune.study.settings import PruneSettings
 
@@ -38,7 +39,7 @@ def run_diversity(
         )
     )
     found = _measure(loaded, choices, indices)
-    lines = [shown.markdown_head(_TITLES, words=2)]
+    lines = [markdown_head(_TITLES, words=2)]
     for choice, cell in zip(choices, found.cells, strict=True):
         lines += _rows(choice, cell)
     say("\n" + "\n".join([*lines, "", *_foot(found, first.p_bern)]))
@@ -87,7 +88,7 @@ def _row(name: tuple[str, str, str], mode: str, figures: Figures) -> str:
     method, p_prune, ratio = name
     means = ((figures.acc1, 2), (figures.agreement, 2), (figures.cosine, 3))
     texts = [_mean_text(mean, digits, signed=mode == "difference") for mean, digits in means]
-    return shown.markdown_row([method, mode, p_prune, ratio, *texts])
+    return markdown_row([method, mode, p_prune, ratio, *texts])
 
 
 def _mean_text(mean: Mean, digits: int, *, signed: bool) -> str:

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from network_prune.study.events import Advanced, Event, Failed, Recorded, Started
+from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started
 from network_prune.study.metrics import Metrics
 from network_prune.study.plan import Network
 from network_prune.study.settings import PruneSettings
@@ -87,6 +87,8 @@ class LiveTable:
                 self._due.remove(event.settings)
             case Failed():
                 self._due = []
+            case Dropped():
+                pass
         completed = self._finished + sum(self._shares.values())
         self._progress.update(self._bar, completed=completed)
 

@@ -9,13 +9,12 @@ import typer
 
 from network_prune.cli.diversity import diversity_command
 from network_prune.cli.evaluate import evaluate_command
-from network_prune.cli.failure import OUT_OF_MEMORY, is_out_of_memory
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
 from network_prune.cli.records import records_command
 from network_prune.cli.sensitivity import sensitivity_command
 from network_prune.cli.sweep import sweep_command
-from network_prune.errors import NetworkPruneError
+from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory
 
 app = typer.Typer(
     help="Prune a network's lowest-scored elements at random and see what is left of it.",

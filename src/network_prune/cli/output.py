@@ -2,11 +2,12 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from network_prune.pruning.summary import Summary
 from network_prune.sources.data import LoadedData
 from network_prune.sources.networks import LoadedNetwork
+from network_prune.study.markdown import markdown_row
 from network_prune.study.metrics import Metrics
 from network_prune.study.settings import PruneSettings
 
@@ -33,24 +34,12 @@ def table_row(name: str, settings: PruneSettings, ratio: str, performance: str) 
     return markdown_row((name, f"{settings.p_prune:g}", f"{settings.p_bern:g}", ratio, performance))
 
 
-def markdown_row(cells: Iterable[str]) -> str:
-    """Return one row of a table in Markdown; what the cells hold is escaped."""
-    escaped = (" ".join(cell.splitlines()).replace("|", r"\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
-
-
 def table_head() -> str:
     """Return the head of the user's table, in Markdown."""
     return (
         "| network | p_prune | p_bern | pruning ratio | eval performance |\n"
         "|:-------:|:-------:|:------:|:-------------:|:----------------:|"
     )
-
-
-def markdown_head(titles: Sequence[str], *, words: int) -> str:
-    """Return the head of a table in Markdown; the first ``words`` columns hold words."""
-    rule = [":--"] * words + ["--:"] * (len(titles) - words)
-    return f"{markdown_row(titles)}\n|{'|'.join(rule)}|"
 
 
 def left_out_lines(metrics: Metrics) -> list[str]:

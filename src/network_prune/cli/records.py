@@ -1,6 +1,7 @@
 """``network-prune records``: what a study recorded, as a table or a file."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,10 +46,12 @@ def records_command(
     Example: network-prune records study --where method=weights --csv weights.csv
     """
     check_writable(csv, parquet)
-    from network_prune.study.records import read_records
-    from network_prune.study.tables import HEAD, flat_row, markdown_row, warning_lines
+    from network_prune.study.records import FILE, read_records
+    from network_prune.study.tables import HEAD, dropped_text, flat_row, record_row, warning_lines
 
-    records = read_records(folder)
+    records, half_written = read_records(folder)
+    if half_written:
+        print(dropped_text(folder / FILE, half_written), file=sys.stderr)
     rows = {record["key"]: flat_row(record) for record in records}
     for condition in where or ():
         rows = _filter(rows, condition)
@@ -64,7 +67,7 @@ def records_command(
     if as_json:
         print(json.dumps(chosen, indent=2))
         return
-    print("\n".join([HEAD, *map(markdown_row, chosen)]))
+    print("\n".join([HEAD, *map(record_row, chosen)]))
     print("\n".join(["", f"{len(chosen)} of {len(records)} records", *warning_lines(chosen)]))
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from network_prune.cli import output
 from network_prune.cli.evaluation import Evaluation, Task
-from network_prune.cli.failure import failure_text
 from network_prune.cli.report import NetworkReport
 from network_prune.cli.result import hand_over, printer
-from network_prune.errors import RunError
+from network_prune.errors import RunError, failure_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from network_prune.cli.loaded import Loaded
 from network_prune.cli.result import hand_over, printer
 from network_prune.study.describing import describe_settings
 from network_prune.study.heatmap import draw_heatmap
+from network_prune.study.markdown import markdown_head, markdown_row
 from network_prune.study.means import excludes_zero
 from network_prune.study.sensitivity import (
     Cell,
@@ -77,10 +78,10 @@ def _asked(settings: PruneSettings) -> str:
 
 def _table(cells: Sequence[Cell], p_prunes: Sequence[float]) -> list[str]:
     titles = ["layer", *(f"p_prune {p_prune:g}" for p_prune in p_prunes)]
-    rows = [shown.markdown_head(titles, words=1)]
+    rows = [markdown_head(titles, words=1)]
     for start in range(0, len(cells), len(p_prunes)):
         of_layer = cells[start : start + len(p_prunes)]
-        rows.append(shown.markdown_row([of_layer[0].summary.name, *map(_cell_text, of_layer)]))
+        rows.append(markdown_row([of_layer[0].summary.name, *map(_cell_text, of_layer)]))
     return rows
 
 

@@ -14,10 +14,11 @@ from network_prune.cli.live import LiveTable
 from network_prune.cli.result import printer
 from network_prune.errors import RunError
 from network_prune.study.estimate import estimate
-from network_prune.study.events import Event, Failed, Recorded, Told
+from network_prune.study.events import Dropped, Event, Failed, Recorded, Told
 from network_prune.study.plan import Network, Plan
+from network_prune.study.records import FILE, read_records
 from network_prune.study.sweep import check_plan, sweep
-from network_prune.study.tables import HEAD, markdown_row, warning_lines
+from network_prune.study.tables import HEAD, dropped_text, record_row, warning_lines
 
 
 def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:
@@ -74,8 +75,10 @@ def _printing(
         if isinstance(event, Failed):
             failed.append(event)
             warn(f"{event.network}: {event.error}")
+        elif isinstance(event, Dropped):
+            warn(dropped_text(event.path, event.size))
         elif isinstance(event, Recorded):
-            say(markdown_row(event.record))
+            say(record_row(event.record))
 
     return told
 
@@ -92,8 +95,10 @@ def show_plan(plan: Plan, out: Path) -> None:
     """
     check_plan(plan)
     total = 0.0
+    records = read_records(out)[0] if (out / FILE).exists() else []
+    keys = {record["key"] for record in records}
     for network, variants in plan.variants.items():
-        expected = estimate(network, variants, plan.options)
+        expected = estimate(network, variants, plan.options, records=keys)
         seconds = expected.seconds(1 + len(variants))
         total += seconds
         print(f"{network}: {expected.images} images, 1 dense and {len(variants)} pruned variants")
@@ -103,8 +108,9 @@ def show_plan(plan: Plan, out: Path) -> None:
                 f"draw {settings.seed}/{settings.index}, score {settings.score}, "
                 f"scope {settings.scope}"
             )
-        print(f"  about {_duration(seconds)}")
-    print(f"in all about {_duration(total)}, what is recorded in {out} already not taken off")
+        known = f"{expected.recorded} are recorded, " if expected.recorded else ""
+        print(f"  {known}about {_duration(seconds)}")
+    print(f"in all about {_duration(total)}; records in {out}")
 
 
 def _duration(seconds: float) -> str:

@@ -13,21 +13,20 @@ from network_prune.core.streams import FIRST, GAMMA, SECOND, binary_digits, exte
 _PLANES_BETWEEN_QUESTIONS = 8
 
 
-def bernoulli_bits_on_device(p: float, among: Tensor, *, key: int, first: int) -> Tensor:
-    """Draw the bits that `streams.bernoulli_bits` draws, for words from ``first`` on.
+def bernoulli_bits_on_device(p: float, among: Tensor, *, key: int) -> Tensor:
+    """Draw the bits that `streams.bernoulli_bits` draws, for a network's words.
 
     Args:
         p: probability in [0, 1].
         among: int64 [words]: the bits of the positions to draw for.
         key: `streams.draw_key` of seed and index.
-        first: number of the first word.
 
     Returns:
         int64 tensor [words] on the device of ``among``: its bits that were drawn.
     """
     if p >= 1.0:
         return among.clone()
-    numbers = torch.arange(first + 1, first + 1 + len(among), device=among.device)
+    numbers = torch.arange(1, 1 + len(among), device=among.device)
     steps = numbers * _signed(GAMMA)
     less, undecided = torch.zeros_like(among), among
     for plane, digit in enumerate(binary_digits(p)):

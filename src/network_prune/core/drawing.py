@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from network_prune.core.bits import Octets, flags_of, octets_of
 from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
 from network_prune.core.elements import ElementSet
 from network_prune.core.prunable import Draw
@@ -45,6 +46,11 @@ class Drawer:
             self._words[device] = words.to(device)
         return self._words[device]
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory in bytes of the words that stay on devices."""
+        return sum(words.nbytes for words in self._words.values())
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_words": {}}
 
@@ -69,6 +75,11 @@ class Drawn:
             drawer.p_bern, drawer.elements.words, seed=drawer.seed, index=self.index
         )
 
+    @cached_property
+    def octets(self) -> Octets:
+        """The pruned elements, eight an octet, that of the lowest positions first."""
+        return octets_of(self.words)
+
     def named(self) -> Draw:
         """Return the draw as a value that can be saved and published."""
         drawer = self._drawer
@@ -89,9 +100,8 @@ class Drawn:
         layer, span = elements.layers[place], elements.spans[place]
         count = layer.element_count(elements.granularity)
         if device == _CPU:
-            octets = self.words[span].astype("<u8", copy=False).view(np.uint8)
-            flags = torch.from_numpy(np.unpackbits(octets, count=count, bitorder="little"))
-            flags = flags.view(torch.bool)
+            octets = self.octets[8 * span.start : 8 * span.stop]
+            flags = torch.from_numpy(flags_of(octets, count))
         else:
             flags = flags_on_device(self._words_on(device)[span], count)
         return flags.reshape(layer.element_shape(elements.granularity))
@@ -101,7 +111,5 @@ class Drawn:
             drawer = self._drawer
             key = draw_key(drawer.seed, self.index)
             among = drawer.words_on(device)
-            self._on_device[device] = bernoulli_bits_on_device(
-                drawer.p_bern, among, key=key, first=0
-            )
+            self._on_device[device] = bernoulli_bits_on_device(drawer.p_bern, among, key=key)
         return self._on_device[device]

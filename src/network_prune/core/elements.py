@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from network_prune.core.bits import flags_of, octets_of
 from network_prune.core.layers import Granularity, Layer
 from network_prune.core.streams import Words
 from network_prune.errors import ArgumentError, unknown_name
@@ -117,8 +118,7 @@ class ElementSet:
         place = self._place(name)
         layer = self.layers[place]
         count = layer.element_count(self.granularity)
-        octets = self.words[self.spans[place]].astype("<u8", copy=False).view(np.uint8)
-        flags = np.unpackbits(octets, count=count, bitorder="little").view(np.bool_)
+        flags = flags_of(octets_of(self.words[self.spans[place]]), count)
         return torch.from_numpy(flags).reshape(layer.element_shape(self.granularity))
 
     def _place(self, name: str) -> int:

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from network_prune.core.bits import Octets
 from network_prune.core.streams import Words
 
 Scores = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
-Octets = NDArray[np.uint8]
 
 BLOCK = 1 << 17  # scores that stay in a core's cache through all steps; whole 64-bit words
 SAMPLE = 1 << 16

@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
+from network_prune.core.bits import Octets, flags_of, octets_of
+from network_prune.core.drawing import Drawn
+from network_prune.core.elements import ElementSet
 from network_prune.core.layers import Granularity, Layer
-from network_prune.core.streams import Words
 
-Octets = NDArray[np.uint8]
 Bits = NDArray[Any]
 Order = NDArray[np.uint16]
 
@@ -33,35 +33,17 @@ _ROWS = 1 << 12
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One draw over the whole network.
-
-    Attributes:
-        p_bern: probability that a prunable element is pruned.
-        key: the draw's key, for bits that are made where the weight lies.
-        octets: one bit for each position of the network, set where pruned; empty if no
-            piece reads it.
-    """
-
-    p_bern: float
-    key: int
-    octets: Octets
-
-
 class Piece(Protocol):
     """The prunable elements of a part of one layer.
 
     Attributes:
         weights: number of single weights that are kept aside.
         held_bytes: memory for them and their places.
-        reads_octets: whether `Drawn.octets` is needed.
         order: what `channels_last_order` returned, which pieces share, if it is needed.
     """
 
     weights: int
     held_bytes: int
-    reads_octets: bool
     order: Order | None
 
     def write(self, drawn: Drawn) -> None:
@@ -83,12 +65,10 @@ class SingleWeights:
         order: where each place's bit is, None for the same place.
     """
 
-    reads_octets = True
-
     def __init__(
         self, bits: Bits, prunable: Octets, octets: slice, order: Order | None = None
     ) -> None:
-        flags = _flags(prunable, len(bits))
+        flags = flags_of(prunable, len(bits))
         places = np.flatnonzero(flags if order is None else flags[order[: len(bits)]])
         self.order: Order | None = order
         self._octets = octets
@@ -102,7 +82,7 @@ class SingleWeights:
         """Prune the elements that were drawn, and put back the others."""
         places = self._places.astype(np.intp)
         # 0 for a pruned weight and 255, in a signed octet -1, for one that stays.
-        pruned = _flags(drawn.octets[self._octets], len(self._bits))
+        pruned = flags_of(drawn.octets[self._octets], len(self._bits))
         numbers = places if self.order is None else self.order.take(places).astype(np.intp)
         keep = pruned.view(np.uint8).take(numbers, mode="clip")
         keep -= 1
@@ -118,11 +98,10 @@ class SingleWeights:
 class Rows:
     """Prunable elements of several weights each: row numbers and saved rows."""
 
-    reads_octets = True
     order: Order | None = None
 
     def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
-        rows = np.flatnonzero(_flags(prunable, len(bits)))
+        rows = np.flatnonzero(flags_of(prunable, len(bits)))
         self._octets = octets
         # NumPy copies a row at once if it is one item, and looks at no index twice if it clips.
         self._items = bits.view(f"V{bits.shape[1] * bits.itemsize}")[:, 0]
@@ -135,7 +114,7 @@ class Rows:
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
-        is_pruned = _flags(drawn.octets[self._octets], len(self._items)).take(
+        is_pruned = flags_of(drawn.octets[self._octets], len(self._items)).take(
             self._rows, mode="clip"
         )
         gone = np.flatnonzero(is_pruned > self._is_pruned)
@@ -161,13 +140,12 @@ class Columns:
         octets: where these are among all octets.
     """
 
-    reads_octets = True
     order: Order | None = None
 
     def __init__(self, planes: Bits, first: int, prunable: Octets, octets: slice) -> None:
         _, size, self._fan_in = planes.shape
         count = min(8 * len(prunable), len(planes) * self._fan_in - first)
-        numbers = np.flatnonzero(_flags(prunable, count))
+        numbers = np.flatnonzero(flags_of(prunable, count))
         self._octets = octets
         self._count = count
         self._first = first
@@ -181,7 +159,7 @@ class Columns:
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
-        flags = _flags(drawn.octets[self._octets], self._count)
+        flags = flags_of(drawn.octets[self._octets], self._count)
         is_pruned = flags.take(self._numbers, mode="clip")
         gone = self._starts(np.flatnonzero(is_pruned > self._is_pruned))
         returning = np.flatnonzero(is_pruned < self._is_pruned)
@@ -208,37 +186,31 @@ class WholeWeight:
     """A weight of any device and memory format, with a copy of all its values.
 
     Its bits are drawn where it lies.
+
+    Args:
+        weight: the layer's weight.
+        layer: its description.
+        granularity: what an element is.
+        place: number of the layer among the ranked ones.
     """
 
-    reads_octets = False
     order: Order | None = None
 
     def __init__(
-        self,
-        weight: Tensor,
-        layer: Layer,
-        granularity: Granularity,
-        *,
-        prunable: Words,
-        first_word: int,
+        self, weight: Tensor, layer: Layer, granularity: Granularity, *, place: int
     ) -> None:
         self._weight = weight
         self._saved = weight.clone()
         self._layer = layer
         self._granularity = granularity
-        self._prunable = torch.from_numpy(prunable.view(np.int64).copy()).to(weight.device)
-        self._first_word = first_word
+        self._place = place
         self.weights = weight.numel()
-        self.held_bytes = self._saved.nbytes + self._prunable.nbytes
+        self.held_bytes = self._saved.nbytes
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others."""
-        words = bernoulli_bits_on_device(
-            drawn.p_bern, self._prunable, key=drawn.key, first=self._first_word
-        )
-        flags = flags_on_device(words, self._layer.element_count(self._granularity))
-        elements = flags.reshape(self._layer.element_shape(self._granularity))
-        zero = self._layer.expand(elements, self._granularity)
+        pruned = drawn.pruned(self._place, self._weight.device)
+        zero = self._layer.expand(pruned, self._granularity)
         self._copy(self._saved.masked_fill(zero, 0.0))
 
     def restore(self) -> None:
@@ -251,29 +223,27 @@ class WholeWeight:
             self._weight.copy_(values)
 
 
-def pieces_of(
-    weight: Tensor, layer: Layer, granularity: Granularity, *, prunable: Words, first_word: int
-) -> Iterator[Piece]:
+def pieces_of(weight: Tensor, elements: ElementSet, place: int) -> Iterator[Piece]:
     """Yield the pieces of one layer that have prunable elements.
 
     Args:
         weight: the layer's weight, detached, of the stored shape.
-        layer: its description.
-        granularity: what an element is.
-        prunable: the layer's words of the prunable set.
-        first_word: number of the first of them among the network's.
+        elements: the prunable ones of the network.
+        place: number of the layer among the ranked ones.
     """
+    layer, span = elements.layers[place], elements.spans[place]
+    prunable = elements.words[span]
     if not prunable.any():
         return
-    parts = _parts(weight, layer, granularity)
+    parts = _parts(weight, layer, elements.granularity)
     if parts is None:
-        yield WholeWeight(weight, layer, granularity, prunable=prunable, first_word=first_word)
+        yield WholeWeight(weight, layer, elements.granularity, place=place)
         return
     octets = octets_of(prunable)
-    for start in range(0, layer.element_count(granularity), parts.length):
+    for start in range(0, layer.element_count(elements.granularity), parts.length):
         own = octets[start // 8 : (start + parts.length) // 8]
         if own.any():
-            first = 8 * first_word + start // 8
+            first = 8 * span.start + start // 8
             yield parts.make(start, own, slice(first, first + len(own)))
 
 
@@ -353,13 +323,3 @@ def channels_last_order(size: int, fan_in: int, length: int) -> Order:
 def _bits(weight: Tensor) -> Bits:
     """Return a contiguous weight's memory as integers."""
     return weight.view(_INTEGERS[weight.element_size()]).numpy()
-
-
-def octets_of(words: Words) -> Octets:
-    """Return the words' octets, that of the lowest positions first."""
-    return words.astype("<u8", copy=False).view(np.uint8)
-
-
-def _flags(octets: Octets, count: int) -> NDArray[np.bool_]:
-    """Unpack the first ``count`` bits."""
-    return np.unpackbits(octets, count=count, bitorder="little").view(np.bool_)

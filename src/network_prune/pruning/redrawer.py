@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from network_prune.core.drawing import Drawer
 from network_prune.core.elements import ElementSet
 from network_prune.core.prunable import Draw, PrunableSet
-from network_prune.core.streams import bernoulli_bits, check_stream_number, draw_key
-from network_prune.errors import StateError, check_fraction
+from network_prune.core.streams import check_stream_number
+from network_prune.errors import StateError
 from network_prune.pruning.held import hold, release
-from network_prune.pruning.inplace import Drawn, Piece, octets_of, pieces_of
+from network_prune.pruning.inplace import Piece, pieces_of
 from network_prune.pruning.layers import check_not_pruned
 from network_prune.pruning.targets import Target, find_targets
 
@@ -55,8 +55,8 @@ class Redrawer:
     def __init__(
         self, model: nn.Module, prunable: PrunableSet, *, p_bern: float, seed: int = 0
     ) -> None:
-        self.p_bern = check_fraction("p_bern", p_bern)
-        self.seed = check_stream_number("seed", seed)
+        self._drawer = Drawer(prunable.elements, p_bern=p_bern, seed=seed)
+        self.p_bern, self.seed = self._drawer.p_bern, self._drawer.seed
         self.index: int | None = None
         self.model = model
         self.prunable = prunable
@@ -73,14 +73,14 @@ class Redrawer:
         """The present draw, which holds the masks; None where ``index`` is None."""
         if self.index is None:
             return None
-        return self.prunable.draw(p_bern=self.p_bern, seed=self.seed, index=self.index)
+        return self._drawer.draw(self.index).named()
 
     @property
     def held_bytes(self) -> int:
         """Memory in bytes of the values and places that are kept aside."""
         orders = {id(piece.order): piece.order for _, piece in self._pieces}
         shared = sum(order.nbytes for order in orders.values() if order is not None)
-        return shared + sum(piece.held_bytes for _, piece in self._pieces)
+        return self._drawer.held_bytes + shared + sum(piece.held_bytes for _, piece in self._pieces)
 
     def redraw(self, index: int | None = None) -> None:
         """Write another draw into the network; an interruption leaves the network restored.
@@ -100,7 +100,7 @@ class Redrawer:
                 weight.check()
             if self._is_on and self.index is None:
                 self._put_back()
-            drawn = self._drawn(index)
+            drawn = self._drawer.draw(index)
             try:
                 self._is_on = True
                 hold(self, (weight.parameter for weight in self._weights))
@@ -138,14 +138,6 @@ class Redrawer:
         traceback: TracebackType | None,
     ) -> None:
         self.restore()
-
-    def _drawn(self, index: int) -> Drawn:
-        words = np.zeros(0, np.uint64)
-        if any(piece.reads_octets for _, piece in self._pieces):
-            words = bernoulli_bits(
-                self.p_bern, self.prunable.elements.words, seed=self.seed, index=index
-            )
-        return Drawn(self.p_bern, draw_key(self.seed, index), octets_of(words))
 
     def _put_back(self) -> None:
         """Put back all values; may be called again after an interruption."""
@@ -208,16 +200,10 @@ class _Held:
 
 def _find_pieces(weights: list[_Held], elements: ElementSet) -> Iterator[tuple[_Held, Piece]]:
     first = {weight.target.layer: weight for weight in reversed(weights)}
-    for layer, span in zip(elements.layers, elements.spans, strict=True):
+    for place, layer in enumerate(elements.layers):
         weight = first[layer.name]
-        pieces = pieces_of(
-            weight.parameter.data,  # writing there leaves the version to us
-            layer,
-            elements.granularity,
-            prunable=elements.words[span],
-            first_word=span.start,
-        )
-        for piece in pieces:
+        # Writing to .data leaves the version to us.
+        for piece in pieces_of(weight.parameter.data, elements, place):
             yield weight, piece
 
 

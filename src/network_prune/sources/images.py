@@ -156,7 +156,7 @@ class Batch:
     """Some labelled pictures.
 
     Attributes:
-        images: float32 [n, C, H, W]; [0] where none could be read.
+        images: float32 or, of pixels, uint8 [n, C, H, W]; [0] where none could be read.
         labels: int64 [n], class numbers from 0.
         errors: one message for each picture that is left out as unreadable.
     """
@@ -179,6 +179,10 @@ class Batch:
             raise SourceError(
                 f"{self.errors[0]}; remove it or pass skip_unreadable (--skip-unreadable)"
             )
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch with its images on ``device``; the labels stay where they are."""
+        return Batch(self.images.to(device, non_blocking=True), self.labels, self.errors)
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory; a DataLoader calls this."""

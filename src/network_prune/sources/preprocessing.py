@@ -92,10 +92,20 @@ class Preprocessing:
             pixels: uint8 [..., C, H, W], any device.
 
         Returns:
-            float32 tensor of the same shape, on the same device.
+            float32 tensor of the same shape, on the same device, the same to the last bit
+            on every device.
         """
+        if pixels.device.type != "cpu":
+            return self._look_up(pixels)
         scaled = convert_image_dtype(pixels, torch.float32)
         return normalize(scaled, list(self.mean), list(self.std), inplace=True)
+
+    def _look_up(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalise by a table of what the CPU computes, since GPUs round divisions otherwise."""
+        values = torch.arange(256, dtype=torch.uint8).expand(self.channels, 1, 256)
+        table = self.normalise(values).reshape(self.channels, 256).to(pixels.device)
+        channels = torch.arange(self.channels, device=pixels.device).reshape(-1, 1, 1)
+        return table[channels, pixels.long()]
 
     def replace(self, **changes: Any) -> "Preprocessing":
         """Return a copy with the fields in ``changes`` set, those that are None left as they are.

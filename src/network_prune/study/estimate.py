@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,38 +20,53 @@ class Estimate:
 
     Attributes:
         images: number of all images.
+        recorded: number of variants that are recorded already, the dense one counted.
         batches: number of all batches.
         reading: seconds to read and decode a batch.
         computing: seconds to compute a batch.
     """
 
     images: int
+    recorded: int
     batches: int
     reading: float
     computing: float
 
     def seconds(self, variants: int) -> float:
-        """Return the seconds that as many variants would take, the dense one counted."""
-        return self.batches * (self.reading + self.computing * variants)
+        """Return the seconds for what isn't recorded of as many variants, the dense one counted."""
+        due = variants - self.recorded
+        return self.batches * (self.reading + self.computing * due) if due else 0.0
 
 
 def estimate(
-    network: Network, variants: Sequence[PruneSettings], options: Mapping[str, Any]
+    network: Network,
+    variants: Sequence[PruneSettings],
+    options: Mapping[str, Any],
+    *,
+    records: Collection[str] = (),
 ) -> Estimate:
     """Load a network and time its first batch of images.
+
+    Args:
+        network: which one.
+        variants: what is pruned.
+        options: the plan's options.
+        records: keys of what is recorded.
 
     Raises:
         NetworkPruneError: network or images can't be loaded, or the network fails.
     """
     study = NetworkStudy(network, variants, options)
+    recorded = sum(study.key(settings) in records for settings in (None, *variants))
     start = time.perf_counter()
     with study.reading(0, passes=1, progress=False) as reading:
-        batch = next(iter(reading))
+        (batch,) = study.hold([next(iter(reading))])
     read = time.perf_counter()
     with eval_mode(study.loaded.model), torch.no_grad(), study.switcher() as switcher:
         compute = study.computer(switcher.dense)
         compute(batch)
         middle = time.perf_counter()
         compute(batch)
+    computed = time.perf_counter()
     count = math.ceil(study.data.n / len(batch))
-    return Estimate(study.data.n, count, read - start, time.perf_counter() - middle)
+    return Estimate(study.data.n, recorded, count, read - start, computed - middle)

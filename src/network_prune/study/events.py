@@ -2,12 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from network_prune.errors import NetworkPruneError
 from network_prune.study.metrics import Metrics
 from network_prune.study.plan import Network
 from network_prune.study.records import Record
 from network_prune.study.settings import PruneSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The records ended in a half-written line, as a killed run leaves it; it is gone.
+
+    Attributes:
+        path: the file of records.
+        size: number of bytes of the line.
+    """
+
+    path: Path
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +82,5 @@ class Failed:
     error: NetworkPruneError
 
 
-Event = Started | Advanced | Recorded | Failed
+Event = Dropped | Started | Advanced | Recorded | Failed
 Told = Callable[[Event], object]

@@ -1,6 +1,7 @@
 """Fold BatchNorms into the convolutions before them: one step less, the same outputs."""
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -80,11 +81,11 @@ def _fold(convolution: _ConvNd, norm: _BatchNorm, dtype: torch.dtype | None) -> 
     old = convolution.weight
     scale, shift = _scale_and_shift(norm)
     bias = 0.0 if convolution.bias is None else _exact(convolution.bias)
-    # Adding 0.0 makes a positive zero of a negative one.
-    weight = _exact(old) * scale.reshape(-1, *[1] * (old.dim() - 1)) + 0.0
+    weight = _exact(old).mul_(scale.reshape(-1, *[1] * (old.dim() - 1)))
     dtype = old.dtype if dtype is None else dtype
     exact = (weight, bias * scale + shift)
-    rounded = [tensor.to(dtype) for tensor in exact]
+    # Adding 0.0 makes a positive zero of a negative one.
+    rounded = [tensor.to(dtype).add_(0.0) for tensor in exact]
     if not all(_is_close(*both) for both in zip(rounded, exact, strict=True)):
         return False
     new = [nn.Parameter(tensor.to(old.device), requires_grad=False) for tensor in rounded]
@@ -120,11 +121,16 @@ def _scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
 
 
 def _exact(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().double()
+    """Return a copy in float64 on the CPU."""
+    return tensor.detach().to("cpu", torch.float64, copy=True)
 
 
 def _is_close(rounded: Tensor, exact: Tensor) -> bool:
-    """Whether rounding kept each channel's size: NaN, infinities and vanished values don't."""
-    rows = exact.reshape(len(exact), -1) if exact.dim() > 1 else exact.reshape(1, -1)
-    error = (rounded.double() - exact).abs().reshape(rows.shape).amax(1)
-    return bool((error <= torch.finfo(rounded.dtype).eps * rows.abs().amax(1)).all())
+    """Whether rounding kept each channel's size: NaN, infinities and vanished values don't.
+
+    A channel whose greatest value is a normal number is off by at most eps times that value.
+    """
+    count = len(exact) if exact.dim() > 1 else 1
+    greatest = torch.linalg.vector_norm(rounded.reshape(count, -1), math.inf, dim=1)
+    sound = (greatest >= torch.finfo(rounded.dtype).tiny) & greatest.isfinite()
+    return not bool(exact.reshape(count, -1)[~sound].any())

@@ -83,7 +83,7 @@ class NetworkPass:
         keys = list(self._due)
         sums = {key: state.sums.get(key, Sums()) for key in keys}
         computers = (self._study.computer(switcher.switch(s)) for s in self._due.values())
-        for place, part in evaluate_chunk(chunk, computers):
+        for place, part in evaluate_chunk(self._study.hold(chunk), computers):
             key = keys[place]
             sums[key] += part
             self._told(Advanced(self._study.network, self._due[key], sums[key].metrics))

@@ -143,8 +143,12 @@ class NetworkStudy:
             skip_unreadable=self._inputs.skip_unreadable,
         )
 
+    def hold(self, chunk: Iterable[Batch]) -> list[Batch]:
+        """Return batches whose pixels lie on the device, for all variants in turn."""
+        return [batch.to(self._device) for batch in chunk]
+
     def computer(self, runner: Runner) -> Callable[[Batch], Tensor]:
-        """Return what computes a batch's logits by ``runner``."""
+        """Return what computes the logits of a batch that `hold` returned, by ``runner``."""
         normalise = self.loaded.preprocessing.normalise
         enabled, dtype = self._amp
         autocast = torch.autocast(self._device.type, DTYPES[dtype], enabled=enabled)

@@ -45,15 +45,13 @@ class Partial:
         self._path = folder / f"partial-{key[:16]}.json"
 
     def read(self, keys: list[str]) -> State:
-        """Return the state, or that before the first image if it lacks one of ``keys``."""
+        """Return the state, or that before the first image if there is none of all ``keys``."""
         try:
             state = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+            sums = {key: _sums(state["sums"][key]) for key in keys}
+            return State(state["images"], state["unreadable"], sums)
+        except (OSError, ValueError, KeyError, TypeError):
             return State()
-        if not all(key in state["sums"] for key in keys):
-            return State()
-        sums = {key: _sums(state["sums"][key]) for key in keys}
-        return State(state["images"], state["unreadable"], sums)
 
     def write(self, state: State) -> None:
         """Replace the state, whole or not at all.

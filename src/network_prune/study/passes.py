@@ -62,8 +62,20 @@ def evaluate_chunk(
     """
     dense: list[Samples] = []
     for place, compute in enumerate(computers):
-        for number, batch in enumerate(chunk):
-            samples = measure_samples(compute(batch), batch.labels)
+        for number, (logits, labels) in enumerate(_one_ahead(chunk, compute)):
+            samples = measure_samples(logits, labels)
             if place == 0:
                 dense.append(samples)
             yield place, Sums(samples.total(), compare(samples, dense[number]))
+
+
+def _one_ahead(
+    chunk: Sequence[Batch], compute: Callable[[Batch], Tensor]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield each batch's logits and labels when the next is under way, so that no GPU waits."""
+    waiting: list[tuple[Tensor, Tensor]] = []
+    for batch in chunk:
+        waiting.append((compute(batch), batch.labels))
+        if len(waiting) > 1:
+            yield waiting.pop(0)
+    yield from waiting

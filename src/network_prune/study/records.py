@@ -33,8 +33,8 @@ def record_key(deciding: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_records(folder: Path) -> list[Record]:
-    """Return the records in a study's folder, without a half-written last line.
+def read_records(folder: Path) -> tuple[list[Record], int]:
+    """Return the records in a study's folder, and how many bytes a half-written last line has.
 
     Raises:
         SourceError: there are none, or a line isn't a record of this schema.
@@ -42,7 +42,9 @@ def read_records(folder: Path) -> list[Record]:
     path = folder / FILE
     if not path.is_file():
         raise SourceError(f"{folder} holds no {FILE}; pass the folder that sweep wrote with --out")
-    return list(_parse(path, _whole_lines(_read(path))))
+    content = _read(path)
+    whole = _whole_lines(content)
+    return list(_parse(path, whole)), len(content) - len(whole)
 
 
 class RecordFile:
@@ -142,18 +144,41 @@ def _parse(path: Path, lines: bytes) -> Iterator[Record]:
     for number, line in enumerate(lines.splitlines(), start=1):
         try:
             record = json.loads(line)
-            schema, key = record["schema"], record["key"]
-        except (ValueError, KeyError, TypeError):
+            schema = record["schema"]
+            if schema == SCHEMA:
+                _check(record)
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise SourceError(
                 f"{path} line {number} is no record; remove the line, and its variant is "
                 "evaluated again"
             ) from None
-        if schema != SCHEMA or not isinstance(key, str):
+        if schema != SCHEMA:
             raise SourceError(
                 f"{path} line {number} has schema {schema!r}, this version reads {SCHEMA}; use "
                 "the version of network-prune that wrote it, or another folder"
             )
         yield record
+
+
+def _check(record: Record) -> None:
+    """Raise a KeyError or TypeError if a record lacks what is looked up in every one."""
+    needed = {
+        "network": ("name", "weights", "weights_sha256"),
+        "data": ("name", "identity"),
+        "asked": ("weights", "data"),
+        "running": ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile"),
+        "versions": ("torch",),
+        "metrics": ("n", "hits1", "hits5", "loss_sum", "loss", "acc1", "acc5"),
+    }
+    if record["variant"] is not None:
+        needed["variant"] = ("method", "p_prune", "p_bern", "score", "scope", "seed", "index")
+        needed["pruning"] = ("pruning_ratio", "zeroed_ratio")
+        needed["difference"] = ("acc1_difference", "acc1_interval", "loss_sum")
+    for name, keys in needed.items():
+        for key in keys:
+            record[name][key]
+    if not isinstance(record["key"], str):
+        raise TypeError
 
 
 def _cannot_write(path: Path, error: OSError) -> RunError:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from network_prune.core.scores import parse_score
-from network_prune.errors import NetworkPruneError, RunError
+from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, RunError, is_out_of_memory
 from network_prune.study.evaluate import check_options
-from network_prune.study.events import Event, Failed, Told
+from network_prune.study.events import Dropped, Event, Failed, Told
 from network_prune.study.network_pass import NetworkPass
 from network_prune.study.network_study import NetworkStudy, choose_inputs
 from network_prune.study.plan import Plan, make_plan
@@ -51,20 +51,31 @@ def sweep(
     check_plan(plan)
     found: list[Record] = []
     with RecordFile(Path(out)) as file:
+        if file.dropped:
+            told(Dropped(file.path, file.dropped))
         for network, variants in plan.variants.items():
             try:
                 study = NetworkStudy(network, variants, plan.options)
-            except NetworkPruneError as error:
-                told(Failed(network, error))
+            except Exception as error:
+                told(Failed(network, _failure(error)))
                 continue
             study.check_names(file.records.values())
             try:
                 found += NetworkPass(study, variants, file, told).run(progress=progress)
             except RunError:
                 raise
-            except NetworkPruneError as error:
-                told(Failed(network, error))
+            except Exception as error:
+                told(Failed(network, _failure(error)))
     return found
+
+
+def _failure(error: Exception) -> NetworkPruneError:
+    """Return what to tell of a network that failed; raise what isn't its own doing."""
+    if isinstance(error, NetworkPruneError):
+        return error
+    if is_out_of_memory(error):
+        return RunError(OUT_OF_MEMORY)
+    raise error
 
 
 def check_plan(plan: Plan) -> None:

@@ -2,26 +2,28 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from network_prune.study.markdown import markdown_head, markdown_row
+from network_prune.study.plan import Network
 
 Row = dict[str, Any]
 
-HEAD = (
-    "| network | method | p_prune | p_bern | draw | pruning ratio | eval performance "
-    "| Acc@1 to dense |\n"
-    "|:--|:--|:-:|:-:|:-:|:-:|:--|:--|"
-)
+_TITLES = ("network", "method", "p_prune", "p_bern", "draw", "pruning ratio", "eval performance")
+RUNNING = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
+HEAD = markdown_head([*_TITLES, "Acc@1 to dense"], words=2)
 
 
-def markdown_row(record: Mapping[str, Any]) -> str:
+def record_row(record: Mapping[str, Any]) -> str:
     """Return a record as a row below `HEAD`; what the cells hold is escaped."""
     row = flat_row(record)
     loss = "nan" if row["loss"] is None else f"{row['loss']:.3f}"
     figures = f"Loss {loss}  Acc@1 {row['acc1']:.3f}  Acc@5 {row['acc5']:.3f}"
     is_dense = row["method"] == "dense"
     cells = [
-        row["network"],
-        row["method"],
+        str(Network(row["network"], record["asked"]["weights"])),
+        " ".join([row["method"], *_unusual(record["variant"] or {})]),
         f"{row['p_prune']:g}",
         f"{row['p_bern']:g}",
         "–" if is_dense else f"{row['seed']}/{row['index']}",
@@ -29,7 +31,25 @@ def markdown_row(record: Mapping[str, Any]) -> str:
         figures,
         "–" if is_dense else _difference(record["difference"]),
     ]
-    return f"| {' | '.join(_escape(cell) for cell in cells)} |"
+    return markdown_row(cells)
+
+
+def dropped_text(path: Path, size: int) -> str:
+    """Return what to tell of a half-written last line of ``size`` bytes."""
+    return (
+        f"{path}: the last line is half-written ({size} bytes) and left out; sweep evaluates its "
+        "variant again"
+    )
+
+
+def _unusual(variant: Mapping[str, Any]) -> Iterator[str]:
+    """Yield those options of a variant that have no column of their own and aren't the default."""
+    usual = {"score": "l1", "scope": "global", "layers": ["conv2d"], "include": [], "exclude": []}
+    for name, value in usual.items():
+        if variant.get(name, value) != value:
+            yield f"{name}={','.join(variant[name]) if isinstance(value, list) else variant[name]}"
+    if variant.get("with_norm"):
+        yield "with norm"
 
 
 def warning_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -80,6 +100,8 @@ def flat_row(record: Mapping[str, Any]) -> Row:
         **{name: metrics[name] for name in ("non_finite", "unreadable")},
         "weights_sha256": record["network"]["weights_sha256"],
         "data_identity": record["data"]["identity"],
+        **{name: record["running"][name] for name in RUNNING},
+        "torch": record["versions"]["torch"],
         "prunable_sha256": record.get("prunable_sha256"),
         "draw_sha256": record.get("draw_sha256"),
         "key": record["key"],
@@ -95,7 +117,3 @@ def _three(difference: Mapping[str, Any], name: str) -> Sequence[float | None]:
 def _difference(difference: Mapping[str, Any]) -> str:
     low, high = difference["acc1_interval"]
     return f"{difference['acc1_difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _escape(cell: str) -> str:
-    return " ".join(cell.splitlines()).replace("|", r"\|")
