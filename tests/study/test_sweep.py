@@ -13,11 +13,12 @@ from safetensors.torch import load_file, save_file
 
 import network_prune as npr
 from network_prune.errors import NetworkPruneError
-from network_prune.study import passes
+from network_prune.study import partial, passes
 from network_prune.study.draws import evaluate_draws
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
 from network_prune.study.partial import Partial
 from network_prune.study.plan import make_plan
+from network_prune.study.reading import Reading
 from network_prune.study.records import FILE, RecordFile, read_records
 from network_prune.study.sweep import sweep
 
@@ -158,6 +159,13 @@ def test_learned_scores_rank_as_a_single_evaluation_does(tmp_path, score_data):
     assert len(same) == 1 + 4
 
 
+def test_the_bar_moves_with_every_image_of_every_variant(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Reading, "advance", lambda self, images: seen.append(images))
+    sweep({**GRID, "method": "weights", "p_prune": 0.4, "p_bern": 1}, out=tmp_path)
+    assert seen == [16, 16, 16, 12] * 2
+
+
 def test_events_tell_where_the_study_is(tmp_path):
     told = []
     plan = {**GRID, "method": "weights", "p_prune": 0.4, "p_bern": 1}
@@ -176,7 +184,7 @@ def test_events_tell_where_the_study_is(tmp_path):
 def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
     first = sweep(GRID, out=tmp_path)
     content = (tmp_path / FILE).read_bytes()
-    monkeypatch.setattr("network_prune.study.network_pass.evaluate_chunk", None)
+    monkeypatch.setattr("network_prune.study.network_pass.Chunk", None)
     assert sweep(GRID, out=tmp_path) == first
     assert (tmp_path / FILE).read_bytes() == content
     assert not list(tmp_path.glob("partial-*"))
@@ -192,22 +200,42 @@ def test_a_grid_may_grow_in_the_same_folder(tmp_path, undisturbed):
     assert len(read_records(tmp_path)[0]) == len(undisturbed)
 
 
-def test_an_interrupted_pass_goes_on_at_its_last_chunk(tmp_path, monkeypatch, undisturbed):
-    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
-    original = passes.evaluate_chunk
-    seen = []
+@pytest.mark.parametrize("held_bytes", [1, 40_000])
+@pytest.mark.parametrize("interrupted_at", [1, 9, 20])
+def test_an_interrupted_pass_goes_on_with_the_variant_that_it_was_at(
+    tmp_path, monkeypatch, undisturbed, interrupted_at, held_bytes
+):
+    monkeypatch.setattr(passes.chunks, "__defaults__", (held_bytes,))
+    calls = []
+    original = passes.Chunk.evaluate
 
-    def interrupted(chunk, computers):
-        seen.append(len(chunk))
-        if len(seen) == 3:
+    def evaluate(self, compute):
+        calls.append(compute)
+        if len(calls) == interrupted_at:
             raise KeyboardInterrupt
-        return original(chunk, computers)
+        return original(self, compute)
 
-    monkeypatch.setattr("network_prune.study.network_pass.evaluate_chunk", interrupted)
+    monkeypatch.setattr(passes.Chunk, "evaluate", evaluate)
     with pytest.raises(KeyboardInterrupt):
         sweep(GRID, out=tmp_path)
     assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
-    assert len(seen) == 3 + 2
+    parts = 4 if held_bytes == 1 else 2
+    again_dense = interrupted_at % len(undisturbed) != 1
+    assert len(calls) == parts * len(undisturbed) + 1 + again_dense
+
+
+def test_a_state_of_other_chunks_is_not_mixed_with_these(tmp_path, monkeypatch, undisturbed):
+    def interrupt(self, state):
+        Partial.write(self, state)
+        if len(state.ahead) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Partial, "write_at_times", interrupt)
+    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
+    with pytest.raises(KeyboardInterrupt):
+        sweep(GRID, out=tmp_path)
+    monkeypatch.undo()
+    assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
 
 
 def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
@@ -298,6 +326,7 @@ def test_runs_killed_at_any_moment_end_as_an_undisturbed_one(
     tmp_path, monkeypatch, undisturbed, kills, seed
 ):
     monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
+    monkeypatch.setattr(partial, "SECONDS_BETWEEN", 0.0)
     records = _killed_runs(tmp_path, kills, seed)
     assert {record["key"]: record for record in records} == undisturbed
     lines = (tmp_path / "killed" / FILE).read_text().splitlines()

@@ -1,6 +1,5 @@
 """Prune a network by masks and take the masks off again."""
 
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -90,12 +89,7 @@ class Pruned:
     def __enter__(self) -> "Pruned":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.restore()
 
     def _is_masked(self) -> bool:

@@ -1,6 +1,7 @@
 """One network's pass over the images: its variants evaluated, and recorded when finished."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -11,7 +12,8 @@ from network_prune.study.events import Advanced, Recorded, Started, Told
 from network_prune.study.metrics import Metrics
 from network_prune.study.network_study import NetworkStudy
 from network_prune.study.partial import Partial, State
-from network_prune.study.passes import Sums, chunks, evaluate_chunk
+from network_prune.study.passes import Chunk, Sums, chunks
+from network_prune.study.reading import Reading
 from network_prune.study.records import SCHEMA, Record, RecordFile
 from network_prune.study.settings import PruneSettings
 from network_prune.study.switch import Switcher
@@ -64,32 +66,45 @@ class NetworkPass:
             self._study.switcher() as switcher,
             self._study.reading(start.images, passes=len(self._due), progress=progress) as reading,
         ):
-            for chunk in chunks(reading):
-                images, unreadable = (
-                    start.images + reading.read,
-                    start.unreadable + reading.unreadable,
-                )
-                state = State(images, unreadable, state.sums)
-                state = self._evaluate_chunk(chunk, state, switcher)
-                if state.images < self._study.data.n:
-                    self._partial.write(state)
+            try:
+                for batches in chunks(reading):
+                    images = start.images + reading.read
+                    unreadable = start.unreadable + reading.unreadable
+                    state = state.before_chunk(images)
+                    for key, sums in self._evaluate_chunk(batches, state, switcher, reading):
+                        state = replace(state, ahead={**state.ahead, key: sums})
+                        if images == self._study.data.n:
+                            self._record(key, sums, unreadable, switcher)
+                        else:
+                            self._partial.write_at_times(state)
+                    state = State(images, unreadable, state.ahead)
+                    if images < self._study.data.n:
+                        self._partial.write(state)
+            except KeyboardInterrupt:
+                self._partial.write(state)
+                raise
             # The last images may all have been unreadable, and made no chunk.
-            unreadable = start.unreadable + reading.unreadable
             for key in self._due:
+                unreadable = start.unreadable + reading.unreadable
                 self._record(key, state.sums[key], unreadable, switcher)
 
-    def _evaluate_chunk(self, chunk: Sequence[Batch], state: State, switcher: Switcher) -> State:
-        """Return ``state``, which counts the images of ``chunk`` already, with their sums."""
-        keys = list(self._due)
-        sums = {key: state.sums.get(key, Sums()) for key in keys}
-        computers = (self._study.computer(switcher.switch(s)) for s in self._due.values())
-        for place, part in evaluate_chunk(self._study.hold(chunk), computers):
-            key = keys[place]
-            sums[key] += part
-            self._told(Advanced(self._study.network, self._due[key], sums[key].metrics))
-            if state.images == self._study.data.n and sums[key].metrics.n == state.readable:
-                self._record(key, sums[key], state.unreadable, switcher)
-        return State(state.images, state.unreadable, sums)
+    def _evaluate_chunk(
+        self, batches: Sequence[Batch], state: State, switcher: Switcher, reading: Reading
+    ) -> Iterator[tuple[str, Sums]]:
+        """Yield each variant's key, and its sums when it is done with the chunk."""
+        chunk = Chunk(self._study.hold(batches))
+        for key, settings in self._due.items():
+            sums = state.sums.get(key, Sums())
+            if settings is not None and key in state.ahead:
+                sums = state.ahead[key]
+                reading.advance(sum(map(len, batches)))
+                self._told(Advanced(self._study.network, settings, sums.metrics))
+            else:
+                for part in chunk.evaluate(self._study.computer(switcher.switch(settings))):
+                    sums += part
+                    reading.advance(part.metrics.n)
+                    self._told(Advanced(self._study.network, settings, sums.metrics))
+            yield key, sums
 
     def _record(self, key: str, sums: Sums, unreadable: int, switcher: Switcher) -> None:
         """Write a variant's record, unless it is there."""

@@ -2,15 +2,18 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
 from network_prune.errors import RunError
 from network_prune.study.metrics import Metrics
 from network_prune.study.paired import Paired
 from network_prune.study.passes import Sums
+
+SECONDS_BETWEEN: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +24,20 @@ class State:
         images: how many images are done, a multiple of the batch size or all.
         unreadable: how many of them were left out.
         sums: by record key, what each variant did with the others.
+        next_images: how many images will be done after the chunk that is under way.
+        ahead: as ``sums``, of the variants that are done with that chunk.
     """
 
     images: int = 0
     unreadable: int = 0
     sums: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
+    next_images: int = 0
+    ahead: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
 
-    @property
-    def readable(self) -> int:
-        """How many images went into the sums."""
-        return self.images - self.unreadable
+    def before_chunk(self, images: int) -> Self:
+        """Return the state before the chunk after which so many images will be done."""
+        ahead = self.ahead if self.next_images == images else {}
+        return replace(self, next_images=images, ahead=ahead)
 
 
 class Partial:
@@ -43,13 +50,15 @@ class Partial:
 
     def __init__(self, folder: Path, key: str) -> None:
         self._path = folder / f"partial-{key[:16]}.json"
+        self._written = time.monotonic()
 
     def read(self, keys: list[str]) -> State:
         """Return the state, or that before the first image if there is none of all ``keys``."""
         try:
             state = json.loads(self._path.read_bytes())
-            sums = {key: _sums(state["sums"][key]) for key in keys}
-            return State(state["images"], state["unreadable"], sums)
+            sums = {key: _sums(state["sums"][key]) for key in keys} if state["images"] else {}
+            ahead = {key: _sums(sums) for key, sums in state["ahead"].items() if key in keys}
+            return State(state["images"], state["unreadable"], sums, state["next_images"], ahead)
         except (OSError, ValueError, KeyError, TypeError):
             return State()
 
@@ -59,6 +68,7 @@ class Partial:
         Raises:
             RunError: it can't be written.
         """
+        self._written = time.monotonic()
         draft = self._path.with_suffix(".draft")
         try:
             draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
@@ -68,6 +78,11 @@ class Partial:
                 f"cannot write {self._path}: {error.strerror or error}; free or allow it, or pass "
                 "another folder with --out"
             ) from None
+
+    def write_at_times(self, state: State) -> None:
+        """Do what `write` does, unless the last time was seconds ago."""
+        if time.monotonic() - self._written >= SECONDS_BETWEEN:
+            self.write(state)
 
     def remove(self) -> None:
         """Forget the state: all its variants are recorded."""

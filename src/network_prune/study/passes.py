@@ -46,36 +46,36 @@ def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[l
         yield held
 
 
-def evaluate_chunk(
-    chunk: Sequence[Batch],
-    computers: Iterable[Callable[[Batch], Tensor]],
-) -> Iterator[tuple[int, Sums]]:
-    """Yield for each variant in turn what it did with each batch of ``chunk``.
+class Chunk:
+    """Decoded batches that the dense network runs on first, and then each variant.
 
     Args:
-        chunk: batches of readable images.
-        computers: for each variant what computes a batch's logits, the dense network first;
-            the next one is asked for when the one before is done.
-
-    Yields:
-        The variant's place among the computers, and its sums over one batch.
+        batches: readable images, where they are computed.
     """
-    dense: list[Samples] = []
-    for place, compute in enumerate(computers):
-        for number, (logits, labels) in enumerate(_one_ahead(chunk, compute)):
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self._batches = batches
+        self._dense: list[Samples] = []
+
+    def evaluate(self, compute: Callable[[Batch], Tensor]) -> Iterator[Sums]:
+        """Yield for each batch what a network did with it.
+
+        Args:
+            compute: gives a batch's logits; in the first call those of the dense network, which
+                the later ones are compared with.
+        """
+        is_dense = not self._dense
+        for number, (logits, labels) in enumerate(self._one_ahead(compute)):
             samples = measure_samples(logits, labels)
-            if place == 0:
-                dense.append(samples)
-            yield place, Sums(samples.total(), compare(samples, dense[number]))
+            if is_dense:
+                self._dense.append(samples)
+            yield Sums(samples.total(), compare(samples, self._dense[number]))
 
-
-def _one_ahead(
-    chunk: Sequence[Batch], compute: Callable[[Batch], Tensor]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield each batch's logits and labels when the next is under way, so that no GPU waits."""
-    waiting: list[tuple[Tensor, Tensor]] = []
-    for batch in chunk:
-        waiting.append((compute(batch), batch.labels))
-        if len(waiting) > 1:
-            yield waiting.pop(0)
-    yield from waiting
+    def _one_ahead(self, compute: Callable[[Batch], Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch's logits and labels when the next is under way, so that no GPU waits."""
+        waiting: list[tuple[Tensor, Tensor]] = []
+        for batch in self._batches:
+            waiting.append((compute(batch), batch.labels))
+            if len(waiting) > 1:
+                yield waiting.pop(0)
+        yield from waiting

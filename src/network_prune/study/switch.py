@@ -1,7 +1,6 @@
 """Put one variant after the other on a network, touching only what differs."""
 
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Any, Self
 
 from torch import nn
@@ -97,12 +96,7 @@ class Switcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.restore()
         self._sets.close()
 
