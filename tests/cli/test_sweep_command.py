@@ -140,7 +140,11 @@ def test_wrong_calls_are_told_in_a_line(refused, tmp_path, monkeypatch, argument
 
 @pytest.mark.parametrize(
     ("condition", "message"),
-    [("method", "has no '='; pass COLUMN=VALUE"), ("p_prun=1", "unknown column 'p_prun'; did you")],
+    [
+        ("p_prune=much", "p_prune has numbers; pass one"),
+        ("method", "has no '='; pass COLUMN=VALUE"),
+        ("p_prun=1", "unknown column 'p_prun'; did you"),
+    ],
 )
 def test_wrong_filters_are_told(refused, study, condition, message):
     assert message in refused("records", study, "--where", condition)

@@ -87,7 +87,10 @@ def test_an_empty_file_is_the_default(tmp_path):
         ("method: weights\np_prune: [0.1, 1.3]", r"line 2: p_prune=1.3 is outside \[0, 1\]"),
         ("p_prun: 0.1", "line 1: unknown key 'p_prun'; did you mean p_prune"),
         ("seed: 1\n\nseed: 2", "line 3: seed stands there twice"),
-        ("grids:\n  - p_bern: 0.5\n    data: x", "line 3: unknown key 'data'"),
+        (
+            "grids:\n  - p_bern: 0.5\n    data: x",
+            "line 3: data holds for the whole study; write it outside",
+        ),
         ("grids: 3", "line 1: grids takes a list"),
         ("- a\n- b", "line 1: it holds no keys"),
         ("draws: [1, 2]", "line 1: draws has a list of values; it takes one"),

@@ -287,13 +287,39 @@ def test_a_network_without_enough_memory_is_told_and_others_errors_are_raised(
 
         monkeypatch.setattr("network_prune.study.network_pass.NetworkPass.run", run)
 
+    two = {"grids": [{"weights": "default"}, {"weights": "none"}], "limit": 10}
     told = []
     fail(torch.OutOfMemoryError("CUDA out of memory"))
-    assert sweep(GRID, out=tmp_path, told=told.append) == []
-    assert "out of memory; pass a smaller --batch-size" in str(told[-1].error)
+    assert sweep(two, out=tmp_path, told=told.append) == []
+    assert [str(event.network) for event in told] == ["digits", "digits (none)"]
+    assert "out of memory; pass a smaller --batch-size" in str(told[-1])
     fail(ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
-        sweep(GRID, out=tmp_path)
+        sweep(two, out=tmp_path)
+
+
+def test_who_listens_to_no_events_is_warned(tmp_path):
+    plan = {"arch": ["resnet0", "digits"], "data": "digits", "limit": 10}
+    with pytest.warns(UserWarning, match="resnet0: unknown network"):
+        assert len(sweep(plan, out=tmp_path)) == 2
+
+
+def test_the_only_network_raises_its_error(tmp_path):
+    with pytest.raises(NetworkPruneError, match=r"no weights file nowhere\.safetensors"):
+        sweep({"weights": "nowhere.safetensors"}, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ([1], r"plan=\[1\] is no mapping; pass e.g."),
+        ({"grids": {"p_prune": 0.1}}, "grids=.* is no list of mappings"),
+        ({"with_norm": True}, "with_norm goes with method neurons, not connections"),
+    ],
+)
+def test_what_is_no_plan_is_refused(tmp_path, plan, message):
+    with pytest.raises(NetworkPruneError, match=message):
+        sweep(plan, out=tmp_path / "study")
 
 
 def _interrupt(*_):

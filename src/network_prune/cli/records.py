@@ -46,12 +46,13 @@ def records_command(
     Example: network-prune records study --where method=weights --csv weights.csv
     """
     check_writable(csv, parquet)
+    from network_prune.study.events import Dropped
     from network_prune.study.records import FILE, read_records
-    from network_prune.study.tables import HEAD, dropped_text, flat_row, record_row, warning_lines
+    from network_prune.study.tables import HEAD, flat_row, record_row, warning_lines
 
     records, half_written = read_records(folder)
     if half_written:
-        print(dropped_text(folder / FILE, half_written), file=sys.stderr)
+        print(Dropped(folder / FILE, half_written), file=sys.stderr)
     rows = {record["key"]: flat_row(record) for record in records}
     for condition in where or ():
         rows = _filter(rows, condition)
@@ -80,13 +81,13 @@ def _filter(rows: "dict[str, Row]", condition: str) -> "dict[str, Row]":
     columns = next(iter(rows.values()), {name: None})
     if name not in columns:
         raise ArgumentError(unknown_name("column", name, columns))
-    return {key: row for key, row in rows.items() if _is(row[name], value)}
+    return {key: row for key, row in rows.items() if _is(name, row[name], value)}
 
 
-def _is(found: Any, value: str) -> bool:
+def _is(name: str, found: Any, value: str) -> bool:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return str(found).lower() == value.lower()
     try:
         return found == float(value)
     except ValueError:
-        return False
+        raise ArgumentError(f"where={name}={value!r}: {name} has numbers; pass one") from None

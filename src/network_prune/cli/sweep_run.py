@@ -18,7 +18,7 @@ from network_prune.study.events import Dropped, Event, Failed, Recorded, Told
 from network_prune.study.plan import Network, Plan
 from network_prune.study.records import FILE, read_records
 from network_prune.study.sweep import check_plan, sweep
-from network_prune.study.tables import HEAD, dropped_text, record_row, warning_lines
+from network_prune.study.tables import HEAD, record_row, warning_lines
 
 
 def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:
@@ -74,9 +74,8 @@ def _printing(
     def told(event: Event) -> None:
         if isinstance(event, Failed):
             failed.append(event)
-            warn(f"{event.network}: {event.error}")
-        elif isinstance(event, Dropped):
-            warn(dropped_text(event.path, event.size))
+        if isinstance(event, Failed | Dropped):
+            warn(str(event))
         elif isinstance(event, Recorded):
             say(record_row(event.record))
 

@@ -2,10 +2,10 @@
 
 import platform
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 import torchvision
 
@@ -45,7 +45,7 @@ def describe_versions() -> dict[str, str]:
         "network_prune": network_prune.__version__,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
-        "timm": timm.__version__,
+        "timm": version("timm"),  # importing it takes more than a second
         "numpy": np.__version__,
         "python": platform.python_version(),
     }

@@ -23,6 +23,12 @@ class Dropped:
     path: Path
     size: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: the last line is half-written ({self.size} bytes) and left out; sweep "
+            "evaluates its variant again"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -80,6 +86,9 @@ class Failed:
 
     network: Network
     error: NetworkPruneError
+
+    def __str__(self) -> str:
+        return f"{self.network}: {self.error}"
 
 
 Event = Dropped | Started | Advanced | Recorded | Failed

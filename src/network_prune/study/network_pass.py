@@ -42,8 +42,8 @@ class NetworkPass:
         self._due = {dense: None, **due} if due else {}
         self._partial = Partial(file.path.parent, dense)
 
-    def run(self, *, progress: bool | None) -> list[Record]:
-        """Evaluate and record; return the records of the dense network and all variants.
+    def run(self, *, progress: bool | None) -> None:
+        """Evaluate and record.
 
         Args:
             progress: show a bar on stderr; None shows it on a terminal only.
@@ -56,7 +56,10 @@ class NetworkPass:
         if self._due:
             self._evaluate(progress)
             self._partial.remove()
-        return [self._file.records[key] for key in self._wanted]
+
+    def records(self) -> list[Record]:
+        """Return what is recorded of the dense network and the variants, in their order."""
+        return [self._file.records[key] for key in self._wanted if key in self._file.records]
 
     def _evaluate(self, progress: bool | None) -> None:
         start = state = self._partial.read(list(self._due))
@@ -66,6 +69,9 @@ class NetworkPass:
             self._study.switcher() as switcher,
             self._study.reading(start.images, passes=len(self._due), progress=progress) as reading,
         ):
+            for settings in self._due.values():
+                if settings is not None:
+                    switcher.prunable(settings)  # what can't be ranked is told before the long run
             try:
                 for batches in chunks(reading):
                     images = start.images + reading.read

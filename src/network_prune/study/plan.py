@@ -91,10 +91,16 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         ArgumentError: a key is unknown or a value isn't allowed.
         SourceError: a name with wildcards matches no network.
     """
+    if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"plan={values!r} is no mapping; pass e.g. {{'p_prune': [0.1, 0.2]}}")
+    grids: Any = values.get("grids") or [{}]
+    if not isinstance(grids, list | tuple) or not all(isinstance(g, Mapping) for g in grids):
+        raise ArgumentError(
+            f"grids={grids!r} is no list of mappings; pass e.g. [{{'p_prune': 0.1}}]"
+        )
     common = read_keys({k: v for k, v in values.items() if k != "grids"}, ALL_KEYS)
-    grids = [read_keys(grid, GRID_KEYS) for grid in values.get("grids") or [{}]]
     variants: dict[Network, dict[PruneSettings, None]] = {}
-    for grid in grids:
+    for grid in [read_keys(grid, GRID_KEYS) for grid in grids]:
         shared = {name: value for name, value in common.items() if name in GRID_KEYS}
         _expand({**_defaults(GRID_KEYS), **shared, **grid}, variants)
     options = {**_defaults(STUDY_KEYS), **{k: v for k, v in common.items() if k in STUDY_KEYS}}
@@ -119,6 +125,10 @@ def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[PruneSettings,
     """Add a grid's variants to those that are there; what prunes nothing adds none."""
     from network_prune.sources.catalogue import expand
 
+    if grid["with_norm"] and "neurons" not in grid["method"]:
+        raise ArgumentError(
+            f"with_norm goes with method neurons, not {', '.join(grid['method'])}; leave it out"
+        )
     for arch in expand(grid["arch"]):
         found = variants.setdefault(Network(arch, grid["weights"]), {})
         axes = (grid[name] for name in ("method", "score", "scope", "p_prune", "p_bern"))

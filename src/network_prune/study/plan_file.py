@@ -83,6 +83,8 @@ class _Reader:
             if key in others:
                 others[key].extend(self._grids(value_node))
                 continue
+            if key in ALL_KEYS and key not in keys:
+                self._fail(key_node, f"{key} holds for the whole study; write it outside grids")
             value = self._value(value_node)
             try:
                 check_choice("key", key, [*keys, *others])

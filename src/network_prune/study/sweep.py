@@ -1,5 +1,6 @@
 """Evaluate a plan's variants, each batch read once, and record each as soon as it is finished."""
 
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -11,39 +12,42 @@ from network_prune.study.evaluate import check_options
 from network_prune.study.events import Dropped, Event, Failed, Told
 from network_prune.study.network_pass import NetworkPass
 from network_prune.study.network_study import NetworkStudy, choose_inputs
-from network_prune.study.plan import Plan, make_plan
+from network_prune.study.plan import Network, Plan, make_plan
 from network_prune.study.records import Record, RecordFile
 from network_prune.study.score_data import choose_score_data
 
 
-def _ignore(event: Event) -> None:
-    """Take no notice."""
+def _warn(event: Event) -> None:
+    """Warn of what a caller who listens to no events should know."""
+    if isinstance(event, Failed | Dropped):
+        warnings.warn(str(event), stacklevel=3)
 
 
 def sweep(
     plan: Plan | Mapping[str, Any],
     *,
     out: str | PathLike[str],
-    told: Told = _ignore,
+    told: Told = _warn,
     progress: bool | None = None,
 ) -> list[Record]:
     """Evaluate every variant of ``plan`` that isn't recorded yet, and return all its records.
 
     For each network, each batch of images is read and decoded once, and the dense network
     and all variants run on it. A variant's record is appended to ``records.jsonl`` in
-    ``out`` when its last image is done; a killed run goes on where it was. A network that
-    fails is told and left out.
+    ``out`` when its last image is done; a killed run goes on where it was. One of several
+    networks that fails is told and left out.
 
     Args:
         plan: what to evaluate; a mapping of ``network-prune sweep``'s options with
             underscores, e.g. ``{"method": ["weights", "neurons"], "p_prune": [0.1, 0.2]}``.
         out: the study's folder, made if it isn't there.
         told: is given each event as it comes: a network has started or failed, a variant
-            has seen another batch or is recorded.
+            has seen another batch or is recorded. By default, failures are warnings.
         progress: show a bar on stderr; None shows it on a terminal only.
 
     Raises:
         ArgumentError: an option isn't allowed.
+        NetworkPruneError: the only network fails.
         RunError: another run writes to ``out``, or nothing can be written there.
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
@@ -57,24 +61,28 @@ def sweep(
             try:
                 study = NetworkStudy(network, variants, plan.options)
             except Exception as error:
-                told(Failed(network, _failure(error)))
+                told(_failed(network, error, plan))
                 continue
             study.check_names(file.records.values())
+            network_pass = NetworkPass(study, variants, file, told)
             try:
-                found += NetworkPass(study, variants, file, told).run(progress=progress)
+                network_pass.run(progress=progress)
             except RunError:
                 raise
             except Exception as error:
-                told(Failed(network, _failure(error)))
+                told(_failed(network, error, plan))
+            found += network_pass.records()
     return found
 
 
-def _failure(error: Exception) -> NetworkPruneError:
-    """Return what to tell of a network that failed; raise what isn't its own doing."""
+def _failed(network: Network, error: Exception, plan: Plan) -> Failed:
+    """Return what to tell of one of several networks; raise all that isn't its own doing."""
+    if len(plan.variants) == 1:
+        raise error
     if isinstance(error, NetworkPruneError):
-        return error
+        return Failed(network, error)
     if is_out_of_memory(error):
-        return RunError(OUT_OF_MEMORY)
+        return Failed(network, RunError(OUT_OF_MEMORY))
     raise error
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from network_prune.study.markdown import markdown_head, markdown_row
@@ -10,9 +9,9 @@ from network_prune.study.plan import Network
 
 Row = dict[str, Any]
 
-_TITLES = ("network", "method", "p_prune", "p_bern", "draw", "pruning ratio", "eval performance")
+_TITLES = ("network", "method", "p_prune", "p_bern", "draw", "images", "pruning ratio")
 RUNNING = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
-HEAD = markdown_head([*_TITLES, "Acc@1 to dense"], words=2)
+HEAD = markdown_head([*_TITLES, "eval performance", "Acc@1 to dense"], words=2)
 
 
 def record_row(record: Mapping[str, Any]) -> str:
@@ -23,10 +22,11 @@ def record_row(record: Mapping[str, Any]) -> str:
     is_dense = row["method"] == "dense"
     cells = [
         str(Network(row["network"], record["asked"]["weights"])),
-        " ".join([row["method"], *_unusual(record["variant"] or {})]),
+        " ".join([row["method"], *_unusual(record["variant"] or {}, record["running"])]),
         f"{row['p_prune']:g}",
         f"{row['p_bern']:g}",
         "–" if is_dense else f"{row['seed']}/{row['index']}",
+        str(row["n"]),
         f"{row['pruning_ratio']:.2%}",
         figures,
         "–" if is_dense else _difference(record["difference"]),
@@ -34,22 +34,18 @@ def record_row(record: Mapping[str, Any]) -> str:
     return markdown_row(cells)
 
 
-def dropped_text(path: Path, size: int) -> str:
-    """Return what to tell of a half-written last line of ``size`` bytes."""
-    return (
-        f"{path}: the last line is half-written ({size} bytes) and left out; sweep evaluates its "
-        "variant again"
-    )
-
-
-def _unusual(variant: Mapping[str, Any]) -> Iterator[str]:
-    """Yield those options of a variant that have no column of their own and aren't the default."""
+def _unusual(variant: Mapping[str, Any], running: Mapping[str, Any]) -> Iterator[str]:
+    """Yield those options that have no column of their own and aren't the default."""
     usual = {"score": "l1", "scope": "global", "layers": ["conv2d"], "include": [], "exclude": []}
     for name, value in usual.items():
         if variant.get(name, value) != value:
             yield f"{name}={','.join(variant[name]) if isinstance(value, list) else variant[name]}"
     if variant.get("with_norm"):
         yield "with norm"
+    for name, value in {"dtype": None, "amp": None, "compile": False}.items():
+        if running[name] != value:
+            yield f"{name}={running[name]}"
+    yield from (f"no {name}" for name in ("fold", "channels_last") if not running[name])
 
 
 def warning_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
