@@ -54,7 +54,7 @@ COMMAND = "network-prune sweep"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweeps", description=__doc__)
     parser.add_argument("--images", type=int, default=200, help="JPEG photographs, made up")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds that medians are taken over")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds that medians are taken over")
     parser.add_argument("--threads", type=int, default=2, help="torch's threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

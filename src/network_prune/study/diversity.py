@@ -19,6 +19,7 @@ from network_prune.sources.images import Batch
 from network_prune.study.means import Mean
 from network_prune.study.metrics import Metrics, measure_samples
 from network_prune.study.reading import Images, Reading, ReadOptions
+from network_prune.study.running import kept_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ def measure_diversity(
     passes = 1 + 2 * len(pairs) * len(indices)
     with (
         eval_mode(model),
+        kept_memory(),
         Reading(data, label="diversity", passes=passes, **options) as reading,
     ):
         plan = _Plan(pairs, indices, reading)

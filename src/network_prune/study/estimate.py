@@ -6,11 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from network_prune.pruning.forward import eval_mode
 from network_prune.study.network_study import NetworkStudy
 from network_prune.study.plan import Network
+from network_prune.study.running import running
 from network_prune.study.settings import PruneSettings
 
 
@@ -62,7 +60,7 @@ def estimate(
     with study.reading(0, passes=1, progress=False) as reading:
         (batch,) = study.hold([next(iter(reading))])
     read = time.perf_counter()
-    with eval_mode(study.loaded.model), torch.no_grad(), study.switcher() as switcher:
+    with running(study.loaded.model), study.switcher() as switcher:
         compute = study.computer(switcher.dense)
         compute(batch)
         middle = time.perf_counter()

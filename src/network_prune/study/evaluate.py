@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from network_prune.errors import ArgumentError, check_choice
-from network_prune.pruning.forward import compute_logits, device_of, eval_mode
+from network_prune.pruning.forward import compute_logits, device_of
 from network_prune.sources.images import check_loading
 from network_prune.study.metrics import Metrics, measure
 from network_prune.study.prepared import DTYPES, Speed, prepare
 from network_prune.study.reading import Images, Reading, ReadOptions
 from network_prune.study.runner import Runner
+from network_prune.study.running import running
 
 
 class RunOptions(ReadOptions, total=False):
@@ -124,8 +125,7 @@ def run(
     metrics, start = Metrics(), time.perf_counter()
     autocast = torch.autocast(device.type, DTYPES[amp_dtype], enabled=amp)
     with (
-        eval_mode(model),
-        torch.no_grad(),
+        running(model),
         Reading(
             data,
             label=label,

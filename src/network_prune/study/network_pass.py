@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import torch
-
-from network_prune.pruning.forward import eval_mode
 from network_prune.sources.images import Batch
 from network_prune.study.describing import describe_settings
 from network_prune.study.events import Advanced, Recorded, Started, Told
@@ -15,6 +12,7 @@ from network_prune.study.partial import Partial, State
 from network_prune.study.passes import Chunk, Sums, chunks
 from network_prune.study.reading import Reading
 from network_prune.study.records import SCHEMA, Record, RecordFile
+from network_prune.study.running import running
 from network_prune.study.settings import PruneSettings
 from network_prune.study.switch import Switcher
 
@@ -64,8 +62,7 @@ class NetworkPass:
     def _evaluate(self, progress: bool | None) -> None:
         start = state = self._partial.read(list(self._due))
         with (
-            eval_mode(self._study.loaded.model),
-            torch.no_grad(),
+            running(self._study.loaded.model),
             self._study.switcher() as switcher,
             self._study.reading(start.images, passes=len(self._due), progress=progress) as reading,
         ):

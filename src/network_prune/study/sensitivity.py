@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-import torch
 from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity
 from network_prune.core.prunable import PrunableSet
 from network_prune.pruning.diversified import Diversified
-from network_prune.pruning.forward import compute_logits, eval_mode, move_images
+from network_prune.pruning.forward import compute_logits, move_images
 from network_prune.pruning.ranking import rank
 from network_prune.pruning.summary import LayerSummary, summarize
 from network_prune.sources.images import Batch
 from network_prune.study.metrics import Metrics, measure_samples
 from network_prune.study.paired import Paired, compare
 from network_prune.study.reading import Images, Reading, ReadOptions
+from network_prune.study.running import running
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,7 @@ def measure_sensitivity(
     variants = [Diversified(model, each, p_bern=p_bern, seed=seed) for each in prunable_sets]
     dense, figures = Metrics(), [(Metrics(), Paired())] * len(variants)
     with (
-        eval_mode(model),
-        torch.no_grad(),
+        running(model),
         Reading(data, label="sensitivity", passes=1 + len(variants), **options) as reading,
     ):
         for batch in reading:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from network_prune.study.markdown import markdown_head, markdown_row
@@ -21,7 +22,7 @@ def record_row(record: Mapping[str, Any]) -> str:
     figures = f"Loss {loss}  Acc@1 {row['acc1']:.3f}  Acc@5 {row['acc5']:.3f}"
     is_dense = row["method"] == "dense"
     cells = [
-        str(Network(row["network"], record["asked"]["weights"])),
+        str(Network(row["network"], Path(record["asked"]["weights"]).name)),
         " ".join([row["method"], *_unusual(record["variant"] or {}, record["running"])]),
         f"{row['p_prune']:g}",
         f"{row['p_bern']:g}",
