@@ -35,6 +35,7 @@ from network_prune.study.plan import make_plan
 from network_prune.study.prepared import Speed, prepare
 from network_prune.study.records import RecordFile
 from network_prune.study.runner import Runner
+from network_prune.study.running import running
 from network_prune.study.settings import PruneSettings
 from network_prune.study.switch import Switcher
 
@@ -49,6 +50,7 @@ SETTINGS = {
     "sweep, bfloat16": {"dtype": "bfloat16"},
 }
 COMMAND = "network-prune sweep"
+PARTS = ("ways", "processes", "shares", "memory")
 
 
 def main() -> None:
@@ -56,16 +58,24 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200, help="JPEG photographs, made up")
     parser.add_argument("--rounds", type=int, default=2, help="rounds that medians are taken over")
     parser.add_argument("--threads", type=int, default=2, help="torch's threads")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    path = DOCS / "sweeps-cpu.json"
+    result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    result |= {"machine": machine("cpu"), "images": arguments.images}
     with tempfile.TemporaryDirectory() as folder:
         study = Study(Path(folder), images=arguments.images, threads=arguments.threads)
-        rows = study.compare(arguments.rounds) + study.compare_processes()
-        others = study.shares(arguments.rounds) | study.memory()
-    result = {"machine": machine("cpu"), "rounds": arguments.rounds, "rows": rows, **others}
-    path = DOCS / "sweeps-cpu.json"
+        measures = {
+            "ways": lambda: study.compare(arguments.rounds),
+            "processes": study.compare_processes,
+            "shares": lambda: study.shares(arguments.rounds),
+            "memory": study.memory,
+        }
+        for part in arguments.parts:
+            result[part] = measures[part]()
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = f"Measured on {result['machine']}; {arguments.images} images.\n\n{table(rows, others)}"
+    text = f"Measured on {result['machine']}; {arguments.images} images.\n\n{table(result)}"
     print(text)
     include(text, DOCS / "speed.md", mark="sweeps")
 
@@ -209,9 +219,13 @@ class Study:
         return {layer.name: draw.mask(layer.name).float() for layer in draw.layers}
 
 
-@torch.no_grad()
 def bare_loop(study: NetworkStudy, variants: Sequence[PruneSettings]) -> list[int]:
     """Return each variant's hits, by nothing but reading, redrawing, computing and counting."""
+    with running(study.loaded.model):
+        return _bare_loop(study, variants)
+
+
+def _bare_loop(study: NetworkStudy, variants: Sequence[PruneSettings]) -> list[int]:
     batches = list(DataLoader(study.data.dataset, BATCH))
     model = prepare(study.loaded.model, Speed()).model
     hits = [_count_hits(study, model, batches)]
@@ -289,17 +303,18 @@ def _run(command: list[Any]) -> str:
     return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
 
 
-def table(rows: list[Row], others: dict[str, float]) -> str:
-    """Return the rows in Markdown, and below them the other measures."""
+def table(result: dict[str, Any]) -> str:
+    """Return what was measured in Markdown."""
     lines = [
         "| ten variants of resnet18 | seconds | times as fast | as | same hits | same loss |",
         "|---|--:|--:|---|--:|--:|",
     ]
-    for row in rows:
+    for row in [*result.get("ways", ()), *result.get("processes", ())]:
         figures = f"{row['seconds']:.1f} | {row['times as fast']:.2f}"
         same = f"{row.get('same hits', '–')} | {row.get('same loss', '–')}"
         lines.append(f"| {row['way']} | {figures} | {row['peer']} | {same} |")
     lines += ["", "| measure | |", "|---|--:|"]
+    others = result.get("shares", {}) | result.get("memory", {})
     return "\n".join([*lines, *(f"| {name} | {value:.3f} |" for name, value in others.items())])
 
 

@@ -159,6 +159,17 @@ def test_learned_scores_rank_as_a_single_evaluation_does(tmp_path, score_data):
     assert len(same) == 1 + 4
 
 
+def test_learned_scores_of_one_network_dont_bind_another(tmp_path):
+    grids = [{"score": "taylor"}, {"weights": "none", "score": "l1"}]
+    records = sweep({"grids": grids, "limit": 10, "score_images": 5}, out=tmp_path)
+    assert [record.get("score", "dense").split(":")[0] for record in records] == [
+        "dense",
+        "taylor",
+        "dense",
+        "l1",
+    ]
+
+
 def test_the_bar_moves_with_every_image_of_every_variant(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(Reading, "advance", lambda self, images: seen.append(images))

@@ -61,13 +61,12 @@ class NetworkStudy:
         pixels = self.loaded.preprocessing.pixel_transform()
         self.data = self._inputs.load_data(data, self.loaded, transform=pixels)
         self.loaded.model.to(self._device)
-        chosen = choose_score_data(
-            [settings.score for settings in variants],
-            data,
-            spec=options["score_data"],
-            count=options["score_images"],
-        )
-        self._scored = chosen and ScoreImages(chosen, self._inputs, self.loaded, self.data)
+        self._scored = None
+        learned = [settings.score for settings in variants if settings.learns]
+        asked = {"spec": options["score_data"], "count": options["score_images"]}
+        chosen = choose_score_data(learned, data, **asked) if learned else None
+        if chosen is not None:
+            self._scored = ScoreImages(chosen, self._inputs, self.loaded, self.data)
         names = ("channels_last", "fold", "compile", "dtype")
         self._speed = Speed(**{name: options[name] for name in names})
         self.base: Record = {
