@@ -235,6 +235,32 @@ def test_an_interrupted_pass_goes_on_with_the_variant_that_it_was_at(
     assert len(calls) == parts * len(undisturbed) + 1 + again_dense
 
 
+def test_a_grid_that_grows_while_a_pass_is_unfinished_keeps_what_is_done(
+    tmp_path, monkeypatch, undisturbed
+):
+    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
+    monkeypatch.setattr(Partial, "write_at_times", _interrupt_at_images(32))
+    small = {**GRID, "method": "weights"}
+    with pytest.raises(KeyboardInterrupt):
+        sweep(small, out=tmp_path)
+    monkeypatch.undo()
+    told = []
+    found = sweep(GRID, out=tmp_path, told=told.append)
+    assert {record["key"]: record for record in found} == undisturbed
+    seen = [e for e in told if isinstance(e, Advanced) and e.settings is not None]
+    of_weights = [e.metrics.n for e in seen if e.settings.method == "weights"]
+    assert min(of_weights) == 48
+    assert len({e.settings for e in seen}) == len(undisturbed) - 1
+
+
+def _interrupt_at_images(images):
+    def write(self, state):
+        if state.images == images:
+            raise KeyboardInterrupt
+
+    return write
+
+
 def test_a_state_of_other_chunks_is_not_mixed_with_these(tmp_path, monkeypatch, undisturbed):
     def interrupt(self, state):
         Partial.write(self, state)

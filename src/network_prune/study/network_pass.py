@@ -1,6 +1,6 @@
 """One network's pass over the images: its variants evaluated, and recorded when finished."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from network_prune.sources.images import Batch
@@ -15,6 +15,8 @@ from network_prune.study.records import SCHEMA, Record, RecordFile
 from network_prune.study.running import running
 from network_prune.study.settings import PruneSettings
 from network_prune.study.switch import Switcher
+
+Due = Mapping[str, PruneSettings | None]
 
 
 class NetworkPass:
@@ -36,9 +38,9 @@ class NetworkPass:
         self._wanted = {study.key(settings): settings for settings in (None, *variants)}
         due = {key: s for key, s in self._wanted.items() if key not in file.records}
         # The dense network runs along: all differences are to it, on the same images.
-        dense = study.key(None)
-        self._due = {dense: None, **due} if due else {}
-        self._partial = Partial(file.path.parent, dense)
+        self._dense = study.key(None)
+        self._due = {self._dense: None, **due} if due else {}
+        self._partial = Partial(file.path.parent, self._dense)
 
     def run(self, *, progress: bool | None) -> None:
         """Evaluate and record.
@@ -51,22 +53,26 @@ class NetworkPass:
                 a record can't be written.
         """
         self._told(Started(self._study.network, tuple(self._due.values()), self._study.data.n))
-        if self._due:
-            self._evaluate(progress)
-            self._partial.remove()
+        begun = self._partial.begun()
+        # What is under way is finished before variants that the grid has got since.
+        for is_begun in (True, False):
+            due = {key: s for key, s in self._due.items() if s and (key in begun) is is_begun}
+            if due or (not is_begun and self._dense not in self._file.records):
+                self._evaluate({self._dense: None, **due}, progress)
+                self._partial.remove()
 
     def records(self) -> list[Record]:
         """Return what is recorded of the dense network and the variants, in their order."""
         return [self._file.records[key] for key in self._wanted if key in self._file.records]
 
-    def _evaluate(self, progress: bool | None) -> None:
-        start = state = self._partial.read(list(self._due))
+    def _evaluate(self, due: Due, progress: bool | None) -> None:
+        start = state = self._partial.read(list(due))
         with (
             running(self._study.loaded.model),
             self._study.switcher() as switcher,
-            self._study.reading(start.images, passes=len(self._due), progress=progress) as reading,
+            self._study.reading(start.images, passes=len(due), progress=progress) as reading,
         ):
-            for settings in self._due.values():
+            for settings in due.values():
                 if settings is not None:
                     switcher.prunable(settings)  # what can't be ranked is told before the long run
             try:
@@ -74,7 +80,7 @@ class NetworkPass:
                     images = start.images + reading.read
                     unreadable = start.unreadable + reading.unreadable
                     state = state.before_chunk(images)
-                    for key, sums in self._evaluate_chunk(batches, state, switcher, reading):
+                    for key, sums in self._evaluate_chunk(due, batches, state, switcher, reading):
                         state = replace(state, ahead={**state.ahead, key: sums})
                         if images == self._study.data.n:
                             self._record(key, sums, unreadable, switcher)
@@ -87,16 +93,16 @@ class NetworkPass:
                 self._partial.write(state)
                 raise
             # The last images may all have been unreadable, and made no chunk.
-            for key in self._due:
+            for key in due:
                 unreadable = start.unreadable + reading.unreadable
                 self._record(key, state.sums[key], unreadable, switcher)
 
     def _evaluate_chunk(
-        self, batches: Sequence[Batch], state: State, switcher: Switcher, reading: Reading
+        self, due: Due, batches: Sequence[Batch], state: State, switcher: Switcher, reading: Reading
     ) -> Iterator[tuple[str, Sums]]:
         """Yield each variant's key, and its sums when it is done with the chunk."""
         chunk = Chunk(self._study.hold(batches))
-        for key, settings in self._due.items():
+        for key, settings in due.items():
             sums = state.sums.get(key, Sums())
             if settings is not None and key in state.ahead:
                 sums = state.ahead[key]
@@ -113,7 +119,7 @@ class NetworkPass:
         """Write a variant's record, unless it is there."""
         if key in self._file.records:
             return
-        settings = self._due[key]
+        settings = self._wanted[key]
         prepared = switcher.dense.prepared
         metrics = (sums.metrics + Metrics(unreadable=unreadable)).to_dict()
         metrics.pop("seconds")

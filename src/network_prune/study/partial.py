@@ -62,6 +62,14 @@ class Partial:
         except (OSError, ValueError, KeyError, TypeError):
             return State()
 
+    def begun(self) -> frozenset[str]:
+        """Return the keys of which some images are done, if there is a state of them."""
+        try:
+            state = json.loads(self._path.read_bytes())
+            return frozenset(state["sums"]) if state["images"] else frozenset()
+        except (OSError, ValueError, KeyError, TypeError):
+            return frozenset()
+
     def write(self, state: State) -> None:
         """Replace the state, whole or not at all.
 
