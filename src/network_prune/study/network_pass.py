@@ -53,20 +53,21 @@ class NetworkPass:
                 a record can't be written.
         """
         self._told(Started(self._study.network, tuple(self._due.values()), self._study.data.n))
-        begun = self._partial.begun()
+        state = self._partial.read()
         # What is under way is finished before variants that the grid has got since.
         for is_begun in (True, False):
-            due = {key: s for key, s in self._due.items() if s and (key in begun) is is_begun}
+            due = {k: s for k, s in self._due.items() if s and (k in state.sums) is is_begun}
             if due or (not is_begun and self._dense not in self._file.records):
-                self._evaluate({self._dense: None, **due}, progress)
+                due = {self._dense: None, **due}
+                self._evaluate(due, state.of(due), progress)
                 self._partial.remove()
 
     def records(self) -> list[Record]:
         """Return what is recorded of the dense network and the variants, in their order."""
         return [self._file.records[key] for key in self._wanted if key in self._file.records]
 
-    def _evaluate(self, due: Due, progress: bool | None) -> None:
-        start = state = self._partial.read(list(due))
+    def _evaluate(self, due: Due, start: State, progress: bool | None) -> None:
+        state = start
         with (
             running(self._study.loaded.model),
             self._study.switcher() as switcher,

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -34,6 +34,14 @@ class State:
     next_images: int = 0
     ahead: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
 
+    def of(self, keys: Collection[str]) -> Self:
+        """Return the state of these alone; that before the first image if one lacks images."""
+        if self.images and not all(key in self.sums for key in keys):
+            return type(self)()
+        sums = {key: sums for key, sums in self.sums.items() if key in keys}
+        ahead = {key: sums for key, sums in self.ahead.items() if key in keys}
+        return replace(self, sums=sums, ahead=ahead)
+
     def before_chunk(self, images: int) -> Self:
         """Return the state before the chunk after which so many images will be done."""
         ahead = self.ahead if self.next_images == images else {}
@@ -52,23 +60,14 @@ class Partial:
         self._path = folder / f"partial-{key[:16]}.json"
         self._written = time.monotonic()
 
-    def read(self, keys: list[str]) -> State:
-        """Return the state, or that before the first image if there is none of all ``keys``."""
+    def read(self) -> State:
+        """Return the state, or that before the first image if there is none or it is damaged."""
         try:
             state = json.loads(self._path.read_bytes())
-            sums = {key: _sums(state["sums"][key]) for key in keys} if state["images"] else {}
-            ahead = {key: _sums(sums) for key, sums in state["ahead"].items() if key in keys}
-            return State(state["images"], state["unreadable"], sums, state["next_images"], ahead)
-        except (OSError, ValueError, KeyError, TypeError):
+            state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
+            return State(**state)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return State()
-
-    def begun(self) -> frozenset[str]:
-        """Return the keys of which some images are done, if there is a state of them."""
-        try:
-            state = json.loads(self._path.read_bytes())
-            return frozenset(state["sums"]) if state["images"] else frozenset()
-        except (OSError, ValueError, KeyError, TypeError):
-            return frozenset()
 
     def write(self, state: State) -> None:
         """Replace the state, whole or not at all.
@@ -97,5 +96,8 @@ class Partial:
         self._path.unlink(missing_ok=True)
 
 
-def _sums(entry: dict[str, Any]) -> Sums:
-    return Sums(Metrics(**entry["metrics"]), Paired(**entry["paired"]))
+def _by_key(entries: dict[str, Any]) -> dict[str, Sums]:
+    return {
+        key: Sums(Metrics(**entry["metrics"]), Paired(**entry["paired"]))
+        for key, entry in entries.items()
+    }
