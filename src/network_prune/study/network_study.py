@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
@@ -67,8 +67,7 @@ class NetworkStudy:
         chosen = choose_score_data(learned, data, **asked) if learned else None
         if chosen is not None:
             self._scored = ScoreImages(chosen, self._inputs, self.loaded, self.data)
-        names = ("channels_last", "fold", "compile", "dtype")
-        self._speed = Speed(**{name: options[name] for name in names})
+        self._speed = Speed(**{field.name: options[field.name] for field in fields(Speed)})
         self.base: Record = {
             **describe_inputs(self.loaded, self.data),
             "asked": {"weights": network.weights, "data": self._inputs.data_options},
@@ -76,7 +75,7 @@ class NetworkStudy:
                 "batch_size": options["batch_size"],
                 "amp": options["amp_dtype"] if options["amp"] else None,
                 "device": self._device.type,
-                **{name: options[name] for name in names},
+                **asdict(self._speed),
             },
             "versions": describe_versions(),
         }

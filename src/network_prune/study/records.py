@@ -17,6 +17,7 @@ from network_prune.errors import RunError, SourceError
 
 SCHEMA: Final = 1
 FILE: Final = "records.jsonl"
+RUNNING: Final = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
 _LOCK: Final = "records.lock"
 
 Record = dict[str, Any]
@@ -160,7 +161,7 @@ def _check(record: Record) -> None:
         "network": ("name", "weights", "weights_sha256"),
         "data": ("name", "identity"),
         "asked": ("weights", "data"),
-        "running": ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile"),
+        "running": RUNNING,
         "versions": ("torch",),
         "metrics": ("n", "hits1", "hits5", "loss_sum", "loss", "acc1", "acc5"),
     }

@@ -7,11 +7,11 @@ from typing import Any
 
 from network_prune.study.markdown import markdown_head, markdown_row
 from network_prune.study.plan import Network
+from network_prune.study.records import RUNNING
 
 Row = dict[str, Any]
 
 _TITLES = ("network", "method", "p_prune", "p_bern", "draw", "images", "pruning ratio")
-RUNNING = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
 HEAD = markdown_head([*_TITLES, "eval performance", "Acc@1 to dense"], words=2)
 
 
