@@ -29,7 +29,7 @@ def libc(monkeypatch):
 
 def test_memory_is_kept_by_the_outermost_alone_and_given_back_after_an_error(libc):
     def fail_inside():
-        with running.kept_memory(), running.kept_memory():
+        with running.kept_memory(nn.Linear(2, 2)), running.kept_memory(nn.Linear(2, 2)):
             assert libc.calls == [(-1, 2**31 - 1), (-4, 0)]
             raise KeyError
 
@@ -43,11 +43,17 @@ def test_other_c_libraries_are_left_alone(monkeypatch):
     running._glibc.cache_clear()
     try:
         assert running._glibc() is None
-        with running.kept_memory():
+        with running.kept_memory(nn.Linear(2, 2)):
             pass
     finally:
         monkeypatch.undo()
         running._glibc.cache_clear()
+
+
+def test_networks_on_other_devices_leave_the_process_alone(libc):
+    with running.kept_memory(nn.Linear(2, 2, device="meta")):
+        pass
+    assert libc.calls == []
 
 
 def test_a_network_is_in_eval_mode_and_without_gradients_meanwhile():

@@ -184,7 +184,7 @@ def measure_diversity(
     passes = 1 + 2 * len(pairs) * len(indices)
     with (
         eval_mode(model),
-        kept_memory(),
+        kept_memory(model),
         Reading(data, label="diversity", passes=passes, **options) as reading,
     ):
         plan = _Plan(pairs, indices, reading)

@@ -3,14 +3,14 @@
 import ctypes
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
 import torch
 from torch import nn
 
-from network_prune.pruning.forward import eval_mode
+from network_prune.pruning.forward import device_of, eval_mode
 
 # Options of glibc's mallopt. The usual thresholds are those that glibc comes to by itself in a
 # process that has freed large blocks.
@@ -25,42 +25,46 @@ _depth = 0
 @contextmanager
 def running(model: nn.Module) -> Generator[None]:
     """Evaluate in eval mode, without gradients, in memory that the process keeps meanwhile."""
-    with eval_mode(model), torch.no_grad(), kept_memory():
+    with eval_mode(model), torch.no_grad(), kept_memory(model):
         yield
 
 
 @contextmanager
-def kept_memory() -> Generator[None]:
+def kept_memory(model: nn.Module) -> Generator[None]:
     """Keep freed memory for the next layer instead of giving it back to the system.
 
-    On the CPU, activations are large blocks that glibc maps anew in each forward; the system
-    then zeroes every page, which takes up to half of the time. Other C libraries are left alone.
+    Activations on the CPU are large blocks, which glibc maps anew in each forward, and the
+    system zeroes all their pages each time. A network on another device and other C libraries
+    are left alone.
 
     Side effects: while it lasts, the process doesn't shrink; afterwards what is free goes back,
     and glibc maps blocks from 32 MiB on.
+
+    Args:
+        model: the network that runs meanwhile.
     """
     global _depth
+    libc = _glibc() if device_of(model).type == "cpu" else None
+    if libc is None:
+        yield
+        return
     with _lock:
         _depth += 1
         if _depth == 1:
-            _set(_KEEPING)
+            _set(libc, _KEEPING)
     try:
         yield
     finally:
         with _lock:
             _depth -= 1
             if not _depth:
-                _set(_USUAL)
+                _set(libc, _USUAL)
+                libc.malloc_trim(0)
 
 
-def _set(options: dict[int, int]) -> None:
-    libc = _glibc()
-    if libc is None:
-        return
+def _set(libc: ctypes.CDLL, options: Mapping[int, int]) -> None:
     for option, value in options.items():
         libc.mallopt(option, value)
-    if options is _USUAL:
-        libc.malloc_trim(0)
 
 
 @cache
