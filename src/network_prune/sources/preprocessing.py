@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -96,16 +96,9 @@ class Preprocessing:
             on every device.
         """
         if pixels.device.type != "cpu":
-            return self._look_up(pixels)
+            return look_up(self, pixels)
         scaled = convert_image_dtype(pixels, torch.float32)
         return normalize(scaled, list(self.mean), list(self.std), inplace=True)
-
-    def _look_up(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalise by a table of what the CPU computes, since GPUs round divisions otherwise."""
-        values = torch.arange(256, dtype=torch.uint8).expand(self.channels, 1, 256)
-        table = self.normalise(values).reshape(self.channels, 256).to(pixels.device)
-        channels = torch.arange(self.channels, device=pixels.device).reshape(-1, 1, 1)
-        return table[channels, pixels.long()]
 
     def replace(self, **changes: Any) -> "Preprocessing":
         """Return a copy with the fields in ``changes`` set, those that are None left as they are.
@@ -133,6 +126,24 @@ class Preprocessing:
             f"{resize} {self.resize} {self.interpolation}, centre crop {crop}, "
             f"mean {mean}, std {std}"
         )
+
+
+def look_up(preprocessing: Preprocessing, pixels: torch.Tensor) -> torch.Tensor:
+    """Normalise by a table of what the CPU computes, since GPUs round divisions otherwise.
+
+    Takes and returns what `Preprocessing.normalise` does.
+    """
+    table, channels = _table(preprocessing, pixels.device)
+    return table[channels, pixels.long()]
+
+
+@lru_cache(maxsize=8)
+def _table(preprocessing: Preprocessing, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what each of 256 values becomes, float32 [C, 256], and the channels, [C, 1, 1]."""
+    count = preprocessing.channels
+    values = torch.arange(256, dtype=torch.uint8).expand(count, 1, 256)
+    table = preprocessing.normalise(values).reshape(count, 256)
+    return table.to(device), torch.arange(count, device=device).reshape(-1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
