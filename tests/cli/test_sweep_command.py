@@ -83,6 +83,7 @@ def test_a_dry_run_writes_nothing(run, tmp_path):
 def test_a_dry_run_takes_off_what_is_recorded(run, study):
     outcome = run("sweep", "--dry-run", "--out", study, *SMALL)
     assert "3 are recorded, about 0 min 0 s" in outcome.out
+    assert "in all about 0 min 0 s" in outcome.out
     outcome = run("sweep", "--dry-run", "--out", study, *SMALL, "--p-prune", 0.6)
     assert "3 are recorded, about" in outcome.out
 

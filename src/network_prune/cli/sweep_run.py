@@ -27,13 +27,12 @@ def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
     """
-    check_plan(plan)
     say = printer(as_json)
     count = sum(_counts(plan).values())
-    say(f"{count} variants with the dense networks; records in {out}\n\n{HEAD}")
+    head = f"{count} variants with the dense networks; records in {out}\n\n{HEAD}"
     failed: list[Failed] = []
     try:
-        with _telling(plan, say, failed, as_json=as_json) as told:
+        with _telling(plan, head, say, failed, as_json=as_json) as told:
             records = sweep(plan, out=out, told=told, progress=False)
     except KeyboardInterrupt:
         print(f"what is finished is in {out}; the same command goes on from there", file=sys.stderr)
@@ -50,16 +49,16 @@ def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:
 
 @contextmanager
 def _telling(
-    plan: Plan, say: Callable[[str], None], failed: list[Failed], *, as_json: bool
+    plan: Plan, head: str, say: Callable[[str], None], failed: list[Failed], *, as_json: bool
 ) -> Generator[Told]:
     """Show events: rows as they are finished, and on a terminal a table of those that aren't."""
     if not sys.stderr.isatty():
-        yield _printing(say, partial(print, file=sys.stderr), failed)
+        yield _printing(head, say, partial(print, file=sys.stderr), failed)
         return
     with LiveTable(_counts(plan), Console(stderr=True)) as table:
         # Where both go to the same terminal, rows have to pass above the table.
         row = table.print if sys.stdout.isatty() and not as_json else say
-        tell = _printing(row, table.print, failed)
+        tell = _printing(head, row, table.print, failed)
 
         def told(event: Event) -> None:
             table.take(event)
@@ -69,9 +68,14 @@ def _telling(
 
 
 def _printing(
-    say: Callable[[str], None], warn: Callable[[str], None], failed: list[Failed]
+    head: str, say: Callable[[str], None], warn: Callable[[str], None], failed: list[Failed]
 ) -> Told:
+    """Return what prints events, below ``head`` as soon as the study has begun."""
+    heads = [head]
+
     def told(event: Event) -> None:
+        if heads:
+            say(heads.pop())
         if isinstance(event, Failed):
             failed.append(event)
         if isinstance(event, Failed | Dropped):
@@ -98,8 +102,7 @@ def show_plan(plan: Plan, out: Path) -> None:
     keys = {record["key"] for record in records}
     for network, variants in plan.variants.items():
         expected = estimate(network, variants, plan.options, records=keys)
-        seconds = expected.seconds(1 + len(variants))
-        total += seconds
+        total += expected.seconds
         print(f"{network}: {expected.images} images, 1 dense and {len(variants)} pruned variants")
         for settings in variants:
             print(
@@ -108,7 +111,7 @@ def show_plan(plan: Plan, out: Path) -> None:
                 f"scope {settings.scope}"
             )
         known = f"{expected.recorded} are recorded, " if expected.recorded else ""
-        print(f"  {known}about {_duration(seconds)}")
+        print(f"  {known}about {_duration(expected.seconds)}")
     print(f"in all about {_duration(total)}; records in {out}")
 
 

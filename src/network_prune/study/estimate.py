@@ -19,6 +19,8 @@ class Estimate:
     Attributes:
         images: number of all images.
         recorded: number of variants that are recorded already, the dense one counted.
+        passes: number of variants that would run, the dense one counted, which runs along
+            even if it is recorded.
         batches: number of all batches.
         reading: seconds to read and decode a batch.
         computing: seconds to compute a batch.
@@ -26,14 +28,17 @@ class Estimate:
 
     images: int
     recorded: int
+    passes: int
     batches: int
     reading: float
     computing: float
 
-    def seconds(self, variants: int) -> float:
-        """Return the seconds for what isn't recorded of as many variants, the dense one counted."""
-        due = variants - self.recorded
-        return self.batches * (self.reading + self.computing * due) if due else 0.0
+    @property
+    def seconds(self) -> float:
+        """Seconds for all that isn't recorded."""
+        if not self.passes:
+            return 0.0
+        return self.batches * (self.reading + self.computing * self.passes)
 
 
 def estimate(
@@ -55,7 +60,9 @@ def estimate(
         NetworkPruneError: network or images can't be loaded, or the network fails.
     """
     study = NetworkStudy(network, variants, options)
-    recorded = sum(study.key(settings) in records for settings in (None, *variants))
+    wanted = [study.key(settings) for settings in (None, *variants)]
+    due = [key for key in wanted if key not in records]
+    passes = len({wanted[0], *due}) if due else 0
     start = time.perf_counter()
     with study.reading(0, passes=1, progress=False) as reading:
         (batch,) = study.hold([next(iter(reading))])
@@ -67,4 +74,11 @@ def estimate(
         compute(batch)
     computed = time.perf_counter()
     count = math.ceil(study.data.n / len(batch))
-    return Estimate(study.data.n, recorded, count, read - start, computed - middle)
+    return Estimate(
+        images=study.data.n,
+        recorded=len(wanted) - len(due),
+        passes=passes,
+        batches=count,
+        reading=read - start,
+        computing=computed - middle,
+    )
