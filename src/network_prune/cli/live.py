@@ -36,8 +36,7 @@ class LiveTable:
     def __init__(self, counts: Mapping[Network, int], console: Console) -> None:
         self._counts = counts
         self._console = console
-        self._finished = 0.0
-        self._shares: dict[PruneSettings | None, float] = {}
+        self._finished = 0
         self._due: list[PruneSettings | None] = []
         self._figures: dict[PruneSettings | None, Metrics] = {}
         self._images = 0
@@ -73,17 +72,19 @@ class LiveTable:
             case Started():
                 self._start(event)
             case Advanced():
-                self._at = event.settings
-                self._figures[event.settings] = event.metrics
-                self._shares[event.settings] = event.metrics.n / self._images
+                if event.settings in self._due:
+                    self._at = event.settings
+                    self._figures[event.settings] = event.metrics
             case Recorded():
-                self._shares[event.settings] = 1.0
                 self._due.remove(event.settings)
+                self._figures.pop(event.settings, None)
+                self._finished += 1
             case Failed():
                 self._due = []
             case Dropped():
                 pass
-        completed = self._finished + sum(self._shares.values())
+        under_way = sum(metrics.n / self._images for metrics in self._figures.values())
+        completed = self._finished + under_way
         self._progress.update(self._bar, completed=completed)
 
     def _start(self, event: Started) -> None:
@@ -92,7 +93,7 @@ class LiveTable:
         before = sum(self._counts[network] for network in networks[:place])
         self._finished = before + self._counts[event.network] - len(event.due)
         self._due, self._images = list(event.due), event.images
-        self._figures, self._shares = {}, {}
+        self._figures = {}
         self._progress.update(self._bar, description=str(event.network))
 
     def _render(self) -> RenderableType:
