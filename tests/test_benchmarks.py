@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 import network_prune as npr
-from benchmarks import evaluation, growth, peers, tables, timing
+from benchmarks import evaluation, growth, peers, plain, sweeps, tables, timing
+from network_prune.sources.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +68,33 @@ def test_every_way_to_evaluate_hits_the_same(monkeypatch):
     assert [row["hits"] for row in rows[:3]] == [4, 4, 4]
     assert rows[0]["times the plain loop"] == 1.0
     assert len(evaluation.table(rows).splitlines()) == 2 + len(ways)
+
+
+def test_the_plain_script_computes_what_we_load_and_mask(tmp_path):
+    sweeps.make_photographs(tmp_path, 3)
+    sweeps.write_manifest(tmp_path / "images.csv", [2, 0, 1])
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 32, 32), nn.ReLU(), nn.Flatten(), nn.Linear(196, 9)
+    ).eval()
+    data = npr.load_data(str(tmp_path / "images.csv"), transform=Preprocessing().transform())
+    prunable = npr.rank(model, "connection", p_prune=0.5)
+    draw = prunable.draw(p_bern=0.5, seed=0)
+    original = model[0].weight.detach().clone()
+    plain.mask(model, {"0": draw.mask("0").float()})
+    logits, labels = plain.evaluate(model, tmp_path / "images.csv", 2)
+    plain.unmask(model, {"0": original})
+    assert labels.tolist() == [2, 0, 1]
+    with npr.prune(model, prunable, p_bern=0.5), torch.no_grad():
+        expected = torch.cat([model(images) for images, _ in data.batches(2)])
+    assert torch.equal(logits, expected)
+
+
+def test_a_sweeps_table_has_a_line_for_every_measure():
+    way = {"way": "a", "peer": "b", "seconds": 2.0, "times as fast": 1.5, "same hits": "1 of 1"}
+    result = {"ways": [way], "processes": [way], "shares": {"c": 1.0}, "memory": {"d": 1.0}}
+    lines = sweeps.table(result).splitlines()
+    assert lines[2] == lines[3] == "| a | 2.0 | 1.50 | b | 1 of 1 | – |"
+    assert lines[-2:] == ["| c | 1.000 |", "| d | 1.000 |"]
 
 
 def test_figures_are_put_between_their_marks(tmp_path):
