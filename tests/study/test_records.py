@@ -131,7 +131,9 @@ def test_a_read_only_folder_is_refused(has_records):
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "study").write_text("")
-    with pytest.raises(NetworkPruneError, match=r"cannot write .*study"):
+    with pytest.raises(
+        NetworkPruneError, match=r"cannot write .*study: it is a file; pass a folder"
+    ):
         RecordFile(tmp_path / "study")
 
 

@@ -72,6 +72,10 @@ class RecordFile:
             raise RunError(
                 f"another run writes to {folder}; wait for it, or pass another folder with --out"
             ) from None
+        except FileExistsError:
+            raise RunError(
+                f"cannot write {folder}: it is a file; pass a folder with --out"
+            ) from None
         except OSError as error:
             raise _cannot_write(folder, error) from None
         try:
