@@ -28,16 +28,16 @@ from benchmarks import plain
 from benchmarks.evaluation import random_network
 from benchmarks.tables import DOCS, Row, include, machine
 from benchmarks.timing import Timed, ratio, time_in_turn
-from network_prune.study.metrics import Metrics, measure
-from network_prune.study.network_pass import NetworkPass
+from network_prune.evaluation.faster_copy.prepare import Speed, prepare
+from network_prune.evaluation.memory import running
+from network_prune.evaluation.metrics import Metrics, measure
+from network_prune.evaluation.runner import Runner
+from network_prune.evaluation.switch import Switcher
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.study.network_run import NetworkPass
 from network_prune.study.network_study import NetworkStudy
 from network_prune.study.plan import make_plan
-from network_prune.study.prepared import Speed, prepare
 from network_prune.study.records import RecordFile
-from network_prune.study.runner import Runner
-from network_prune.study.running import running
-from network_prune.study.settings import PruneSettings
-from network_prune.study.switch import Switcher
 
 BATCH = 32
 # With the dense network these are ten variants.

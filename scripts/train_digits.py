@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from network_prune.sources import digits
-from network_prune.sources.images import ArrayImages
+from network_prune.sources.data.pictures import ArrayImages
 
 SEED = 0
 EPOCHS = 40

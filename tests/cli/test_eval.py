@@ -9,7 +9,7 @@ from PIL import Image
 
 import network_prune
 from network_prune.cli.main import main
-from network_prune.study.evaluate import evaluate
+from network_prune.evaluation.evaluate import evaluate
 
 PERFORMANCE = r"Loss \d+\.\d{3}  Acc@1 \d+\.\d{3}  Acc@5 \d+\.\d{3}"
 
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_with_130_and_one_line(run, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("network_prune.study.draws.run", interrupted)
+    monkeypatch.setattr("network_prune.evaluation.draws.run", interrupted)
     outcome = run("eval")
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1].startswith("network-prune: error: interrupted")
@@ -145,7 +145,7 @@ def test_out_of_memory_says_what_to_do(refused, monkeypatch):
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("network_prune.study.draws.run", exhausted)
+    monkeypatch.setattr("network_prune.evaluation.draws.run", exhausted)
     assert "smaller --batch-size" in refused("eval", code=1)
 
 

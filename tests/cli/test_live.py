@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from network_prune.cli.live import LiveTable
+from network_prune.evaluation.metrics import Metrics
 from network_prune.study.events import Advanced, Recorded, Started
-from network_prune.study.metrics import Metrics
 from network_prune.study.plan import Network, make_plan
 
 NETWORK, OTHER = Network("digits", "default"), Network("resnet18", "none")

@@ -153,7 +153,7 @@ def test_wrong_arguments_fail_before_any_network_is_loaded(
     def load(*_: object, **__: object) -> None:
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr("network_prune.sources.networks.load_network", load)
+    monkeypatch.setattr("network_prune.sources.networks.load.load_network", load)
     options = [*archs("digits", "resnet18"), "--data=fake:4", *arguments]
     assert text in refused("eval", *options, code=code)
 
@@ -190,7 +190,7 @@ def test_any_exception_of_one_network_is_its_row(run, nets, monkeypatch, error, 
     def exhausted(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("network_prune.study.draws.run", exhausted)
+    monkeypatch.setattr("network_prune.evaluation.draws.run", exhausted)
     outcome = run("eval", *archs("digits", f"{nets}:good"), *FAKE)
     assert outcome.code == 1
     assert all(f"error: {text}" in row for row in rows(outcome.out))
@@ -199,7 +199,7 @@ def test_any_exception_of_one_network_is_its_row(run, nets, monkeypatch, error, 
 
 @pytest.mark.parametrize("second", ["good", "moody"])
 def test_a_network_is_dropped_before_the_next_is_loaded(run, nets, monkeypatch, second):
-    from network_prune.sources.networks import load_network
+    from network_prune.sources.networks.load import load_network
 
     loaded, alive = [], []
 
@@ -209,7 +209,7 @@ def test_a_network_is_dropped_before_the_next_is_loaded(run, nets, monkeypatch, 
         loaded.append(weakref.ref(network.model))
         return network
 
-    monkeypatch.setattr("network_prune.sources.networks.load_network", load)
+    monkeypatch.setattr("network_prune.sources.networks.load.load_network", load)
     gc.disable()
     try:
         run("eval", *archs("digits", f"{nets}:{second}", f"{nets}:good"), *FAKE)

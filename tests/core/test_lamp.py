@@ -9,7 +9,7 @@ from torch import nn
 
 import network_prune as npr
 import oracle
-from network_prune.core.lamp import lamp_scores
+from network_prune.core.scores import lamp_scores
 
 VALUES = st.one_of(
     st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, 1e-45, -1e-40, 3e38]),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import oracle
 from network_prune.core.layers import Granularity
-from network_prune.core.ranking import ScoreArray, lowest
+from network_prune.core.lowest import ScoreArray, lowest
 from network_prune.core.scores import (
     DataScore,
     LayerScore,

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from network_prune.errors import SourceError
-from network_prune.sources.networks import FORMS
+from network_prune.sources.networks.load import FORMS
 from public_networks import Row, examine, read_table, smallest_side, write_table
 
 FAST = 3_500_000

@@ -10,7 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from network_prune.errors import RunError
 from network_prune.sources.downloads import fetch_from_hub, fetch_url, find_on_hub
-from network_prune.sources.networks import load_network
+from network_prune.sources.networks.load import load_network
 
 URL = "https://weights.invalid/models/net-0123abcd.pth"
 

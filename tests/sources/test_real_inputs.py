@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from network_prune.sources.data import load_data
-from network_prune.sources.networks import load_network
+from network_prune.sources.data.load import load_data
+from network_prune.sources.networks.load import load_network
 
 FOLDER = os.environ.get("NETWORK_PRUNE_TEST_DATA")
 

@@ -6,9 +6,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import network_prune as npr
-from network_prune.study.evaluate import evaluate
-from network_prune.study.metrics import measure_samples
-from network_prune.study.paired import compare
+from network_prune.evaluation.evaluate import evaluate
+from network_prune.evaluation.metrics import measure_samples
+from network_prune.evaluation.paired import compare
 from network_prune.study.sensitivity import measure_sensitivity, rank_each_layer
 from tests.networks import snapshot
 

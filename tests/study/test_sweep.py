@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 
 import network_prune as npr
 from network_prune.errors import NetworkPruneError
-from network_prune.study import partial, passes
-from network_prune.study.draws import evaluate_draws
+from network_prune.evaluation import one_pass
+from network_prune.evaluation.draws import evaluate_draws
+from network_prune.evaluation.reading import Reading
+from network_prune.study import progress
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
-from network_prune.study.partial import Partial
 from network_prune.study.plan import make_plan
-from network_prune.study.reading import Reading
+from network_prune.study.progress import Partial
 from network_prune.study.records import FILE, RecordFile, read_records
 from network_prune.study.sweep import sweep
 
@@ -104,12 +105,12 @@ def test_figures_on_a_gpu_are_those_of_single_evaluations(tmp_path):
 
 @pytest.mark.parametrize("held_bytes", [1, 40_000])
 def test_figures_dont_hang_on_how_much_is_held(tmp_path, monkeypatch, undisturbed, held_bytes):
-    monkeypatch.setattr(passes.chunks, "__defaults__", (held_bytes,))
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (held_bytes,))
     assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
 
 
 def test_each_image_is_read_once(tmp_path, monkeypatch):
-    from network_prune.sources.images import ArrayImages
+    from network_prune.sources.data.pictures import ArrayImages
 
     read = []
     original = ArrayImages.read
@@ -195,7 +196,7 @@ def test_events_tell_where_the_study_is(tmp_path):
 def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
     first = sweep(GRID, out=tmp_path)
     content = (tmp_path / FILE).read_bytes()
-    monkeypatch.setattr("network_prune.study.network_pass.Chunk", None)
+    monkeypatch.setattr("network_prune.study.network_run.Chunk", None)
     assert sweep(GRID, out=tmp_path) == first
     assert (tmp_path / FILE).read_bytes() == content
     assert not list(tmp_path.glob("partial-*"))
@@ -216,9 +217,9 @@ def test_a_grid_may_grow_in_the_same_folder(tmp_path, undisturbed):
 def test_an_interrupted_pass_goes_on_with_the_variant_that_it_was_at(
     tmp_path, monkeypatch, undisturbed, interrupted_at, held_bytes
 ):
-    monkeypatch.setattr(passes.chunks, "__defaults__", (held_bytes,))
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (held_bytes,))
     calls = []
-    original = passes.Chunk.evaluate
+    original = one_pass.Chunk.evaluate
 
     def evaluate(self, compute):
         calls.append(compute)
@@ -226,7 +227,7 @@ def test_an_interrupted_pass_goes_on_with_the_variant_that_it_was_at(
             raise KeyboardInterrupt
         return original(self, compute)
 
-    monkeypatch.setattr(passes.Chunk, "evaluate", evaluate)
+    monkeypatch.setattr(one_pass.Chunk, "evaluate", evaluate)
     with pytest.raises(KeyboardInterrupt):
         sweep(GRID, out=tmp_path)
     assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
@@ -238,7 +239,7 @@ def test_an_interrupted_pass_goes_on_with_the_variant_that_it_was_at(
 def test_a_grid_that_grows_while_a_pass_is_unfinished_keeps_what_is_done(
     tmp_path, monkeypatch, undisturbed
 ):
-    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
     monkeypatch.setattr(Partial, "write_at_times", _interrupt_at_images(32))
     small = {**GRID, "method": "weights"}
     with pytest.raises(KeyboardInterrupt):
@@ -268,7 +269,7 @@ def test_a_state_of_other_chunks_is_not_mixed_with_these(tmp_path, monkeypatch, 
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Partial, "write_at_times", interrupt)
-    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
     with pytest.raises(KeyboardInterrupt):
         sweep(GRID, out=tmp_path)
     monkeypatch.undo()
@@ -284,8 +285,8 @@ def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
     plan = {"data": str(folder), "p_prune": 0.2, "skip_unreadable": True, "workers": 0}
     plan |= {"batch_size": 2, "first_label": 0}
     whole = sweep(plan, out=tmp_path / "whole")
-    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
-    monkeypatch.setattr("network_prune.study.network_pass.NetworkPass._record", _interrupt)
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
+    monkeypatch.setattr("network_prune.study.network_run.NetworkPass._record", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         sweep(plan, out=tmp_path / "study")
     monkeypatch.undo()
@@ -322,7 +323,7 @@ def test_a_network_without_enough_memory_is_told_and_others_errors_are_raised(
         def run(*_, **__):
             raise error
 
-        monkeypatch.setattr("network_prune.study.network_pass.NetworkPass.run", run)
+        monkeypatch.setattr("network_prune.study.network_run.NetworkPass.run", run)
 
     two = {"grids": [{"weights": "default"}, {"weights": "none"}], "limit": 10}
     told = []
@@ -388,8 +389,8 @@ def _killed_runs(folder, kills, seed):
 def test_runs_killed_at_any_moment_end_as_an_undisturbed_one(
     tmp_path, monkeypatch, undisturbed, kills, seed
 ):
-    monkeypatch.setattr(passes.chunks, "__defaults__", (1,))
-    monkeypatch.setattr(partial, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
     records = _killed_runs(tmp_path, kills, seed)
     assert {record["key"]: record for record in records} == undisturbed
     lines = (tmp_path / "killed" / FILE).read_text().splitlines()

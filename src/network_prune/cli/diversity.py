@@ -7,8 +7,8 @@ import typer
 from network_prune.cli import options
 from network_prune.cli.inputs import takes_inputs
 from network_prune.cli.result import check_writable
-from network_prune.study.inputs import Inputs
-from network_prune.study.settings import METHODS, PruneSettings
+from network_prune.evaluation.variant import METHODS, PruneSettings
+from network_prune.sources.inputs import Inputs
 
 P_PRUNES = (0.1, 0.2, 0.3)
 
@@ -87,7 +87,7 @@ def diversity_command(
 
     from network_prune.cli.diversity_run import run_diversity
     from network_prune.cli.loaded import load
-    from network_prune.study.diversity import check_draws
+    from network_prune.transfer.diversity import check_draws
 
     check_draws(p_bern=p_bern, draws=draws)
     indices = range(index, index + draws)

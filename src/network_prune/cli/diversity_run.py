@@ -8,11 +8,11 @@ from pathlib import Path
 from network_prune.cli import output as shown
 from network_prune.cli.loaded import Loaded
 from network_prune.cli.result import hand_over, printer
-from network_prune.study.describing import describe_settings
-from network_prune.study.diversity import Diversity, DiversityCell, Figures, measure_diversity
-from network_prune.study.markdown import markdown_head, markdown_row
-from network_prune.study.means import Mean, excludes_zero
-from network_prune.study.settings import PruneSettings
+from network_prune.evaluation.mean import Mean, excludes_zero
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.study.identity import describe_settings
+from network_prune.transfer.diversity import Diversity, DiversityCell, Figures, measure_diversity
 
 _TITLES = ("method", "mode", "p_prune", "ratio", "Acc@1", "agreement", "cosine")
 

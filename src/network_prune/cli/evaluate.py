@@ -4,9 +4,9 @@ from network_prune.cli import options
 from network_prune.cli.inputs import takes_inputs
 from network_prune.cli.result import check_writable
 from network_prune.errors import ArgumentError
-from network_prune.study.inputs import Inputs
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.sources.inputs import Inputs
 from network_prune.study.score_data import choose_score_data
-from network_prune.study.settings import PruneSettings
 
 
 @takes_inputs
@@ -92,8 +92,8 @@ def evaluate_command(
 
 def _several(asked: list[str], weights: str) -> list[str] | None:
     """Return the networks that ``asked`` stands for, None if it is the name of a single one."""
-    from network_prune.sources.catalogue import expand, is_pattern
-    from network_prune.sources.weights import is_weights_file
+    from network_prune.sources.networks.catalogue import expand, is_pattern
+    from network_prune.sources.networks.weights import is_weights_file
 
     if len(asked) == 1 and not is_pattern(asked[0]):
         return None

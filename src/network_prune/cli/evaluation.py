@@ -9,11 +9,11 @@ import torch
 
 from network_prune.cli.report import NetworkReport
 from network_prune.core.scores import parse_score
-from network_prune.study.draws import DrawResult, evaluate_draws
-from network_prune.study.evaluate import EvaluateOptions, check_options
-from network_prune.study.inputs import Inputs
+from network_prune.evaluation.draws import DrawResult, evaluate_draws
+from network_prune.evaluation.evaluate import EvaluateOptions, check_options
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.sources.inputs import Inputs
 from network_prune.study.score_data import ScoreData, ScoreImages
-from network_prune.study.settings import PruneSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

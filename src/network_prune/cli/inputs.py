@@ -8,7 +8,7 @@ from typing import Any
 
 from network_prune.cli.numbers import read_numbers
 from network_prune.cli.options import option
-from network_prune.study.inputs import Inputs
+from network_prune.sources.inputs import Inputs
 
 
 def takes_inputs(command: Callable[..., None]) -> Callable[..., None]:

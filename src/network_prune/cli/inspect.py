@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from network_prune.cli import options
 from network_prune.cli.numbers import read_numbers
 from network_prune.errors import ArgumentError
-from network_prune.study.settings import PruneSettings
+from network_prune.evaluation.variant import PruneSettings
 
 if TYPE_CHECKING:
-    from network_prune.pruning.summary import LayerSummary, Summary
+    from network_prune.pruning.masks.summary import LayerSummary, Summary
 
 _BAR = 20
 
@@ -65,15 +65,15 @@ def inspect_command(
         "mean": read_numbers("mean", mean),
         "std": read_numbers("std", std),
     }
-    from network_prune.pruning.summary import summarize
-    from network_prune.sources.networks import load_network
+    from network_prune.pruning.masks.summary import summarize
+    from network_prune.sources.networks.load import load_network
 
     network = load_network(arch, weights=weights, preprocessing=preprocessing, cache_dir=cache_dir)
     prunable = settings.rank(network.model)
     draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
     summary = summarize(network.model, prunable, draw)
     if as_json:
-        from network_prune.study.describing import describe_network, describe_settings
+        from network_prune.study.identity import describe_network, describe_settings
 
         record = {
             "network": describe_network(network),

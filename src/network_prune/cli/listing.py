@@ -9,7 +9,7 @@ import typer
 from network_prune.cli import options
 
 if TYPE_CHECKING:
-    from network_prune.sources.catalogue import Entry
+    from network_prune.sources.networks.catalogue import Entry
 
 # So many timm networks are counted unasked; each is built for it in a few tenths of a second.
 FEW = 30
@@ -45,7 +45,7 @@ def list_command(
 
     Example: network-prune list 'timm:convnext_*'
     """
-    from network_prune.sources.catalogue import counts_slowly, find_networks
+    from network_prune.sources.networks.catalogue import counts_slowly, find_networks
 
     entries = find_networks(pattern)
     slow = sum(counts_slowly(entry.name) for entry in entries)
@@ -64,7 +64,7 @@ def list_command(
 def _count(entries: "list[Entry]", *, slowly: bool) -> list[int | None]:
     from tqdm import tqdm
 
-    from network_prune.sources.catalogue import count_parameters, counts_slowly
+    from network_prune.sources.networks.catalogue import count_parameters, counts_slowly
 
     hide = not slowly or not sys.stderr.isatty()
     with tqdm(entries, "counting parameters", unit="net", disable=hide, leave=False) as bar:

@@ -16,10 +16,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.variant import PruneSettings
 from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started
-from network_prune.study.metrics import Metrics
 from network_prune.study.plan import Network
-from network_prune.study.settings import PruneSettings
 
 # Lines of the terminal that are the table's head, the bar, and what was printed last.
 _OTHER_LINES = 6

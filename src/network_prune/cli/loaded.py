@@ -7,10 +7,10 @@ import torch
 
 from network_prune.cli import output
 from network_prune.core.scores import parse_score
-from network_prune.sources.data import LoadedData
-from network_prune.sources.networks import LoadedNetwork
-from network_prune.study.describing import describe_inputs, describe_versions
-from network_prune.study.inputs import Inputs
+from network_prune.sources.data.load import LoadedData
+from network_prune.sources.inputs import Inputs
+from network_prune.sources.networks.load import LoadedNetwork
+from network_prune.study.identity import describe_inputs, describe_versions
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from network_prune.pruning.summary import Summary
-from network_prune.sources.data import LoadedData
-from network_prune.sources.networks import LoadedNetwork
-from network_prune.study.markdown import markdown_row
-from network_prune.study.metrics import Metrics
-from network_prune.study.settings import PruneSettings
+from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.pruning.masks.summary import Summary
+from network_prune.reports.markdown import markdown_row
+from network_prune.sources.data.load import LoadedData
+from network_prune.sources.networks.load import LoadedNetwork
 
 _FIGURES = ("loss", "acc1", "acc5")
 

@@ -12,7 +12,7 @@ from network_prune.cli.result import check_writable
 from network_prune.errors import ArgumentError, unknown_name
 
 if TYPE_CHECKING:
-    from network_prune.study.tables import Row
+    from network_prune.reports.tables import Row
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Where = Annotated[
@@ -46,9 +46,9 @@ def records_command(
     Example: network-prune records study --where method=weights --csv weights.csv
     """
     check_writable(csv, parquet)
+    from network_prune.reports.tables import HEAD, flat_row, record_row, warning_lines
     from network_prune.study.events import Dropped
     from network_prune.study.records import FILE, read_records
-    from network_prune.study.tables import HEAD, flat_row, record_row, warning_lines
 
     records, half_written = read_records(folder)
     if half_written:
@@ -58,11 +58,11 @@ def records_command(
         rows = _filter(rows, condition)
     chosen = [record for record in records if record["key"] in rows]
     if csv is not None:
-        from network_prune.study.exports import write_csv
+        from network_prune.reports.exports import write_csv
 
         write_csv(list(rows.values()), csv)
     if parquet is not None:
-        from network_prune.study.exports import write_parquet
+        from network_prune.reports.exports import write_parquet
 
         write_parquet(list(rows.values()), parquet)
     if as_json:

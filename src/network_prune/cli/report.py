@@ -4,17 +4,17 @@ from typing import Any
 
 from network_prune.cli import output
 from network_prune.core.prunable import PrunableSet
-from network_prune.sources.data import LoadedData
-from network_prune.sources.networks import LoadedNetwork
-from network_prune.study.describing import (
+from network_prune.evaluation.draws import DrawResult
+from network_prune.evaluation.faster_copy.prepare import Prepared
+from network_prune.evaluation.mean import plain
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.sources.data.load import LoadedData
+from network_prune.sources.networks.load import LoadedNetwork
+from network_prune.study.identity import (
     describe_inputs,
     describe_settings,
     describe_versions,
 )
-from network_prune.study.draws import DrawResult
-from network_prune.study.means import plain
-from network_prune.study.prepared import Prepared
-from network_prune.study.settings import PruneSettings
 
 
 class NetworkReport:

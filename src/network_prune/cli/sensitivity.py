@@ -9,8 +9,8 @@ import typer
 from network_prune.cli import options
 from network_prune.cli.inputs import takes_inputs
 from network_prune.cli.result import check_writable
-from network_prune.study.inputs import Inputs
-from network_prune.study.settings import PruneSettings
+from network_prune.evaluation.variant import PruneSettings
+from network_prune.sources.inputs import Inputs
 
 P_PRUNES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
@@ -75,7 +75,7 @@ def sensitivity_command(
 
     from network_prune.cli.loaded import load
     from network_prune.cli.sensitivity_run import run_sensitivity
-    from network_prune.study.heatmap import check_plot
+    from network_prune.reports.heatmap import check_plot
 
     if plot is not None:
         check_plot(plot)

@@ -8,17 +8,17 @@ from pathlib import Path
 from network_prune.cli import output as shown
 from network_prune.cli.loaded import Loaded
 from network_prune.cli.result import hand_over, printer
-from network_prune.study.describing import describe_settings
-from network_prune.study.heatmap import draw_heatmap
-from network_prune.study.markdown import markdown_head, markdown_row
-from network_prune.study.means import excludes_zero
+from network_prune.evaluation.mean import excludes_zero
+from network_prune.evaluation.variant import METHODS, PruneSettings
+from network_prune.reports.heatmap import draw_heatmap
+from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.study.identity import describe_settings
 from network_prune.study.sensitivity import (
     Cell,
     Sensitivity,
     measure_sensitivity,
     rank_each_layer,
 )
-from network_prune.study.settings import METHODS, PruneSettings
 
 
 def run_sensitivity(

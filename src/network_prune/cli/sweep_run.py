@@ -13,12 +13,12 @@ from rich.console import Console
 from network_prune.cli.live import LiveTable
 from network_prune.cli.result import printer
 from network_prune.errors import RunError
+from network_prune.reports.tables import HEAD, record_row, warning_lines
 from network_prune.study.estimate import estimate
 from network_prune.study.events import Dropped, Event, Failed, Recorded, Told
 from network_prune.study.plan import Network, Plan
 from network_prune.study.records import FILE, read_records
 from network_prune.study.sweep import check_plan, sweep
-from network_prune.study.tables import HEAD, record_row, warning_lines
 
 
 def run_sweep(plan: Plan, out: Path, *, as_json: bool) -> None:

@@ -7,11 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from network_prune.core.bits import Octets, flags_of, octets_of
 from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
 from network_prune.core.elements import ElementSet
 from network_prune.core.prunable import Draw
-from network_prune.core.streams import Words, bernoulli_bits, check_stream_number, draw_key
+from network_prune.core.streams import (
+    Octets,
+    Words,
+    bernoulli_bits,
+    check_stream_number,
+    draw_key,
+    flags_of,
+    octets_of,
+)
 from network_prune.errors import check_fraction
 
 _CPU = torch.device("cpu")

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from network_prune.core.bits import flags_of, octets_of
 from network_prune.core.layers import Granularity, Layer
-from network_prune.core.streams import Words
+from network_prune.core.streams import Words, flags_of, octets_of
 from network_prune.errors import ArgumentError, unknown_name
 
 

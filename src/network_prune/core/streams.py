@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from network_prune.errors import ArgumentError
 
 Words = NDArray[np.uint64]
+Octets = NDArray[np.uint8]
 
 GAMMA: Final = 0x9E3779B97F4A7C15
 DRAW: Final = 1
@@ -169,3 +170,13 @@ def binary_digits(p: float) -> list[int]:
     numerator, denominator = p.as_integer_ratio()
     places = denominator.bit_length() - 1
     return [(numerator >> (places - 1 - j)) & 1 for j in range(places)]
+
+
+def octets_of(words: Words) -> Octets:
+    """Return the words' octets, that of the lowest positions first, without copying."""
+    return words.astype("<u8", copy=False).view(np.uint8)
+
+
+def flags_of(octets: Octets, count: int) -> NDArray[np.bool_]:
+    """Unpack the first ``count`` bits."""
+    return np.unpackbits(octets, count=count, bitorder="little").view(np.bool_)

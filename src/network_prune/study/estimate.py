@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from network_prune.evaluation.memory import running
+from network_prune.evaluation.variant import PruneSettings
 from network_prune.study.network_study import NetworkStudy
 from network_prune.study.plan import Network
-from network_prune.study.running import running
-from network_prune.study.settings import PruneSettings
 
 
 @dataclass(frozen=True, slots=True)

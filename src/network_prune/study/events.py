@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from network_prune.errors import NetworkPruneError
-from network_prune.study.metrics import Metrics
+from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.variant import PruneSettings
 from network_prune.study.plan import Network
 from network_prune.study.records import Record
-from network_prune.study.settings import PruneSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,18 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from network_prune.errors import SourceError
+from network_prune.evaluation.faster_copy.prepare import DTYPES, Speed
+from network_prune.evaluation.reading import Reading
+from network_prune.evaluation.runner import Runner
+from network_prune.evaluation.switch import Switcher
+from network_prune.evaluation.variant import PruneSettings
 from network_prune.pruning.forward import compute_logits
-from network_prune.sources.images import Batch
-from network_prune.study.describing import describe_inputs, describe_settings, describe_versions
-from network_prune.study.inputs import Inputs
+from network_prune.sources.data.pictures import Batch
+from network_prune.sources.inputs import Inputs
+from network_prune.study.identity import describe_inputs, describe_settings, describe_versions
 from network_prune.study.plan import Network
-from network_prune.study.prepared import DTYPES, Speed
-from network_prune.study.reading import Reading
 from network_prune.study.records import SCHEMA, Record, record_key
-from network_prune.study.runner import Runner
 from network_prune.study.score_data import ScoreImages, choose_score_data
-from network_prune.study.settings import PruneSettings
-from network_prune.study.switch import Switcher
 
 
 def choose_inputs(network: Network, options: Mapping[str, Any]) -> Inputs:

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from network_prune.errors import ArgumentError, check_choice, check_fraction
-from network_prune.study.settings import (
+from network_prune.evaluation.variant import (
     METHODS,
     SCOPES,
     PruneSettings,
@@ -123,7 +123,7 @@ def read_keys(values: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, A
 
 def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[PruneSettings, None]]) -> None:
     """Add a grid's variants to those that are there; what prunes nothing adds none."""
-    from network_prune.sources.catalogue import expand
+    from network_prune.sources.networks.catalogue import expand
 
     if grid["with_norm"] and "neurons" not in grid["method"]:
         raise ArgumentError(

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError
-from network_prune.study.inputs import Inputs
-from network_prune.study.settings import LEARNED
+from network_prune.evaluation.variant import LEARNED
+from network_prune.sources.inputs import Inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from network_prune.sources.data import LoadedData
-    from network_prune.sources.networks import LoadedNetwork
+    from network_prune.sources.data.load import LoadedData
+    from network_prune.sources.networks.load import LoadedNetwork
 
 _COUNT = 256
 

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity
 from network_prune.core.prunable import PrunableSet
-from network_prune.pruning.diversified import Diversified
+from network_prune.evaluation.memory import running
+from network_prune.evaluation.metrics import Metrics, measure_samples
+from network_prune.evaluation.paired import Paired, compare
+from network_prune.evaluation.reading import Images, Reading, ReadOptions
 from network_prune.pruning.forward import compute_logits, move_images
-from network_prune.pruning.ranking import rank
-from network_prune.pruning.summary import LayerSummary, summarize
-from network_prune.sources.images import Batch
-from network_prune.study.metrics import Metrics, measure_samples
-from network_prune.study.paired import Paired, compare
-from network_prune.study.reading import Images, Reading, ReadOptions
-from network_prune.study.running import running
+from network_prune.pruning.masks.summary import LayerSummary, summarize
+from network_prune.pruning.ranking.rank import rank
+from network_prune.pruning.surrogates.diversified import Diversified
+from network_prune.sources.data.pictures import Batch
 
 
 @dataclass(frozen=True, slots=True)

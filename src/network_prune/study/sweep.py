@@ -8,9 +8,9 @@ from typing import Any
 
 from network_prune.core.scores import parse_score
 from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, RunError, is_out_of_memory
-from network_prune.study.evaluate import check_options
+from network_prune.evaluation.evaluate import check_options
 from network_prune.study.events import Dropped, Event, Failed, Told
-from network_prune.study.network_pass import NetworkPass
+from network_prune.study.network_run import NetworkPass
 from network_prune.study.network_study import NetworkStudy, choose_inputs
 from network_prune.study.plan import Network, Plan, make_plan
 from network_prune.study.records import Record, RecordFile

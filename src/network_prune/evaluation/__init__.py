@@ -1,0 +1,1 @@
+"""Measure what a network does with labelled images."""

@@ -1,0 +1,136 @@
+"""Fold BatchNorms into the convolutions before them: one step less, the same outputs."""
+
+import copy
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from network_prune.pruning.masks.norms import only_reader, trace
+from network_prune.pruning.ranking.rankable import owners, storage_key
+
+# What is derived from these may compute something else.
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def fold_norms(model: nn.Module, *, dtype: torch.dtype | None = None) -> int:
+    """Fold every BatchNorm that alone reads a convolution into it; return how many.
+
+    A pair is left alone where folding could change more than the rounding: modules or
+    weights that serve anything else, a norm without running statistics, values that
+    the dtype can't hold. A network that torch.fx can't trace keeps all its norms.
+
+    Side effects, on ``model``, which must be in eval mode:
+
+    1. the convolution has a new weight, whose zeros are +0.0, and a new bias;
+    2. the norm becomes an nn.Identity in place, for whoever holds it.
+
+    Args:
+        model: the network.
+        dtype: what the new weights are rounded to, once, from float64; None keeps theirs.
+    """
+    pairs = list(_pairs(model))
+    return sum(_fold(convolution, norm, dtype) for convolution, norm in pairs)
+
+
+def _pairs(model: nn.Module) -> Iterator[tuple[_ConvNd, _BatchNorm]]:
+    graph = _graph(model)
+    nodes = list(graph.nodes) if graph is not None else []
+    calls = Counter(node.target for node in nodes if node.op == "call_module")
+    read = {str(node.target).rpartition(".")[0] for node in nodes if node.op == "get_attr"}
+    paths = Counter(module for _, module in model.named_modules(remove_duplicate=False))
+    held = owners(model)
+    for node in nodes:
+        norm = only_reader(model, node)
+        if norm is None or node.op != "call_module":
+            continue
+        names = [str(node.target), str(next(iter(node.users)).target)]
+        convolution = model.get_submodule(names[0])
+        if (
+            type(convolution) in _CONVOLUTIONS
+            and type(norm) in _NORMS
+            and all(calls[name] == 1 and name not in read for name in names)
+            and paths[convolution] == paths[norm] == 1
+            and len(held[storage_key(convolution.get_parameter("weight"))]) == 1
+        ):
+            assert isinstance(convolution, _ConvNd)
+            assert isinstance(norm, _BatchNorm)
+            yield convolution, norm
+
+
+def _graph(model: nn.Module) -> fx.Graph | None:
+    """Trace a copy that shares the tensors, since a forward may keep symbols on its modules."""
+    tensors = [*model.parameters(), *model.buffers()]
+    try:
+        twin = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            return trace(twin)
+    except Exception:
+        return None
+
+
+def _fold(convolution: _ConvNd, norm: _BatchNorm, dtype: torch.dtype | None) -> bool:
+    """Fold one pair, in float64; return whether it could be done."""
+    if not _is_plain(norm, convolution):
+        return False
+    old = convolution.weight
+    scale, shift = _scale_and_shift(norm)
+    bias = 0.0 if convolution.bias is None else _exact(convolution.bias)
+    weight = _exact(old).mul_(scale.reshape(-1, *[1] * (old.dim() - 1)))
+    dtype = old.dtype if dtype is None else dtype
+    exact = (weight, bias * scale + shift)
+    # Adding 0.0 makes a positive zero of a negative one.
+    rounded = [tensor.to(dtype).add_(0.0) for tensor in exact]
+    if not all(_is_close(*both) for both in zip(rounded, exact, strict=True)):
+        return False
+    new = [nn.Parameter(tensor.to(old.device), requires_grad=False) for tensor in rounded]
+    convolution.weight, convolution.bias = new
+    norm.__class__ = nn.Identity  # pyright: ignore[reportAttributeAccessIssue]
+    return True
+
+
+def _is_plain(norm: _BatchNorm, convolution: _ConvNd) -> bool:
+    """Whether the norm is a fixed map of the convolution's outputs, in its dtype and place."""
+    tensors = [norm.running_mean, norm.running_var, norm.weight, norm.bias, convolution.bias]
+    weight = convolution.weight
+    return (
+        not norm.training
+        and norm.running_mean is not None
+        and norm.running_var is not None
+        and norm.num_features == convolution.out_channels
+        and weight.is_floating_point()
+        and all(t.dtype == weight.dtype for t in tensors if t is not None)
+        and all(t.device == weight.device for t in tensors if t is not None)
+    )
+
+
+def _scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """Return what the norm multiplies by and then adds, float64 ``[channels]``."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (_exact(norm.running_var) + norm.eps).rsqrt()
+    if norm.affine:
+        scale = scale * _exact(norm.weight)
+    shift = -_exact(norm.running_mean) * scale
+    return scale, shift + _exact(norm.bias) if norm.affine else shift
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    """Return a copy in float64 on the CPU."""
+    return tensor.detach().to("cpu", torch.float64, copy=True)
+
+
+def _is_close(rounded: Tensor, exact: Tensor) -> bool:
+    """Whether rounding kept each channel's size: NaN, infinities and vanished values don't.
+
+    A channel whose greatest value is a normal number is off by at most eps times that value.
+    """
+    count = len(exact) if exact.dim() > 1 else 1
+    greatest = torch.linalg.vector_norm(rounded.reshape(count, -1), math.inf, dim=1)
+    sound = (greatest >= torch.finfo(rounded.dtype).tiny) & greatest.isfinite()
+    return not bool(exact.reshape(count, -1)[~sound].any())

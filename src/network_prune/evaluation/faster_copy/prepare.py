@@ -1,0 +1,105 @@
+"""A copy of a network that computes the same, faster."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from network_prune.errors import UnsupportedNetworkError, check_choice
+from network_prune.evaluation.faster_copy.copies import independent_copy
+from network_prune.evaluation.faster_copy.folding import fold_norms
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What is done to a network's copy so that it computes faster.
+
+    Attributes:
+        channels_last: lay out images and convolutions' weights with the channels last,
+            where there are Conv2d and the device is a CPU or a CUDA one.
+        fold: fold each BatchNorm into the convolution before it, where that is safe.
+        compile: compile it by torch.compile.
+        dtype: ``bfloat16`` or ``float16`` to compute in, None for the network's own.
+
+    Raises:
+        ArgumentError: ``dtype`` is none of these.
+    """
+
+    channels_last: bool = True
+    fold: bool = True
+    compile: bool = False
+    dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            check_choice("dtype", self.dtype, DTYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A network that is ready to compute, and what was done for it.
+
+    Attributes:
+        model: the copy, in eval mode and with the layers' names and shapes of the
+            network, or the network itself, as it is, where nothing was to be done.
+        channels_last: whether it takes its images with the channels last.
+        folded: number of BatchNorms folded.
+        compiled: whether it is compiled.
+        dtype: what it was cast to, None if it wasn't.
+    """
+
+    model: nn.Module
+    channels_last: bool = False
+    folded: int = 0
+    compiled: bool = False
+    dtype: str | None = None
+
+
+def prepare(model: nn.Module, speed: Speed) -> Prepared:
+    """Return a copy of ``model`` that computes the same faster; the network is left alone.
+
+    Masks of ours are baked into the copy. Layers keep their names and shapes, so a
+    prunable set of the network fits the copy. A network that can't be copied safely,
+    e.g. one with hooks, is used as it is.
+
+    Raises:
+        UnsupportedNetworkError: that is so, but ``speed`` asks for compiling or a dtype.
+    """
+    if not (speed.channels_last or speed.fold or speed.compile or speed.dtype):
+        return Prepared(model)
+    try:
+        twin = independent_copy(model)
+    except UnsupportedNetworkError:
+        if speed.compile or speed.dtype:
+            raise
+        return Prepared(model)
+    dtype = DTYPES[speed.dtype] if speed.dtype else None
+    folded = fold_norms(twin, dtype=dtype) if speed.fold else 0
+    if dtype is not None:
+        twin.to(dtype)
+    channels_last = speed.channels_last and _lay_out(twin, torch.channels_last)
+    if not (folded or channels_last or speed.compile or dtype):
+        return Prepared(model)
+    if speed.compile:
+        twin.compile()
+    return Prepared(twin, channels_last, folded, speed.compile, speed.dtype)
+
+
+def without_channels_last(prepared: Prepared) -> Prepared:
+    """Lay out the copy's weights contiguously, for networks that need them so."""
+    _lay_out(prepared.model, torch.contiguous_format)
+    return replace(prepared, channels_last=False)
+
+
+def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> bool:
+    """Lay out the weights of Conv2d; return whether there are any where it pays."""
+    weights = [
+        module.weight
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d) and module.weight.device.type in ("cpu", "cuda")
+    ]
+    for weight in weights:
+        weight.data = weight.data.contiguous(memory_format=memory_format)
+    return bool(weights)

@@ -1,0 +1,81 @@
+"""One pass over the data for all variants of a network: each batch is read and decoded once.
+
+Some decoded batches are held as bytes at a time. Within them the variant is the outer
+loop, so that variants, whose exchange takes milliseconds, are rarely exchanged.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from network_prune.evaluation.metrics import Metrics, Samples, measure_samples
+from network_prune.evaluation.paired import Paired, compare
+from network_prune.sources.data.pictures import Batch
+
+HELD_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a variant did with the images so far.
+
+    Attributes:
+        metrics: loss and accuracy.
+        paired: the difference to the dense network on the same images.
+    """
+
+    metrics: Metrics = field(default_factory=Metrics)
+    paired: Paired = field(default_factory=Paired)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.metrics + other.metrics, self.paired + other.paired)
+
+
+def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[list[Batch]]:
+    """Yield batches of one size in lists of as many as ``held_bytes`` hold, at least one."""
+    held: list[Batch] = []
+    room = held_bytes
+    for batch in batches:
+        held.append(batch)
+        room -= batch.images.nbytes
+        if room < batch.images.nbytes:
+            yield held
+            held, room = [], held_bytes
+    if held:
+        yield held
+
+
+class Chunk:
+    """Decoded batches that the dense network runs on first, and then each variant.
+
+    Args:
+        batches: readable images, where they are computed.
+    """
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self._batches = batches
+        self._dense: list[Samples] = []
+
+    def evaluate(self, compute: Callable[[Batch], Tensor]) -> Iterator[Sums]:
+        """Yield for each batch what a network did with it.
+
+        Args:
+            compute: gives a batch's logits; in the first call those of the dense network, which
+                the later ones are compared with.
+        """
+        is_dense = not self._dense
+        for number, (logits, labels) in enumerate(self._one_ahead(compute)):
+            samples = measure_samples(logits, labels)
+            if is_dense:
+                self._dense.append(samples)
+            yield Sums(samples.total(), compare(samples, self._dense[number]))
+
+    def _one_ahead(self, compute: Callable[[Batch], Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch's logits and labels when the next is under way, so that no GPU waits."""
+        waiting: list[tuple[Tensor, Tensor]] = []
+        for batch in self._batches:
+            waiting.append((compute(batch), batch.labels))
+            if len(waiting) > 1:
+                yield waiting.pop(0)
+        yield from waiting

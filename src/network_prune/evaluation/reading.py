@@ -1,0 +1,119 @@
+"""Read labelled images batch by batch, each once, with a progress bar."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, Self, TypedDict
+
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from network_prune.errors import SourceError
+from network_prune.sources.data.load import LoadedData
+from network_prune.sources.data.pictures import Batch, check_loading, make_loader
+
+Images = LoadedData | Dataset[Any] | Iterable[Any]
+
+
+class ReadOptions(TypedDict, total=False):
+    """The options of `Reading` that have a default there."""
+
+    batch_size: int
+    workers: int | None
+    skip_unreadable: bool
+    progress: bool | None
+
+
+class Reading:
+    """The batches of labelled images; a context manager that shows a bar meanwhile.
+
+    Args:
+        data: what `load_data` returned, a dataset of (image tensor, label), or an
+            iterable of batches (images, labels) such as a DataLoader.
+        label: what the bar says.
+        passes: how often each image is computed, for the bar.
+        batch_size: images a batch; unused for an iterable of batches.
+        workers: processes that decode images; None takes one a core, though no more than
+            there are batches, for images in files and none otherwise. Unused for an
+            iterable of batches.
+        skip_unreadable: leave images out that can't be read, and count them, instead
+            of raising. Unused for an iterable of batches.
+        progress: show a bar on stderr; None shows it on a terminal only.
+        may_be_empty: don't raise if no image is left.
+        pin_memory: put batches into page-locked memory, from which a GPU copies faster.
+
+    Attributes:
+        read: images read so far, those that are left out too.
+        unreadable: images left out so far.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+        SourceError: while reading: an image can't be read, or none is left at the end.
+    """
+
+    def __init__(
+        self,
+        data: Images,
+        *,
+        label: str,
+        passes: int = 1,
+        batch_size: int = 64,
+        workers: int | None = None,
+        skip_unreadable: bool = False,
+        progress: bool | None = None,
+        may_be_empty: bool = False,
+        pin_memory: bool = False,
+    ) -> None:
+        check_loading(batch_size=batch_size, workers=workers)
+        self.read = 0
+        self.unreadable = 0
+        self._passes = passes
+        self._skip_unreadable = skip_unreadable
+        self._may_be_empty = may_be_empty
+        self._loader, images = _batches(data, batch_size, workers, pin_memory)
+        self._bar = tqdm(
+            total=None if images is None else images * passes,
+            desc=label,
+            unit="img",
+            disable=not sys.stderr.isatty() if progress is None else not progress,
+            leave=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield each batch in which an image could be read."""
+        n = 0
+        for entry in self._loader:
+            batch = entry if isinstance(entry, Batch) else Batch(*entry)
+            batch.check_readable(skip_unreadable=self._skip_unreadable)
+            self.read += len(batch) + batch.unreadable
+            self.unreadable += batch.unreadable
+            self._bar.update(batch.unreadable * self._passes)
+            n += len(batch)
+            if len(batch):
+                yield batch
+        if not n and not self._may_be_empty:
+            raise SourceError(f"no image could be evaluated ({self.unreadable} are unreadable)")
+
+    def advance(self, images: int) -> None:
+        """Move the bar on by as many images computed once."""
+        self._bar.update(images)
+
+
+def _batches(
+    data: Images, batch_size: int, workers: int | None, pin_memory: bool
+) -> tuple[Iterable[Any], int | None]:
+    """Return an iterable of batches and the number of images, None if it isn't known."""
+    in_files = isinstance(data, LoadedData) and data.in_files
+    dataset = data.dataset if isinstance(data, LoadedData) else data
+    if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
+        size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
+        return dataset, size
+    loader = make_loader(
+        dataset, batch_size=batch_size, workers=workers, in_files=in_files, pin_memory=pin_memory
+    )
+    return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]

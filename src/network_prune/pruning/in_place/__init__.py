@@ -1,0 +1,1 @@
+"""Draws written into a network's weights."""

@@ -1,0 +1,1 @@
+"""Masks on a network, on torch.nn.utils.prune."""

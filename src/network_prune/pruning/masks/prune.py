@@ -1,0 +1,250 @@
+"""Prune a network by masks and take the masks off again."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import prune as torch_prune
+
+from network_prune.core.prunable import Draw, PrunableSet
+from network_prune.errors import StateError
+from network_prune.pruning.masks.mask_hook import MaskMethod, uncover
+from network_prune.pruning.masks.refresher import attach_refreshers, detach_refreshers
+from network_prune.pruning.masks.summary import Summary, summarize
+from network_prune.pruning.masks.targets import Target, find_targets
+from network_prune.pruning.ranking.find_layers import check_not_pruned
+from network_prune.pruning.ranking.rankable import storage_key
+
+
+class Pruned:
+    """A network under masks, made by `prune`; leaving it as a context restores the network.
+
+    Attributes:
+        model: the network.
+        prunable: the prunable set that draws are made from.
+        draw: the present draw.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        prunable: PrunableSet,
+        draw: Draw,
+        methods: dict[Target, MaskMethod],
+    ) -> None:
+        self.model = model
+        self.prunable = prunable
+        self.draw = draw
+        self._methods = methods
+
+    def redraw(self, index: int | None = None) -> None:
+        """Exchange the masks for those of another draw of the same seed.
+
+        Args:
+            index: which draw; the one after the present one by default.
+
+        Raises:
+            ArgumentError: ``index`` isn't in [0, 2**64).
+            StateError: masks were taken off or stacked on by other means meanwhile.
+        """
+        self._check_masked()
+        for target, method in self._methods.items():
+            if not method.is_on(target.module):
+                raise StateError(
+                    f"layer {target.layer!r} was changed by torch.nn.utils.prune meanwhile; "
+                    "call network_prune.restore(model) and prune the network again"
+                )
+        index = self.draw.index + 1 if index is None else index
+        draw = self.prunable.draw(p_bern=self.draw.p_bern, seed=self.draw.seed, index=index)
+        masks = {target: target.mask(draw) for target in self._methods}
+        for target, method in self._methods.items():
+            method.redraw(target.module, masks[target])
+        self.draw = draw
+
+    def restore(self) -> None:
+        """Take the masks off: the network is exactly what it was. Twice does no harm."""
+        if self._is_masked():
+            restore(self.model)
+
+    def summary(self) -> Summary:
+        """Return where the masks lie, per layer and in total.
+
+        Raises:
+            StateError: the network was restored meanwhile, or its masks aren't those
+                of the draw any more, e.g. after load_state_dict.
+        """
+        self._check_masked()
+        silenced: list[tuple[Tensor, Tensor]] = []
+        for target in self._methods:
+            mask = getattr(target.module, f"{target.name}_mask", None)
+            if mask is None or not torch.equal(mask.bool(), target.mask(self.draw)):
+                raise StateError(
+                    f"the mask of layer {target.layer!r} isn't that of draw {self.draw.index} any "
+                    "more; call redraw, or restore and prune the network again"
+                )
+            if target.per_neuron:
+                silenced.append((getattr(target.module, f"{target.name}_orig"), mask))
+        return summarize(self.model, self.prunable, self.draw, silenced=silenced)
+
+    def __enter__(self) -> "Pruned":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def _is_masked(self) -> bool:
+        return any(
+            _carries(hook, method)
+            for target, method in self._methods.items()
+            for hook in target.module._forward_pre_hooks.values()
+        )
+
+    def _check_masked(self) -> None:
+        if not self._is_masked():
+            raise StateError("the masks were taken off; prune the network again for new ones")
+
+
+def prune(
+    model: nn.Module,
+    prunable: PrunableSet,
+    *,
+    p_bern: float = 1.0,
+    seed: int = 0,
+    index: int = 0,
+    with_norm: bool = False,
+) -> Pruned:
+    """Mask the elements of one draw from ``prunable``, by torch.nn.utils.prune's means.
+
+    Side effects on the modules that hold a ranked weight, until restored:
+
+    1. the Parameter ``weight`` is called ``weight_orig``, in the same place;
+    2. the buffer ``weight_mask`` (bool, True = keep) is added;
+    3. ``weight`` is a plain tensor, +0.0 where masked, kept up to date by a forward
+       pre-hook: in every forward while weights need gradients, otherwise only after
+       they changed; the modules around have hooks that do the same before their own
+       forward, since some read a weight without calling its layer.
+
+    Args:
+        model: the network that ``prunable`` was ranked on, or one of the same shapes.
+        prunable: what `rank` returned.
+        p_bern: probability in [0, 1] that a prunable element is pruned.
+        seed: integer in [0, 2**64) that names the draws.
+        index: which draw of the seed.
+        with_norm: prune a neuron's bias and its BatchNorm's weight and bias with it, so
+            that it sends out zeros; otherwise it sends out its BatchNorm's constant.
+
+    Raises:
+        ArgumentError: a value is outside what is allowed.
+        StateError: the network is pruned already.
+        UnsupportedNetworkError: the network's layers aren't those of ``prunable``.
+
+    Source: arXiv 2208.08677, section 3.2.
+    """
+    draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
+    check_not_pruned(model)
+    targets = find_targets(model, prunable, with_norm)
+    masks = {target: target.mask(draw) for target in targets}
+    methods = {target: MaskMethod(target.name) for target in targets}
+    try:
+        for target, method in methods.items():
+            method.attach(target.module, masks[target])
+        attach_refreshers(model, [(target.module, method) for target, method in methods.items()])
+    except BaseException:
+        _take_off(model)
+        raise
+    return Pruned(model, prunable, draw, methods)
+
+
+def restore(model: nn.Module) -> None:
+    """Take every mask of ours off: Parameters, their order, values and hooks as they were.
+
+    Masks that torch.nn.utils.prune's own methods stacked on ours go with them. What
+    was trained meanwhile stays trained.
+
+    Raises:
+        StateError: the network carries no mask of ours.
+    """
+    if not _take_off(model):
+        raise StateError(
+            "the network carries no mask of network-prune; there is nothing to restore"
+        )
+
+
+def make_permanent(model: nn.Module) -> None:
+    """Bake the zeros in and take the masks off: a plain network, Parameters in their order.
+
+    The Parameter objects stay; their values move to new memory, so a state_dict taken
+    before keeps the unpruned weights.
+
+    Raises:
+        StateError: the network carries no mask of ours, or modules that share a tensor
+            carry different masks on it.
+    """
+    masked = _masked_tensors(model)
+    if not masked:
+        raise StateError("the network carries no mask of network-prune; prune it first")
+    values = _baked(masked)
+    for (module, name, _), value in zip(masked, values, strict=True):
+        uncover(module, name)
+        getattr(module, name).data = value
+    _drop_hooks(masked)
+    detach_refreshers(model)
+
+
+def _baked(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -> list[Tensor]:
+    """Return each tensor under its mask, the same one for those that share their memory.
+
+    All are computed before any is put in place: memory that becomes free is used again,
+    so an address says who shares with whom only while all originals live.
+    """
+    baked: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+    values: list[Tensor] = []
+    for module, name, hook in masked:
+        mask = getattr(module, f"{name}_mask")
+        key = storage_key(getattr(module, f"{name}_orig"))
+        if key not in baked:
+            with torch.inference_mode(False):
+                baked[key] = mask, hook.apply_mask(module).detach()
+        elif not torch.equal(baked[key][0], mask):
+            raise StateError(
+                f"several modules share one {name} under different masks, which can't be baked "
+                "into it; restore the network and prune without with_norm or stacked masks"
+            )
+        values.append(baked[key][1])
+    return values
+
+
+def _masked_tensors(
+    model: nn.Module,
+) -> list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]:
+    return [
+        (module, hook._tensor_name, hook)
+        for module in model.modules()
+        for hook in module._forward_pre_hooks.values()
+        if isinstance(hook, torch_prune.BasePruningMethod) and _carries(hook, None)
+    ]
+
+
+def _carries(hook: object, method: MaskMethod | None) -> bool:
+    """Whether ``hook`` is ``method``, any of ours for None, or a container that holds it."""
+    parts = list(hook) if isinstance(hook, torch_prune.PruningContainer) else [hook]
+    if method is not None:
+        return any(part is method for part in parts)
+    return any(isinstance(part, MaskMethod) for part in parts)
+
+
+def _drop_hooks(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -> None:
+    for module, _, hook in masked:
+        keys = [key for key, value in module._forward_pre_hooks.items() if value is hook]
+        for key in keys:
+            del module._forward_pre_hooks[key]
+
+
+def _take_off(model: nn.Module) -> bool:
+    """Take off whatever masks there are; return whether there were any."""
+    masked = _masked_tensors(model)
+    for module, name, _ in masked:
+        uncover(module, name)
+    _drop_hooks(masked)
+    detach_refreshers(model)
+    return bool(masked)

@@ -1,0 +1,1 @@
+"""Which elements of a network are prunable."""

@@ -1,0 +1,115 @@
+"""Find the layers of a network that can be ranked, and refuse those that can't."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import nn
+from torch.nn.utils import prune
+
+from network_prune.core.layers import Layer
+from network_prune.errors import ArgumentError, StateError, UnsupportedNetworkError, unknown_name
+from network_prune.pruning.ranking.rankable import RANKABLE, Place, find_places, storage_key
+from network_prune.pruning.ranking.soundness import sound_weight
+from network_prune.pruning.state import is_held
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLayer:
+    """A layer to rank: what it is called and the Parameter that holds its weight."""
+
+    layer: Layer
+    weight: nn.Parameter
+
+
+def find_layers(
+    model: nn.Module,
+    *,
+    layers: Sequence[type[nn.Module]],
+    include: Sequence[str],
+    exclude: Sequence[str],
+) -> list[FoundLayer]:
+    """Return the layers to rank in module order; a shared weight counts once, where it comes first.
+
+    Args:
+        model: the network.
+        layers: layer types.
+        include: wildcard patterns of layer paths, none for all.
+        exclude: wildcard patterns of layer paths to leave out.
+
+    Raises:
+        ArgumentError: a type can't be ranked, or a pattern matches no layer.
+        StateError: the network is pruned already.
+        UnsupportedNetworkError: no layer is left, or one can't be ranked.
+    """
+    _check_types(layers)
+    check_not_pruned(model)
+    candidates = find_places(model, layers)
+    if not candidates:
+        raise UnsupportedNetworkError(_nothing_to_rank(model, layers))
+    chosen = _choose(candidates, include, exclude)
+    weights = {name: sound_weight(name, place) for name, place in chosen.items()}
+    found = [FoundLayer(chosen[name].describe(name), weight) for name, weight in weights.items()]
+    first = {storage_key(layer.weight): layer for layer in reversed(found)}
+    return [layer for layer in found if first[storage_key(layer.weight)] is layer]
+
+
+def check_not_pruned(model: nn.Module) -> None:
+    """Raise a StateError that names the first pruned layer, if there is one."""
+    for module in model.modules():
+        if any(isinstance(h, prune.BasePruningMethod) for h in module._forward_pre_hooks.values()):
+            raise StateError(
+                f"layer {_path(model, module)!r} is pruned already; call "
+                "network_prune.restore(model), make_permanent(model) or "
+                "torch.nn.utils.prune.remove first"
+            )
+        if any(is_held(p) for p in module._parameters.values() if p is not None):
+            raise StateError(
+                f"layer {_path(model, module)!r} is pruned in place by a Redrawer; "
+                "call its restore() first"
+            )
+
+
+def _path(model: nn.Module, module: nn.Module) -> str:
+    return next(name for name, other in model.named_modules() if other is module)
+
+
+def _check_types(layers: Sequence[object]) -> None:
+    allowed = ", ".join(kind.__name__ for kind in RANKABLE)
+    if isinstance(layers, type):
+        raise ArgumentError(f"layers takes a list of types; pass layers=[{layers.__name__}]")
+    if not layers:
+        raise ArgumentError(f"layers is empty; pass some of {allowed}")
+    for kind in layers:
+        if not (isinstance(kind, type) and issubclass(kind, RANKABLE)):
+            raise ArgumentError(f"layers={kind!r} can't be ranked; pass some of {allowed}")
+
+
+def _nothing_to_rank(model: nn.Module, layers: Sequence[type[nn.Module]]) -> str:
+    wanted = " or ".join(kind.__name__ for kind in layers)
+    others = {kind.__name__ for kind in RANKABLE if find_places(model, (kind,))}
+    remedy = (
+        f"it has {', '.join(sorted(others))}, which layers= accepts"
+        if others
+        else ("it has no convolution and no Linear layer at all")
+    )
+    return f"{type(model).__name__} has no {wanted} layer to rank; {remedy}"
+
+
+def _choose(
+    candidates: Mapping[str, Place], include: Sequence[str], exclude: Sequence[str]
+) -> dict[str, Place]:
+    if isinstance(include, str) or isinstance(exclude, str):
+        raise ArgumentError("include and exclude take a list of patterns; put the one in brackets")
+    for pattern in (*include, *exclude):
+        if not any(fnmatchcase(name, pattern) for name in candidates):
+            raise ArgumentError(unknown_name("layer or pattern", pattern, candidates))
+
+    def is_chosen(name: str) -> bool:
+        wanted = not include or any(fnmatchcase(name, pattern) for pattern in include)
+        return wanted and not any(fnmatchcase(name, pattern) for pattern in exclude)
+
+    chosen = {name: place for name, place in candidates.items() if is_chosen(name)}
+    if not chosen:
+        raise ArgumentError(f"exclude={list(exclude)} leaves none of {len(candidates)} layers")
+    return chosen

@@ -1,0 +1,1 @@
+"""Networks that prune another one afresh in each forward."""

@@ -1,0 +1,128 @@
+"""The full network forward, the pruned one in the gradient of its input."""
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from network_prune.core.drawing import Drawn
+from network_prune.errors import StateError, UnsupportedNetworkError
+from network_prune.pruning.surrogates.masked_weights import RankedWeight
+from network_prune.pruning.surrogates.surrogate import Surrogate
+
+
+class BackwardOnly(Surrogate):
+    """Computes the full network; masks the weights only in gradients of layers' inputs.
+
+    Each forward has a draw of its own, which its backward uses wherever a ranked weight
+    was kept to pass a gradient on to a layer's input. Outputs, activations and gradients of
+    weights themselves are the full network's up to the gradients that reach them.
+
+    Takes, holds and raises what `Diversified` does; a forward under torch.autocast, which
+    would compute with copies of the weights, is a StateError too, and `compile` isn't
+    possible.
+    """
+
+    def compile(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            UnsupportedNetworkError: always; a compiled backward has its weights built in.
+        """
+        raise UnsupportedNetworkError(
+            "BackwardOnly exchanges weights between forward and backward, which can't be "
+            "compiled; leave compile out"
+        )
+
+    def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        weights = [
+            (ranked, holder.weight)
+            for ranked in self._weights
+            for holder in ranked.find(self.model)
+        ]
+        swap = _Swap(weights, drawn, self._factor)
+        with torch.autograd.graph.saved_tensors_hooks(swap.pack, swap.unpack):
+            return self._compute(self.model, args, kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A tensor that autograd keeps, and how often it had been written by then."""
+
+    tensor: Tensor
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptWeight(_Kept):
+    """A ranked weight, or a view of it, that autograd keeps."""
+
+    ranked: RankedWeight
+    weight: Tensor
+
+
+class _Swap:
+    """Hooks of autograd's kept tensors: what goes in as a ranked weight comes out masked.
+
+    A weight is known by its place in memory, so its views are known too, and no other
+    tensor of its shape is taken for it.
+    """
+
+    def __init__(
+        self, weights: list[tuple[RankedWeight, Tensor]], drawn: Drawn, factor: float
+    ) -> None:
+        self._by_storage: dict[int, list[tuple[RankedWeight, Tensor]]] = {}
+        for ranked, weight in weights:
+            self._by_storage.setdefault(_storage(weight), []).append((ranked, weight))
+        self._drawn = drawn
+        self._factor = factor
+
+    def pack(self, tensor: Tensor) -> _Kept:
+        """Return what to keep in the place of ``tensor``."""
+        if torch.is_autocast_enabled(tensor.device.type):
+            raise StateError(
+                "BackwardOnly can't tell weights from the copies that torch.autocast makes; turn "
+                "autocast off, or convert the network to the lower precision itself"
+            )
+        version = 0 if tensor.is_inference() else tensor._version
+        for ranked, weight in self._by_storage.get(_storage(tensor), []):
+            if tensor.dtype == weight.dtype and _lies_in(tensor, weight):
+                return _KeptWeight(tensor, version, ranked, weight)
+        return _Kept(tensor, version)
+
+    def unpack(self, kept: _Kept) -> Tensor:
+        """Return what the backward is to see."""
+        tensor = kept.tensor
+        if not tensor.is_inference() and tensor._version != kept.version:
+            raise StateError(
+                f"a tensor of shape {list(tensor.shape)} that the backward needs was modified in "
+                "place after the forward; run the backward first"
+            )
+        if not isinstance(kept, _KeptWeight):
+            return tensor
+        weight = kept.weight
+        masked = kept.ranked.mask(weight, self._drawn, factor=self._factor)
+        if masked.stride() != weight.stride():
+            masked = torch.empty_strided(
+                weight.shape, weight.stride(), dtype=weight.dtype, device=weight.device
+            ).copy_(masked)
+        offset = tensor.storage_offset() - weight.storage_offset()
+        return masked.as_strided(tensor.shape, tensor.stride(), offset)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _lies_in(tensor: Tensor, weight: Tensor) -> bool:
+    first, last = _span(tensor)
+    start, end = _span(weight)
+    return start <= first and last <= end
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """Return the places in its storage of a tensor's first and last number."""
+    first = int(tensor.storage_offset())
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    return first, first + sum((size - 1) * stride for size, stride in steps)

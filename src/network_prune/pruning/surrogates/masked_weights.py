@@ -1,0 +1,112 @@
+"""A network's weights under the mask of a draw, as new tensors: no Parameter is written."""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from network_prune.core.drawing import Drawn
+from network_prune.core.layers import Granularity, Layer
+from network_prune.core.prunable import PrunableSet
+from network_prune.errors import StateError
+from network_prune.pruning.masks.targets import find_targets
+from network_prune.pruning.state import is_held
+
+
+@dataclass(frozen=True, slots=True)
+class RankedWeight:
+    """A ranked layer's weight, and where the network holds it.
+
+    Attributes:
+        place: number of the layer among the ranked ones.
+        layer: its description.
+        granularity: what an element is.
+        holders: path of the module and name of the Parameter; several if it is shared.
+    """
+
+    place: int
+    layer: Layer
+    granularity: Granularity
+    holders: tuple[tuple[str, str], ...]
+
+    def find(self, model: nn.Module) -> list["Holder"]:
+        """Return the weight's holders in ``model`` as it is now.
+
+        Raises:
+            StateError: one doesn't hold the plain weight that was ranked any more.
+        """
+        found: list[Holder] = []
+        for path, name in self.holders:
+            module = model.get_submodule(path)
+            weight = module._parameters.get(name)
+            if weight is None or tuple(weight.shape) != self.layer.shape or is_held(weight):
+                raise StateError(
+                    f"the weight of layer {self.layer.name!r} was pruned, exchanged or "
+                    "parametrized since the network was wrapped; undo that or wrap it again"
+                )
+            found.append(Holder(module, name, weight))
+        return found
+
+    def mask(self, weight: Tensor, drawn: Drawn, *, factor: float = 1.0) -> Tensor:
+        """Return the weight with +0.0 where pruned, the rest times ``factor``.
+
+        Args:
+            weight: of the layer's stored shape; gradients flow back to it.
+            drawn: which elements are pruned.
+            factor: 1.0 leaves the other weights' bits alone.
+
+        Returns:
+            Tensor like ``weight``, in its memory format.
+        """
+        pruned = drawn.pruned(self.place, weight.device)
+        zero = self.layer.expand(pruned, self.granularity)
+        if not weight.is_contiguous():
+            zero = torch.empty_like(weight, dtype=torch.bool, requires_grad=False).copy_(zero)
+        kept = weight if factor == 1.0 else weight * factor
+        return torch.where(zero, 0.0, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A module that holds a ranked weight.
+
+    Attributes:
+        module: the module.
+        name: the Parameter's name there.
+        weight: the Parameter.
+    """
+
+    module: nn.Module
+    name: str
+    weight: Tensor
+
+
+def find_ranked_weights(model: nn.Module, prunable: PrunableSet) -> tuple[RankedWeight, ...]:
+    """Return the weights that draws of ``prunable`` mask, in its order.
+
+    Raises:
+        UnsupportedNetworkError: the network's layers aren't those of ``prunable``.
+    """
+    paths = {module: path for path, module in model.named_modules()}
+    holders: dict[str, list[tuple[str, str]]] = {layer.name: [] for layer in prunable.layers}
+    for target in find_targets(model, prunable, False):
+        holders[target.layer].append((paths[target.module], target.name))
+    return tuple(
+        RankedWeight(place, layer, prunable.granularity, tuple(holders[layer.name]))
+        for place, layer in enumerate(prunable.layers)
+    )
+
+
+@contextmanager
+def replaced(values: Iterable[tuple[Holder, Tensor]]) -> Generator[None]:
+    """Let modules see other tensors in the place of their Parameters, which stay as they are."""
+    values = list(values)
+    try:
+        for holder, value in values:
+            holder.module._parameters[holder.name] = value  # pyright: ignore[reportArgumentType]
+        yield
+    finally:
+        for holder, _ in values:
+            holder.module._parameters[holder.name] = holder.weight  # pyright: ignore[reportArgumentType]

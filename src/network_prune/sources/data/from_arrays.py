@@ -1,0 +1,87 @@
+"""Pictures in a numpy file: ``FILE.npz`` with an array of pixels and one of labels."""
+
+from pathlib import Path
+
+import numpy as np
+
+from network_prune.errors import SourceError
+from network_prune.sources.data.listing import Listing, Request
+from network_prune.sources.data.pictures import ArrayImages
+
+# The first that the file has is taken; test parts come before whole sets.
+IMAGE_ARRAYS = ("test_images", "x_test", "images", "x", "data")
+LABEL_ARRAYS = ("test_labels", "y_test", "labels", "y", "targets")
+
+
+def list_arrays(spec: str, request: Request) -> Listing:
+    """List the pictures of the npz file ``spec``; nothing in it is unpickled.
+
+    Images are uint8 [n, H, W] or [n, H, W, 1] for grey, [n, H, W, 3] for RGB,
+    labels whole numbers [n] or [n, 1], counted from 0. Both are found by name,
+    or as the request names them.
+
+    Raises:
+        SourceError: there is no such file, or its arrays are others.
+    """
+    path = Path(spec)
+    if not path.is_file():
+        raise SourceError(f"no file {path}")
+    try:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise SourceError(f"{path} holds one array alone; it must hold images and labels")
+            image = _choose(arrays.files, request.image_column, IMAGE_ARRAYS, path, "image")
+            label = _choose(arrays.files, request.label_column, LABEL_ARRAYS, path, "label")
+            pixels, labels = arrays[image], arrays[label]
+    except (SourceError, MemoryError):
+        raise
+    except Exception as error:
+        # Damaged files make zipfile and numpy raise nearly anything.
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise SourceError(f"{path} can't be read as npz: {text}") from error
+    pixels = _check_pixels(pixels, f"{path}: {image}")
+    return Listing(
+        labels=_check_labels(labels, len(pixels), f"{path}: {label}"),
+        first_label=0,
+        where=lambda position: f"{path} picture {position}",
+        source=ArrayImages(pixels),
+        content=repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes(),
+        decoded=True,
+    )
+
+
+def _choose(
+    found: list[str], asked: str | None, known: tuple[str, ...], path: Path, kind: str
+) -> str:
+    wanted = known if asked is None else (asked,)
+    name = next((name for name in wanted if name in found), None)
+    if name is None:
+        raise SourceError(
+            f"{path} has no {kind} array {' or '.join(wanted)}; it has {', '.join(found) or 'none'}"
+            f" (pass {kind}_column, --{kind}-column, to choose)"
+        )
+    return name
+
+
+def _check_pixels(pixels: np.ndarray, name: str) -> np.ndarray:
+    shape = list(pixels.shape)
+    grey = pixels.ndim == 3 or (pixels.ndim == 4 and shape[3] == 1)
+    if pixels.dtype != np.uint8 or not (grey or (pixels.ndim == 4 and shape[3] == 3)):
+        raise SourceError(
+            f"{name} is {pixels.dtype} {shape}; images must be uint8 [n, H, W] or [n, H, W, 3]"
+        )
+    if 0 in shape[1:3]:
+        raise SourceError(f"{name} is {shape}; its images have no pixels")
+    return pixels[..., 0] if grey and pixels.ndim == 4 else pixels
+
+
+def _check_labels(labels: np.ndarray, n: int, name: str) -> np.ndarray:
+    flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if flat.ndim != 1 or not np.issubdtype(flat.dtype, np.integer):
+        raise SourceError(
+            f"{name} is {labels.dtype} {list(labels.shape)}; labels must be whole numbers [n]"
+        )
+    if len(flat) != n:
+        raise SourceError(f"{name} has {len(flat)} labels for {n} images")
+    return flat.astype(np.int64)

@@ -1,0 +1,112 @@
+"""Pictures in one folder a class."""
+
+import os
+from pathlib import Path
+
+from network_prune.errors import SourceError
+from network_prune.sources.data.class_names import number_classes
+from network_prune.sources.data.from_ilsvrc import is_flat_validation, list_flat_validation
+from network_prune.sources.data.listing import IMAGE_SUFFIXES, Files, Listing, Request, labels_array
+
+_PARTS = frozenset(("train", "training", "test", "testing", "valid", "validation", "eval"))
+
+
+def list_class_folders(spec: str, request: Request) -> Listing:
+    """List the pictures in the class folders of ``spec``, or of the ``val`` folder in it.
+
+    Folders with whole numbers for names stand for these class numbers, and some
+    may be absent. Folders with ImageNet's synset names stand for ImageNet's
+    classes, and some may be absent, unless the network has another number of
+    classes than 1000. Folders with other names stand for the classes in the
+    names' order, so there must be one for each class. Pictures may lie deeper
+    inside. Hidden files and folders and files without a picture's suffix are passed
+    over; links are followed, but not back into a folder that they lie in.
+    The flat ILSVRC2012 validation folder is told by its files' names.
+
+    Raises:
+        SourceError: there are no class folders, no pictures in them, or their
+            number doesn't fit the network, or they are parts such as train and test.
+        OSError: one of them can't be read.
+    """
+    root = Path(spec)
+    if (root / "val").is_dir():
+        root = root / "val"
+    if is_flat_validation(root):
+        return list_flat_validation(root, request)
+    names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
+    if not names:
+        raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
+    if _PARTS.issuperset(map(str.lower, names)):
+        raise SourceError(
+            f"{root} has no val folder, and {', '.join(names)} in it are parts of the data rather "
+            f"than classes; pass one of them, e.g. {root / names[0]}"
+        )
+    numbered = all(name.isdecimal() for name in names)
+    classes = _number_by_name(names, root) if numbered else _number(names, root, request)
+    paths: list[str] = []
+    labels: list[int] = []
+    for name, number in classes.items():
+        found = _pictures_in(root, name)
+        paths += found
+        labels += [number] * len(found)
+    if not paths:
+        raise SourceError(f"no pictures in the {len(names)} class folders of {root}")
+    return Listing(
+        labels=labels_array(labels),
+        first_label=0 if numbered else None,
+        where=lambda position: f"folder {paths[position].partition('/')[0]} of {root}",
+        source=Files(root, paths),
+    )
+
+
+def _is_class_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir() and not entry.name.startswith((".", "__"))
+
+
+def _number_by_name(names: list[str], root: Path) -> dict[str, int]:
+    numbers = {name: int(name) for name in sorted(names, key=int)}
+    if len(set(numbers.values())) < len(numbers):
+        double = next(n for n in names if sum(int(n) == int(other) for other in names) > 1)
+        raise SourceError(f"{root} has more than one folder for class {int(double)}; join them")
+    return numbers
+
+
+def _number(names: list[str], root: Path, request: Request) -> dict[str, int]:
+    last = None if request.classes is None else request.classes - 1
+    hint = f", or some folders named by class number, 0 to {last}{_manifest_hint(root)}"
+    numbers = number_classes(
+        names, request.classes, where=str(root), kind="class folders", hint=hint
+    )
+    return dict(zip(names, numbers, strict=True))
+
+
+def _pictures_in(root: Path, name: str) -> list[str]:
+    found: list[str] = []
+    for folder, inner, files in os.walk(root / name, onerror=_refuse, followlinks=True):
+        inner[:] = [one for one in inner if one[0] != "." and not _leads_back(folder, one)]
+        inside = Path(folder).relative_to(root).as_posix()
+        found += [f"{inside}/{file}" for file in files if _is_picture(file)]
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Raise what os.walk would pass over: a class without its pictures gives other figures."""
+    raise error
+
+
+def _leads_back(folder: str, name: str) -> bool:
+    """Return whether ``name`` in ``folder`` is a link to a folder on the way to it."""
+    path = Path(folder, name)
+    if not path.is_symlink():
+        return False
+    target = path.resolve()
+    return any(above.resolve().is_relative_to(target) for above in path.parents)
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _manifest_hint(root: Path) -> str:
+    manifest = next(iter(sorted(root.glob("*.csv"))), None)
+    return f", or the manifest {manifest}" if manifest else ", or a manifest csv"

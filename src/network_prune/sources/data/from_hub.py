@@ -1,0 +1,304 @@
+"""Data sets of the datasets library: ``hf:DATASET:SPLIT``, or a folder it saved to disk."""
+
+import io
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
+from network_prune.sources.data.class_names import number_classes
+from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMNS
+from network_prune.sources.data.listing import Listing, Request
+from network_prune.sources.data.pictures import decode
+from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
+from network_prune.sources.extras import require
+
+# Taken where no split is named, the first that there is.
+SPLITS = ("test", "validation", "valid", "val")
+
+
+class HubImages:
+    """Pictures of a data set of the datasets library.
+
+    Args:
+        dataset: its image column gives bytes and path, undecoded.
+        column: that column.
+        folders: where files that hold pictures may lie; none where all must be
+            inside the data set itself.
+        name: what errors call the data set.
+    """
+
+    def __init__(self, dataset: Any, column: str, *, folders: Sequence[str], name: str) -> None:
+        self._dataset = dataset
+        self._column = column
+        self._folders = folders
+        self._name = name
+
+    def read(self, position: int) -> Image.Image:
+        """Return the decoded picture.
+
+        Raises:
+            SourceError: it isn't there, or it is damaged.
+        """
+        name = f"row {position} of {self._name}"
+        picture: Any = self._dataset[position][self._column] or {}
+        if picture.get("bytes") is not None:
+            return decode(io.BytesIO(picture["bytes"]), name=name)
+        path = picture.get("path")
+        if not path or not any(_is_inside(path, folder) for folder in self._folders):
+            raise SourceError(f"cannot read image {name}: the data set doesn't hold it")
+        return decode(path, name=name)
+
+
+def list_hub(spec: str, request: Request) -> Listing:
+    """List the pictures of ``hf:DATASET`` or ``hf:FOLDER``, with ``:SPLIT`` at the end if asked.
+
+    The image column is the one with the Image feature, the label column the
+    one with class names, or the one named as in manifests, unless the request
+    names them. Without a split, test or else validation is taken.
+
+    Raises:
+        SourceError: the extra isn't installed, the folder isn't such a data
+            set, or its split, columns or classes don't fit.
+        RunError: the data set must be downloaded and can't be.
+    """
+    check_hub(spec)
+    name, split = _parse(spec)
+    folders: tuple[str, ...] = ()
+    if os.path.isdir(name):
+        dataset = _choose_split(_open_folder(name), split, spec)
+    else:
+        # Tables and unpacked archives lie in the first, single pictures in the second.
+        folders = (str(datasets_cache()), hub_cache())
+        dataset = _choose_split(_download(name, folders[0]), split, spec)
+    image = _image_column(dataset, request.image_column, spec)
+    label = _label_column(dataset, request, spec)
+    labels = _labels(dataset, label, spec)
+    names: Any = getattr(dataset.features[label], "names", None)
+    if names is not None:
+        numbers = number_classes(names, request.classes, where=f"{spec}, column {label},")
+        _check_known(labels, len(names), spec)
+        labels = np.array(numbers, dtype=np.int64)[labels]
+    return Listing(
+        labels=labels,
+        first_label=0 if names is None else None,
+        where=lambda position: f"{spec} row {position}",
+        source=HubImages(_undecoded(dataset, image), image, folders=folders, name=spec),
+        content=_describe(dataset, image),
+    )
+
+
+def check_hub(spec: str, _: Request | None = None) -> None:
+    """Refuse ``spec`` if the extra isn't installed or it can be no data set's name.
+
+    Raises:
+        SourceError: that is so.
+    """
+    require("datasets", extra="datasets", what=spec)
+    name, _split = _parse(spec)
+    if not os.path.isdir(name) and (name.count("/") > 1 or name.startswith(("/", ".", "~"))):
+        raise SourceError(
+            f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
+            "OWNER/NAME, either with :SPLIT if you like"
+        )
+
+
+def _parse(spec: str) -> tuple[str, str | None]:
+    name = spec.removeprefix("hf:")
+    if os.path.isdir(name) or ":" not in name:
+        return name, None
+    name, _, split = name.rpartition(":")
+    return name, split
+
+
+def _open_folder(name: str) -> Any:
+    import datasets
+
+    try:
+        return datasets.load_from_disk(name)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"{name} isn't a data set that datasets saved with save_to_disk "
+            f"({one_line(error, limit=100)})"
+        ) from error
+
+
+def _download(name: str, folder: str) -> Any:
+    from datasets import config
+
+    what = f"the data set {name}"
+    remedy = (
+        f"fill the cache {folder} on a machine that is online, or save the data there with "
+        "save_to_disk and pass hf:FOLDER"
+    )
+    # The library itself retries for most of a minute before it says that it is offline.
+    try:
+        if not config.HF_HUB_OFFLINE:
+            check_reachable(f"{config.HF_ENDPOINT}/datasets/{name}", what, remedy)
+    except RunError as unreachable:
+        with _offline():
+            try:
+                return _load(name, folder, what, remedy)
+            except NetworkPruneError:
+                raise unreachable from None
+    return _load(name, folder, what, remedy)
+
+
+def _load(name: str, folder: str, what: str, remedy: str) -> Any:
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    try:
+        with _bars_on_a_terminal_only():
+            return datasets.load_dataset(name, cache_dir=folder)
+    except MemoryError:
+        raise
+    except (ConnectionError, OSError, DatasetsError) as error:
+        raise RunError(f"can't download {what} ({one_line(error, limit=100)}); {remedy}") from error
+    except Exception as error:
+        raise SourceError(f"hf:{name} can't be loaded: {one_line(error)}") from error
+
+
+@contextmanager
+def _offline() -> Generator[None]:
+    """Let the library take from its cache what is there, without asking the host."""
+    from datasets import config
+
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = True  # pyright: ignore[reportConstantRedefinition]
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before  # pyright: ignore[reportConstantRedefinition]
+
+
+@contextmanager
+def _bars_on_a_terminal_only() -> Generator[None]:
+    from datasets import utils
+
+    hide = not (sys.stderr.isatty() or utils.are_progress_bars_disabled())
+    if hide:
+        utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hide:
+            utils.enable_progress_bars()
+
+
+def _choose_split(found: Any, split: str | None, spec: str) -> Any:
+    if not isinstance(found, dict):
+        own = str(found.split) if found.split is not None else None
+        if split not in (None, own):
+            raise SourceError(
+                f"{spec}: the folder holds one part alone ({own}); leave out :{split}"
+            )
+        return found
+    splits: list[str] = list(found)
+    if split is None:
+        split = next((name for name in SPLITS if name in found), None)
+        split = splits[0] if split is None and len(splits) == 1 else split
+    if split not in found:
+        asked = "no split is named" if split is None else f"there is no split {split!r}"
+        raise SourceError(f"{spec}: {asked}; add one of :{', :'.join(splits)}")
+    return found[split]
+
+
+def _image_column(dataset: Any, asked: str | None, spec: str) -> str:
+    import datasets
+
+    features: Any = dataset.features
+    images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
+    if asked is not None:
+        if asked not in images:
+            raise SourceError(f"{spec} has no image column {asked!r}; it has {_shown(images)}")
+        return asked
+    if len(images) == 1:
+        return images[0]
+    named = next((name for name in IMAGE_COLUMNS if name in images), None)
+    if named is None:
+        raise SourceError(
+            f"{spec} has {len(images)} image columns ({_shown(images)}) among its columns "
+            f"{_shown(list(features))}; pass image_column (--image-column)"
+        )
+    return named
+
+
+def _label_column(dataset: Any, request: Request, spec: str) -> str:
+    import datasets
+
+    features: Any = dataset.features
+    asked = request.label_column
+    if asked is not None:
+        if asked not in features:
+            raise SourceError(f"{spec} has no column {asked!r}; it has {_shown(list(features))}")
+        return asked
+    named = next((name for name in LABEL_COLUMNS if name in features), None)
+    classed = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    if named is None and len(classed) == 1:
+        return classed[0]
+    if named is None:
+        fitting = [name for name in classed if features[name].num_classes == request.classes]
+        if len(fitting) == 1:
+            return fitting[0]
+        raise SourceError(
+            f"{spec} has no label column of its own name among its columns "
+            f"{_shown(list(features))}; pass label_column (--label-column)"
+        )
+    return named
+
+
+def _labels(dataset: Any, column: str, spec: str) -> np.ndarray:
+    values: Any = dataset.with_format("numpy", columns=[column])[:][column]
+    labels = np.asarray(values)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise SourceError(f"{spec}: column {column} holds {labels.dtype}, not whole numbers")
+    return labels.astype(np.int64)
+
+
+def _check_known(labels: np.ndarray, count: int, spec: str) -> None:
+    wrong = (labels < 0) | (labels >= count)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise SourceError(
+            f"{spec} row {row}: label {labels[row]} is outside 0 to {count - 1}; "
+            "this part may have no labels"
+        )
+
+
+def _undecoded(dataset: Any, column: str) -> Any:
+    import datasets
+
+    return dataset.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+
+
+def _describe(dataset: Any, column: str) -> bytes:
+    """Return the number of bytes of each picture and its file's name."""
+    import pyarrow.compute
+
+    # Its functions are made when it is imported, so that type checkers can't know them.
+    pc: Any = pyarrow.compute
+    table: Any = _undecoded(dataset, column).with_format("arrow")[:]
+    pictures = table.column(column)
+    sizes = pc.binary_length(pc.struct_field(pictures, "bytes")).to_pylist()
+    paths = pc.struct_field(pictures, "path").to_pylist()
+    lines = (
+        f"{os.path.basename(path or '')}\t{size}" for path, size in zip(paths, sizes, strict=True)
+    )
+    return "\n".join(lines).encode(errors="surrogateescape")
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:12]) or "none"

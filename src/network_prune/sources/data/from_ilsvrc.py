@@ -1,0 +1,113 @@
+"""The ILSVRC2012 validation pictures as they are published: in one flat folder."""
+
+import os
+import re
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from network_prune.errors import SourceError
+from network_prune.sources.data.class_names import IMAGENET_CLASSES
+from network_prune.sources.data.listing import Files, Listing, Request
+
+GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+META = "meta.mat"
+_PICTURE = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
+_PLACES = ("", "data", "ILSVRC2012_devkit_t12", "ILSVRC2012_devkit_t12/data")
+
+
+def is_flat_validation(folder: Path) -> bool:
+    """Return whether ``folder`` has ILSVRC2012 validation pictures right in it."""
+    # Fifty thousand files need not all be looked at; other files may stand before them.
+    with os.scandir(folder) as entries:
+        return any(_PICTURE.fullmatch(entry.name) for entry in islice(entries, 1000))
+
+
+def list_flat_validation(folder: Path, request: Request) -> Listing:
+    """List the ILSVRC2012_val_*.JPEG pictures in ``folder`` by their number.
+
+    Labels come from the development kit's files, found in ``folder`` or above
+    it, or in ``ILSVRC2012_devkit_t12`` there. The kit numbers classes in an
+    order of its own; they are numbered by their synset names' order here, as
+    networks do.
+
+    Raises:
+        SourceError: the network hasn't 1000 classes, or the kit's files are
+            missing or aren't the kit's.
+    """
+    if request.classes not in (None, IMAGENET_CLASSES):
+        raise SourceError(
+            f"{folder} holds ImageNet's validation pictures of {IMAGENET_CLASSES} classes, but "
+            f"the network has {request.classes}; pass data of the network's classes"
+        )
+    truth = _read_ground_truth(_find(GROUND_TRUTH, folder))
+    number = _read_meta(_find(META, folder))
+    found = sorted(
+        (int(match[1]), entry)
+        for entry in os.listdir(folder)
+        if (match := _PICTURE.fullmatch(entry))
+    )
+    beyond = [name for index, name in found if not 1 <= index <= len(truth)]
+    if beyond:
+        raise SourceError(
+            f"{GROUND_TRUTH} has {len(truth)} lines, none for the picture {beyond[0]} in {folder}"
+        )
+    names = [name for _, name in found]
+    labels = number[truth[np.array([index for index, _ in found]) - 1]]
+    return Listing(
+        labels=labels,
+        first_label=None,
+        where=lambda position: names[position],
+        source=Files(folder, names),
+    )
+
+
+def _find(name: str, folder: Path) -> Path:
+    resolved = folder.resolve()
+    tops: Iterable[Path] = (folder, resolved, resolved.parent, resolved.parent.parent)
+    for top in tops:
+        for place in _PLACES:
+            path = top / place / name
+            if path.is_file():
+                return path
+    raise SourceError(
+        f"{folder} holds ILSVRC2012 validation pictures, but {name} isn't in it or above it; "
+        "unpack ILSVRC2012_devkit_t12.tar.gz beside it, or sort the pictures into class folders"
+    )
+
+
+def _read_ground_truth(path: Path) -> np.ndarray:
+    """Return the kit's class number of each picture, 1 to 1000, int64 [n]."""
+    try:
+        truth = np.array(path.read_text(encoding="ascii").split(), dtype=np.int64)
+    except ValueError:
+        raise SourceError(f"{path} isn't one whole number a line") from None
+    wrong = (truth < 1) | (truth > IMAGENET_CLASSES)
+    if wrong.any():
+        line = int(wrong.argmax()) + 1
+        raise SourceError(f"{path} line {line}: {truth[line - 1]} is outside 1 to 1000")
+    return truth
+
+
+def _read_meta(path: Path) -> np.ndarray:
+    """Return the network's class number for each of the kit's, int64 [1001]; place 0 is unused."""
+    # scikit-learn brings scipy.
+    from scipy.io import loadmat
+
+    try:
+        synsets: Any = loadmat(path, squeeze_me=True)["synsets"]
+        rows = zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
+        # The classes come first; the groups that they belong to have higher numbers.
+        wnids = {int(row): str(name) for row, name in rows if int(row) <= IMAGENET_CLASSES}
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Damaged files make scipy raise nearly anything.
+        raise SourceError(f"{path} can't be read as the ILSVRC2012 development kit's") from error
+    order = {name: index for index, name in enumerate(sorted(wnids.values()))}
+    if sorted(wnids) != list(range(1, IMAGENET_CLASSES + 1)) or len(order) != len(wnids):
+        raise SourceError(f"{path} doesn't name {IMAGENET_CLASSES} classes as ILSVRC2012's does")
+    return np.array([-1] + [order[wnids[row]] for row in sorted(wnids)], dtype=np.int64)

@@ -1,0 +1,382 @@
+"""Labelled pictures by name: what ``--data`` means."""
+
+import hashlib
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset, Subset
+
+from network_prune.errors import ArgumentError, SourceError
+from network_prune.sources import digits
+from network_prune.sources.data.from_arrays import list_arrays
+from network_prune.sources.data.from_folders import list_class_folders
+from network_prune.sources.data.from_hub import check_hub, list_hub
+from network_prune.sources.data.from_manifest import SUFFIXES, list_manifest
+from network_prune.sources.data.from_noise import list_fake
+from network_prune.sources.data.from_shards import check_shards, list_shards
+from network_prune.sources.data.from_torchvision import list_torchvision
+from network_prune.sources.data.listing import Files, Listing, Request
+from network_prune.sources.data.pictures import (
+    ArrayImages,
+    Batches,
+    ImageFiles,
+    LabelledImages,
+    Sample,
+    make_loader,
+)
+from network_prune.sources.downloads import cache_in
+
+# Looking at each of a million files would take longer than all the rest of loading.
+SIZES_LOOKED_AT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """Labelled pictures, and what they are.
+
+    Attributes:
+        dataset: gives (picture, class number from 0); raises SourceError for a
+            picture that can't be read. ``images.Guarded`` and ``images.collate``
+            make batches of it that tell such pictures apart.
+        name: the data as it was asked for.
+        n: number of pictures.
+        identity: SHA-256 over the labels and, in order, the files' relative
+            paths and the sizes in bytes of at most 10 000 of them, evenly
+            spread; for pictures in memory over their bytes, for those inside other
+            files over their names and sizes.
+        in_files: whether the pictures are to be decoded, which worker processes do faster.
+    """
+
+    dataset: Dataset[Sample]
+    name: str
+    n: int
+    identity: str
+    in_files: bool
+
+    def batches(
+        self,
+        batch_size: int = 64,
+        *,
+        limit: int | None = None,
+        workers: int | None = None,
+        skip_unreadable: bool = False,
+    ) -> Batches:
+        """Return the pictures as batches (images ``[n, C, H, W]``, class numbers ``[n]``).
+
+        That is what `rank` takes as ``data``. They may be gone through any number of times.
+
+        Args:
+            batch_size: images a batch.
+            limit: take only so many pictures, evenly spread over all of them.
+            workers: processes that decode images; None takes one a core for images in
+                files and none otherwise.
+            skip_unreadable: leave images out that can't be read, instead of raising.
+
+        Raises:
+            ArgumentError: a value is outside what is allowed.
+        """
+        _check_limit(limit)
+        dataset = self.dataset
+        if limit is not None:
+            dataset = Subset(dataset, _spread(self.n, limit).tolist())
+        loader = make_loader(
+            dataset, batch_size=batch_size, workers=workers, in_files=self.in_files
+        )
+        return Batches(loader, skip_unreadable)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to name data.
+
+    Attributes:
+        shown: how errors and help show it.
+        accepts: whether a name is of this form.
+        list: lists the pictures; raises SourceError.
+        options: the options of `load_data` that mean something to this form.
+        check: finds out in a moment, without a network, what `list` would refuse for all.
+    """
+
+    shown: str
+    accepts: Callable[[str], bool]
+    list: Callable[[str, Request], Listing]
+    options: tuple[str, ...] = ()
+    check: Callable[[str, Request], object] = lambda spec, request: None
+
+
+def _list_digits(spec: str, request: Request) -> Listing:
+    if request.classes not in (None, digits.CLASSES):
+        raise SourceError(
+            f"{spec} are pictures of {digits.CLASSES} classes, but the network has "
+            f"{request.classes}; pass data of the network's classes, or fake:64 to try it out"
+        )
+    pixels, labels = digits.read_digits(held_out=True)
+    return Listing(
+        labels=labels,
+        first_label=None,
+        where=lambda position: f"{spec} picture {position}",
+        source=ArrayImages(pixels),
+        content=pixels.tobytes(),
+        decoded=True,
+    )
+
+
+def _check_file(spec: str, _: Request) -> None:
+    if not os.path.isfile(spec):
+        raise SourceError(f"no file {spec}")
+
+
+def _ends(*suffixes: str) -> Callable[[str], bool]:
+    return lambda spec: spec.lower().endswith(suffixes)
+
+
+def _starts(prefix: str) -> Callable[[str], bool]:
+    return lambda spec: spec.startswith(prefix)
+
+
+_COLUMNS = ("image_column", "label_column")
+_OPTIONS = {
+    "root": "--data-root",
+    "image_column": "--image-column",
+    "label_column": "--label-column",
+}
+
+# The first form that accepts a name lists it.
+FORMS: tuple[Form, ...] = (
+    Form("digits", lambda spec: spec == "digits", _list_digits),
+    Form("fake:N", _starts("fake:"), list_fake, check=list_fake),
+    Form(
+        "torchvision:NAME:FOLDER",
+        _starts("torchvision:"),
+        list_torchvision,
+        ("root",),
+        check=list_torchvision,
+    ),
+    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS, check=check_hub),
+    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS, check=check_shards),
+    Form("a folder of class folders", os.path.isdir, list_class_folders),
+    Form(
+        "a manifest csv, tsv or parquet",
+        _ends(*SUFFIXES),
+        list_manifest,
+        ("root", *_COLUMNS),
+        check=list_manifest,
+    ),
+    Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS, check=_check_file),
+    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS, check=check_shards),
+)
+
+
+def load_data(
+    spec: str = "digits",
+    *,
+    transform: Callable[[Image.Image], Any] | None = None,
+    classes: int | None = None,
+    first_label: int | None = None,
+    limit: int | None = None,
+    skip_unreadable: bool = False,
+    root: str | os.PathLike[str] | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> LoadedData:
+    """Return the labelled pictures that ``spec`` names; decodes none of them.
+
+    Args:
+        spec: ``digits`` (embedded, held-out part); ``fake:N``; a folder of class
+            folders, numbered, named by ImageNet's synsets or one for each class, or
+            one with ``val/`` in it; the flat ILSVRC2012 validation folder with its
+            development kit beside it; a manifest csv, tsv or parquet;
+            ``torchvision:NAME:FOLDER``, e.g. CIFAR10; ``hf:DATASET:SPLIT`` or
+            ``hf:FOLDER:SPLIT``; ``wds:shard-{000..015}.tar`` or one tar file; an npz file.
+        transform: PIL image to tensor, as a rule
+            ``network.preprocessing.transform()``; None gives PIL images in RGB.
+        classes: number of the network's outputs, which labels are checked
+            against; None checks nothing.
+        first_label: number that the first class has in a manifest or among
+            numbered folders; by default 0, and 1 in the ImageNet-compatible set.
+        limit: take only so many pictures, evenly spread over all of them, so
+            that data in the order of its classes keeps all its classes.
+        skip_unreadable: don't look for missing files now, since they will be
+            left out when they are read.
+        root: for a manifest the folder that its paths are relative to and stay
+            in, by default its own; for ``torchvision:NAME`` the folder of the data.
+        image_column: name of the manifest's or data set's column with the images,
+            of the npz file's array, or suffix of the shards' files, e.g. ``jpg``.
+        label_column: the same for the labels.
+        cache_dir: folder that downloads go to and are looked for in, instead of
+            torch's and the hub's own: ``huggingface/datasets`` in it for ``hf:``.
+
+    Raises:
+        SourceError: the data can't be read as what it is named, it is empty, or
+            a label is outside the network's classes.
+        ArgumentError: ``limit`` is below 1, or an option has no meaning here.
+        RunError: the data must be downloaded and can't be.
+    """
+    form = _find_form(spec)
+    request = Request(
+        classes=classes,
+        transform=transform,
+        allow_missing=skip_unreadable,
+        root=None if root is None else os.fspath(root),
+        image_column=image_column,
+        label_column=label_column,
+    )
+    _check_options(form, request, spec, limit)
+    with cache_in(cache_dir), _readable(spec):
+        listing = form.list(spec, request)
+    if not len(listing.labels):
+        raise SourceError(f"{spec} lists no pictures")
+    labels = _count_from_zero(listing, spec, first_label, classes)
+    positions = _spread(len(labels), limit)
+    labels = labels[positions]
+    source, content = listing.source, listing.content
+    if isinstance(source, Files):
+        content = _describe_files(source, positions, listing, allow_missing=skip_unreadable)
+        source = ImageFiles(source.root, source.paths)
+    return LoadedData(
+        dataset=LabelledImages(source, labels, positions=positions, transform=transform),
+        name=spec,
+        n=len(labels),
+        identity=_identify(labels, positions, content),
+        in_files=isinstance(source, ImageFiles) or not listing.decoded,
+    )
+
+
+def check_data(
+    spec: str,
+    *,
+    limit: int | None = None,
+    skip_unreadable: bool = False,
+    root: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> None:
+    """Find out before networks are loaded whether `load_data` would refuse this for all of them.
+
+    Big data isn't looked into, so it may still be refused.
+
+    Raises:
+        SourceError: the data doesn't exist or can't be read as what it is named.
+        ArgumentError: ``limit`` is below 1, or an option has no meaning here.
+    """
+    form = _find_form(spec)
+    request = Request(
+        allow_missing=skip_unreadable,
+        root=root,
+        image_column=image_column,
+        label_column=label_column,
+    )
+    _check_options(form, request, spec, limit)
+    with _readable(spec):
+        form.check(spec, request)
+
+
+def same_form(spec: str, other: str) -> bool:
+    """Return whether two names of data are of one form, so that the same options fit both.
+
+    Raises:
+        SourceError: one of them is of no form.
+    """
+    return _find_form(spec) is _find_form(other)
+
+
+@contextmanager
+def _readable(spec: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{spec} can't be read: {error.strerror or error}") from error
+
+
+def _find_form(spec: str) -> Form:
+    form = next((form for form in FORMS if form.accepts(spec)), None)
+    if form is None:
+        shown = ", ".join(form.shown for form in FORMS)
+        what = "is a file of another kind" if os.path.exists(spec) else "doesn't exist"
+        raise SourceError(f"data {spec!r} {what}; pass one of: {shown}")
+    return form
+
+
+def _check_options(form: Form, request: Request, spec: str, limit: int | None) -> None:
+    _check_limit(limit)
+    for name in _OPTIONS:
+        value = getattr(request, name)
+        if value is not None and name not in form.options:
+            raise ArgumentError(
+                f"{name}={value!r} ({_OPTIONS[name]}) has no meaning for {spec}; leave it out"
+            )
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
+
+
+def _count_from_zero(
+    listing: Listing, spec: str, first_label: int | None, classes: int | None
+) -> np.ndarray:
+    """Return the labels counted from 0, int64 [n], after checking each of them."""
+    if first_label is not None and listing.first_label is None:
+        raise ArgumentError(
+            f"first_label={first_label} (--first-label) has no meaning for {spec}; leave it out"
+        )
+    first = (listing.first_label or 0) if first_label is None else first_label
+    labels = listing.labels - first
+    wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
+    if not wrong.any():
+        return labels
+    position = int(wrong.argmax())
+    allowed = f"{first} and above" if classes is None else f"{first} to {first + classes - 1}"
+    lowest, highest = int(listing.labels.min()), int(listing.labels.max())
+    hint = "pass data of the network's classes"
+    for base in (0, 1):
+        if base != first and lowest >= base and classes and highest - base < classes:
+            hint = f"the labels look {base}-based: pass first_label={base} (--first-label {base})"
+    raise SourceError(
+        f"{listing.where(position)}: label {listing.labels[position]} is outside {allowed}; {hint}"
+    )
+
+
+def _spread(n: int, limit: int | None) -> np.ndarray:
+    """Return at most ``limit`` positions, evenly spread over ``range(n)``, int64."""
+    count = n if limit is None else min(n, limit)
+    return np.arange(count, dtype=np.int64) * n // count
+
+
+def _describe_files(
+    files: Files, positions: np.ndarray, listing: Listing, *, allow_missing: bool
+) -> bytes:
+    """Return paths and some sizes of the files at ``positions``, one a line.
+
+    Raises:
+        SourceError: one of the files looked at is missing.
+    """
+    lines = [files.paths[position] for position in positions.tolist()]
+    root = os.fspath(files.root)
+    for index in _spread(len(lines), SIZES_LOOKED_AT).tolist():
+        try:
+            size = os.stat(os.path.join(root, lines[index])).st_size
+        except OSError as error:
+            if not allow_missing:
+                place = listing.where(int(positions[index]))
+                raise SourceError(
+                    f"{place}: no image {lines[index]} in {root}; "
+                    "remove the row or pass skip_unreadable (--skip-unreadable)"
+                ) from error
+            size = -1
+        lines[index] += f"\t{size}"
+    return "\n".join(lines).encode(errors="surrogateescape")
+
+
+def _identify(labels: np.ndarray, positions: np.ndarray, content: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in (labels.astype("<i8").tobytes(), positions.astype("<i8").tobytes(), content):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,57 @@
+"""What every form of ``--arch`` gives: ways to make one network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from network_prune.errors import SourceError, one_line
+from network_prune.sources.networks.weights import State
+from network_prune.sources.preprocessing import Incomplete, Preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A network with weights.
+
+    Attributes:
+        model: the network.
+        weights: what its weights are, for people.
+        preprocessing: what its weights expect.
+    """
+
+    model: nn.Module
+    weights: str
+    preprocessing: Preprocessing | Incomplete
+
+
+def unchanged(state: State) -> State:
+    """Return ``state`` as it is."""
+    return state
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Ways to make one network.
+
+    Attributes:
+        blank: makes it with random weights; None where they can't be had.
+        published: makes it with the published weights of a name, or with the
+            default ones for None.
+        preprocessing: what the network made by ``blank`` expects by default.
+        adapt: renames or drops weights of a file written for another version.
+    """
+
+    blank: Callable[[], nn.Module] | None
+    published: Callable[[str | None], Published]
+    preprocessing: Callable[[nn.Module], Preprocessing | Incomplete]
+    adapt: Callable[[State], State] = unchanged
+
+
+def unfit(path: Path, name: str, error: BaseException) -> SourceError:
+    """Return the error for ``path``, found where the weights of ``name`` belong, but other."""
+    return SourceError(
+        f"{path} can't be loaded as the weights of {name} ({one_line(error)}); remove it to have "
+        "it downloaded anew, or pass --weights FILE"
+    )

@@ -1,0 +1,136 @@
+"""Networks that are known by name: what ``network-prune list`` shows and wildcards stand for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+from network_prune.errors import SourceError, unknown_name
+from network_prune.sources import digits
+from network_prune.sources.networks.from_torchvision import count_torchvision, list_torchvision
+
+_WILDCARDS = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network that `load_network` knows by name.
+
+    Attributes:
+        name: the network as ``--arch`` takes it.
+        weights: names of its published weights as ``--weights`` takes them, the default first.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+
+
+def is_pattern(name: str) -> bool:
+    """Return whether ``name`` has wildcards; files and folders of the user's own may have them."""
+    own = ".py:" in name or name.startswith(("hf:", "hub:"))
+    return not own and any(sign in name for sign in _WILDCARDS)
+
+
+def find_networks(pattern: str | None = None) -> list[Entry]:
+    """Return the known classifiers whose names match ``pattern``, all of them for None.
+
+    A pattern without wildcards is a part of a name. One with a dot is matched with
+    ``timm:NAME.TAG``, one entry for each of timm's weights.
+
+    Raises:
+        SourceError: nothing matches; the message has the nearest names.
+    """
+    known = [Entry("digits", ("default",)), *_torchvision_entries(), *_timm_entries()]
+    if pattern is None:
+        return known
+    wanted = pattern.lower() if is_pattern(pattern) else f"*{pattern.lower()}*"
+    entries = list(_tagged(known)) if "." in pattern else known
+    found = [entry for entry in entries if fnmatchcase(entry.name.lower(), wanted)]
+    if not found:
+        names = [entry.name for entry in entries]
+        raise SourceError(
+            f"{unknown_name('network or pattern', pattern, names)}; network-prune list shows all "
+            "classifiers, networks for features alone aren't among them"
+        )
+    return found
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Return ``names`` with those that have wildcards replaced by what they match, each once.
+
+    Raises:
+        SourceError: a wildcard matches nothing.
+    """
+    expanded = [
+        match
+        for name in names
+        for match in ([entry.name for entry in find_networks(name)] if is_pattern(name) else [name])
+    ]
+    return list(dict.fromkeys(expanded))
+
+
+def count_parameters(name: str) -> int | None:
+    """Return the number of parameters of the network ``name``, made without taking up memory.
+
+    None where the network can't be made so.
+    """
+    if not name.startswith("timm:") and name != "digits":
+        return count_torchvision(name)
+    try:
+        with torch.device("meta"):
+            model = digits.build_network() if name == "digits" else _build_timm(name)
+    except (NotImplementedError, RuntimeError):
+        return None
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def counts_slowly(name: str) -> bool:
+    """Return whether the network must be built to count its parameters, up to a second each."""
+    return name.startswith("timm:")
+
+
+def _torchvision_entries() -> Iterator[Entry]:
+    for name, weights in list_torchvision().items():
+        yield Entry(name, weights)
+
+
+def _timm_entries() -> Iterator[Entry]:
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    from network_prune.sources.networks.from_timm import is_classifier
+
+    tags: defaultdict[str, list[str]] = defaultdict(list)
+    for name in filter(is_classifier, timm.list_pretrained()):
+        family, _, tag = name.partition(".")
+        tags[family].append(tag)
+    for family in timm.list_models():
+        if is_classifier(family):
+            config = get_pretrained_cfg(family)
+            default = None if config is None else config.tag
+            yield Entry(f"timm:{family}", _first(default, tags[family]))
+        else:
+            for tag in tags[family]:
+                yield Entry(f"timm:{family}.{tag}", (tag,))
+
+
+def _build_timm(name: str) -> nn.Module:
+    import timm
+
+    return timm.create_model(name.removeprefix("timm:"), pretrained=False)
+
+
+def _first(default: str | None, tags: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(tags, key=lambda tag: tag != default))
+
+
+def _tagged(entries: Iterable[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        if not entry.name.startswith("timm:") or "." in entry.name:
+            yield entry
+            continue
+        for tag in sorted(entry.weights):
+            yield Entry(f"{entry.name}.{tag}", (tag,))

@@ -1,0 +1,95 @@
+"""Networks that a user's own code makes: ``file.py:callable``, ``package.module:callable``."""
+
+import difflib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from network_prune.errors import SourceError
+from network_prune.sources.networks.architecture import Architecture, Published
+from network_prune.sources.networks.user_code import (
+    call,
+    find_callable,
+    import_module,
+    importable,
+    run_file,
+    stated_preprocessing,
+)
+from network_prune.sources.preprocessing import Preprocessing
+
+PREFIXES = ("timm", "hf", "hub")
+_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+
+
+def names_python_module(spec: str) -> bool:
+    """Return whether ``spec`` is written as ``package.module:callable``."""
+    return re.fullmatch(f"{_NAME}:{_NAME}", spec) is not None
+
+
+def open_python_file(spec: str) -> Architecture:
+    """Return the way to make the network of ``file.py:callable``; runs that file.
+
+    The callable takes no arguments and returns an ``nn.Module``. While it
+    runs, the file's folder is importable. A network with a ``default_cfg`` or
+    ``pretrained_cfg`` like timm's says its preprocessing by it; others get
+    ImageNet's usual one: resize 256, crop 224.
+
+    Raises:
+        SourceError: there is no such file or callable, or its code fails.
+    """
+    file, _, name = spec.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise SourceError(f"no file {path}; pass file.py:callable")
+
+    def find() -> Callable[..., Any]:
+        return find_callable(run_file(path), name, where=str(path))
+
+    return _architecture(spec, find, path.resolve().parent)
+
+
+def open_python_module(spec: str) -> Architecture:
+    """Return the way to make the network of ``package.module:callable``; imports that module.
+
+    As with ``file.py:callable``, but the current folder is importable, as
+    for ``python -m``.
+
+    Raises:
+        SourceError: there is no such module or callable, or its code fails.
+    """
+    module_name, _, name = spec.partition(":")
+
+    def find() -> Callable[..., Any]:
+        module = import_module(module_name)
+        if module is None:
+            hint = mistyped_prefix(spec) or (
+                f"install it or run where {module_name.partition('.')[0]} lies"
+            )
+            raise SourceError(f"no module {module_name}; {hint}")
+        return find_callable(module, name, where=module_name)
+
+    return _architecture(spec, find, Path.cwd())
+
+
+def mistyped_prefix(spec: str) -> str:
+    """Return a question with the prefix that ``spec`` may have meant; empty if none is like it."""
+    start, _, rest = spec.partition(":")
+    near = difflib.get_close_matches(start.lower(), PREFIXES, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}:{rest}?" if near else ""
+
+
+def _architecture(spec: str, find: Callable[[], Callable[..., Any]], folder: Path) -> Architecture:
+    def published(weights: str | None) -> Published:
+        if weights is not None:
+            raise SourceError(f"{spec} has no weights {weights!r}; pass default or a file")
+        with importable(folder):
+            model = call(find(), spec)
+        return Published(model, f"as {spec} returns them", stated_preprocessing(model, spec))
+
+    def preprocessing(model: nn.Module) -> Preprocessing:
+        return stated_preprocessing(model, spec)
+
+    return Architecture(None, published, preprocessing)

@@ -1,0 +1,203 @@
+"""Networks by name: what ``--arch`` and ``--weights`` mean."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from network_prune.errors import SourceError, one_line
+from network_prune.sources import digits
+from network_prune.sources.downloads import cache_in
+from network_prune.sources.networks.architecture import Architecture, Published
+from network_prune.sources.networks.from_python import (
+    mistyped_prefix,
+    names_python_module,
+    open_python_file,
+    open_python_module,
+)
+from network_prune.sources.networks.from_timm import open_timm
+from network_prune.sources.networks.from_torch_hub import open_torch_hub
+from network_prune.sources.networks.from_torchvision import open_torchvision
+from network_prune.sources.networks.from_transformers import open_transformers
+from network_prune.sources.networks.weights import hash_weights, is_weights_file, load_weights
+from network_prune.sources.preprocessing import Preprocessing
+
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network ready to be evaluated, and what it is.
+
+    Attributes:
+        model: on the CPU, in eval mode; takes float [n, C, crop, crop], gives [n, classes].
+        name: the network as it was asked for.
+        weights: where the weights come from, for people.
+        weights_sha256: hash of the state dict: names, dtypes, shapes and bytes, in order.
+        preprocessing: what turns pictures into the network's input.
+        classes: number of outputs.
+    """
+
+    model: nn.Module
+    name: str
+    weights: str
+    weights_sha256: str
+    preprocessing: Preprocessing
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to name a network.
+
+    Attributes:
+        shown: how errors and help show it.
+        accepts: whether a name is of this form.
+        open: makes the architecture for a name; raises SourceError.
+    """
+
+    shown: str
+    accepts: Callable[[str], bool]
+    open: Callable[[str], Architecture]
+
+
+def _open_digits(name: str) -> Architecture:
+    def published(weights: str | None) -> Published:
+        if weights is not None:
+            raise SourceError(f"{name} has no weights {weights!r}; pass default, none or a file")
+        model = digits.build_network()
+        load_weights(model, digits.WEIGHTS)
+        return Published(model, "embedded", digits.PREPROCESSING)
+
+    return Architecture(
+        blank=digits.build_network,
+        published=published,
+        preprocessing=lambda _: digits.PREPROCESSING,
+    )
+
+
+# The first form that accepts a name opens it; the last one takes what is left.
+FORMS: tuple[Form, ...] = (
+    Form("digits", lambda name: name == "digits", _open_digits),
+    Form("timm:NAME", lambda name: name.startswith("timm:"), open_timm),
+    Form(
+        "hf:ORG/NAME[@REVISION] or hf:FOLDER",
+        lambda name: name.startswith("hf:"),
+        open_transformers,
+    ),
+    Form(
+        "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY",
+        lambda name: name.startswith("hub:"),
+        open_torch_hub,
+    ),
+    Form("file.py:callable", lambda name: ".py:" in name, open_python_file),
+    Form("package.module:callable", names_python_module, open_python_module),
+    Form("a torchvision name such as resnet18", lambda name: ":" not in name, open_torchvision),
+)
+
+
+def load_network(
+    spec: str = "digits",
+    *,
+    weights: str = "default",
+    preprocessing: Mapping[str, Any] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> LoadedNetwork:
+    """Return the network that ``spec`` names, with its weights, in eval mode.
+
+    Args:
+        spec: ``digits`` (embedded), a torchvision name such as ``resnet18``,
+            ``timm:NAME`` or ``timm:NAME.TAG``, transformers' ``hf:ORG/NAME[@REVISION]``
+            or ``hf:FOLDER``, torch.hub's ``hub:OWNER/REPO[:REF]:ENTRY`` or
+            ``hub:FOLDER:ENTRY``, ``file.py:callable`` or ``package.module:callable``.
+            The last three run the code that they name; callables are called
+            without arguments.
+        weights: ``default`` for the published weights (torchvision's
+            IMAGENET1K_V1 where it exists), ``none`` for random weights (always
+            the same), the name of published weights, or a safetensors or torch
+            file. What looks like a path or exists as one is a file. Torch files
+            are read without running code in them.
+        preprocessing: fields of `Preprocessing` to use instead of those that the
+            weights ask for, e.g. ``{"resize": 40, "crop": 32}``; None keeps a field.
+        cache_dir: folder that published weights go to and are looked for in, instead
+            of torch's and the hub's own: ``torch/checkpoints/FILE`` in it for
+            torchvision's, ``huggingface/hub`` for timm's.
+
+    Raises:
+        ArgumentError: a preprocessing field or its value isn't allowed.
+        SourceError: the name is unknown, the weights don't fit or can't be
+            read, or the network isn't an image classifier.
+        RunError: weights must be downloaded and can't be, or ``cache_dir`` can't be made.
+    """
+    form = next((form for form in FORMS if form.accepts(spec)), None)
+    if form is None:
+        shown = ", ".join(form.shown for form in FORMS)
+        hint = mistyped_prefix(spec)
+        raise SourceError(
+            f"unknown kind of network {spec!r}; {hint + ' ' if hint else ''}pass one of: {shown}"
+        )
+    # Random weights are the same in every run, and the caller's random state stays untouched.
+    # The first forward pass may make some: that of lazy layers.
+    # What networks print is no result of ours, so it doesn't go where results go.
+    with (
+        cache_in(cache_dir),
+        torch.random.fork_rng(devices=[]),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
+        torch.manual_seed(SEED)
+        made = _make(form.open(spec), spec, weights)
+        model = made.model.eval()
+        expected = made.preprocessing.replace(**(preprocessing or {}))
+        classes = _count_classes(model, expected, spec)
+    return LoadedNetwork(
+        model=model,
+        name=spec,
+        weights=made.weights,
+        weights_sha256=hash_weights(model),
+        preprocessing=expected,
+        classes=classes,
+    )
+
+
+def _make(architecture: Architecture, spec: str, weights: str) -> Published:
+    if weights == "default":
+        return architecture.published(None)
+    if weights != "none" and not is_weights_file(weights):
+        return architecture.published(weights)
+    if architecture.blank is None:
+        model = architecture.published(None).model
+    else:
+        model = architecture.blank()
+    preprocessing = architecture.preprocessing(model)
+    if weights == "none":
+        if architecture.blank is None:
+            raise SourceError(
+                f"{spec} comes as its callable makes it; pass --weights default or a file"
+            )
+        return Published(model, f"none (random, seed {SEED})", preprocessing)
+    load_weights(model, weights, adapt=architecture.adapt)
+    return Published(model, weights, preprocessing)
+
+
+@torch.no_grad()
+def _count_classes(model: nn.Module, preprocessing: Preprocessing, spec: str) -> int:
+    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
+    dtype = torch.float32 if weight is None else weight.dtype
+    try:
+        output: Any = model(torch.zeros(1, *preprocessing.shape, dtype=dtype))
+    except Exception as error:
+        shape = list(preprocessing.shape)
+        raise SourceError(
+            f"{spec} can't take an input of {shape} ({one_line(error)}); "
+            "pass the size that it takes, e.g. --resize 32 --crop 32, or give a network of "
+            "your own an attribute such as default_cfg = {'input_size': (3, 32, 32)}"
+        ) from error
+    if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != 1:
+        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise SourceError(f"{spec} gives {got} for one picture; a classifier gives [1, classes]")
+    return output.shape[1]

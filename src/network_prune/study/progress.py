@@ -1,0 +1,103 @@
+"""What a pass has summed up so far, on disk, so that a killed run goes on where it was."""
+
+import json
+import os
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from network_prune.errors import RunError
+from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.one_pass import Sums
+from network_prune.evaluation.paired import Paired
+
+SECONDS_BETWEEN: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A pass up to some image.
+
+    Attributes:
+        images: how many images are done, a multiple of the batch size or all.
+        unreadable: how many of them were left out.
+        sums: by record key, what each variant did with the others.
+        next_images: how many images will be done after the chunk that is under way.
+        ahead: as ``sums``, of the variants that are done with that chunk.
+    """
+
+    images: int = 0
+    unreadable: int = 0
+    sums: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
+    next_images: int = 0
+    ahead: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
+
+    def of(self, keys: Collection[str]) -> Self:
+        """Return the state of these alone; that before the first image if one lacks images."""
+        if self.images and not all(key in self.sums for key in keys):
+            return type(self)()
+        sums = {key: sums for key, sums in self.sums.items() if key in keys}
+        ahead = {key: sums for key, sums in self.ahead.items() if key in keys}
+        return replace(self, sums=sums, ahead=ahead)
+
+    def before_chunk(self, images: int) -> Self:
+        """Return the state before the chunk after which so many images will be done."""
+        ahead = self.ahead if self.next_images == images else {}
+        return replace(self, next_images=images, ahead=ahead)
+
+
+class Partial:
+    """The state of one network's pass, in a study's folder.
+
+    Args:
+        folder: the study's folder.
+        key: hash of everything that decides figures, beside the variants.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._path = folder / f"partial-{key[:16]}.json"
+        self._written = time.monotonic()
+
+    def read(self) -> State:
+        """Return the state, or that before the first image if there is none or it is damaged."""
+        try:
+            state = json.loads(self._path.read_bytes())
+            state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
+            return State(**state)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return State()
+
+    def write(self, state: State) -> None:
+        """Replace the state, whole or not at all.
+
+        Raises:
+            RunError: it can't be written.
+        """
+        self._written = time.monotonic()
+        draft = self._path.with_suffix(".draft")
+        try:
+            draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
+            os.replace(draft, self._path)
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self._path}: {error.strerror or error}; free or allow it, or pass "
+                "another folder with --out"
+            ) from None
+
+    def write_at_times(self, state: State) -> None:
+        """Do what `write` does, unless the last time was seconds ago."""
+        if time.monotonic() - self._written >= SECONDS_BETWEEN:
+            self.write(state)
+
+    def remove(self) -> None:
+        """Forget the state: all its variants are recorded."""
+        self._path.unlink(missing_ok=True)
+
+
+def _by_key(entries: dict[str, Any]) -> dict[str, Sums]:
+    return {
+        key: Sums(Metrics(**entry["metrics"]), Paired(**entry["paired"]))
+        for key, entry in entries.items()
+    }

@@ -1,0 +1,1 @@
+"""Draws of a network against each other."""

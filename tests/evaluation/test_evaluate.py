@@ -1,0 +1,243 @@
+"""Evaluation sees every image once and leaves the network as it was."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import network_prune
+import networks
+from network_prune.errors import ArgumentError, SourceError, StateError, UnsupportedNetworkError
+from network_prune.evaluation.draws import evaluate_draws
+from network_prune.evaluation.evaluate import evaluate
+from network_prune.evaluation.metrics import measure
+from network_prune.sources.data.pictures import make_loader
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 7)).eval()
+
+
+@pytest.fixture
+def data() -> TensorDataset:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 7, (23,), generator=generator)
+    return TensorDataset(torch.randn(23, 3, 8, 8, generator=generator), labels)
+
+
+def test_figures_are_those_of_one_pass_over_everything(model, data):
+    with torch.no_grad():
+        expected = measure(model(data.tensors[0]), data.tensors[1])
+    found = evaluate(model, data, batch_size=5)
+    assert (found.n, found.hits1, found.hits5) == (23, expected.hits1, expected.hits5)
+    assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+    assert found.seconds > 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_dataset_loader_and_batches_give_the_same(model, data, workers):
+    dataset = evaluate(model, data, batch_size=5, workers=workers)
+    loader = evaluate(model, DataLoader(data, batch_size=5))
+    batches = evaluate(model, list(DataLoader(data, batch_size=5)))
+    figures = {
+        (m.n, m.hits1, m.hits5, m.loss_sum, m.loss_square_sum) for m in (dataset, loader, batches)
+    }
+    assert len(figures) == 1
+
+
+def test_training_flags_and_statistics_are_left_alone(model, data):
+    model.train()
+    model[1].eval()
+    flags = [module.training for module in model.modules()]
+    before = model[1].running_mean.clone()
+    evaluate(model, data)
+    assert [module.training for module in model.modules()] == flags
+    assert torch.equal(model[1].running_mean, before)
+
+
+def test_training_flags_are_put_back_after_an_error(model):
+    model.train()
+    with pytest.raises(UnsupportedNetworkError, match="expected input"):
+        evaluate(model, TensorDataset(torch.zeros(2, 5, 8, 8), torch.zeros(2, dtype=torch.long)))
+    assert all(module.training for module in model.modules())
+
+
+def test_half_precision_network_gets_images_of_its_dtype(model, data):
+    exact, half = evaluate(model, data), evaluate(model.bfloat16(), data)
+    assert half.loss == pytest.approx(exact.loss, rel=0.05)
+
+
+def test_amp_computes_in_the_asked_dtype(model, data):
+    seen = []
+    model[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    evaluate(model, data, amp=True, amp_dtype="bfloat16")
+    assert set(seen) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("label", [-1, 7])
+def test_label_without_an_output_is_refused(model, label):
+    wrong = TensorDataset(torch.zeros(1, 3, 8, 8), torch.tensor([label]))
+    with pytest.raises(SourceError, match=f"label {label} is outside the network's outputs 0 to 6"):
+        evaluate(model, wrong)
+
+
+def test_output_that_is_no_logits_is_refused(data):
+    with pytest.raises(UnsupportedNetworkError, match=r"output is \[23, 3, 8, 8\] for 23 images"):
+        evaluate(nn.Identity(), data)
+
+
+def test_no_images_are_refused(model):
+    with pytest.raises(SourceError, match="no image could be evaluated"):
+        evaluate(model, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"batch_size": 0}, "batch_size=0 is too small"),
+        ({"workers": -1}, "workers=-1 is negative"),
+        ({"dtype": "float61"}, "unknown dtype 'float61'; did you mean"),
+        ({"dtype": "float16", "amp": True}, "dtype='float16' and amp=True exclude each other"),
+        ({"amp_dtype": "float61"}, "unknown amp_dtype 'float61'; did you mean"),
+    ],
+)
+def test_wrong_options_are_refused(model, data, options, text):
+    with pytest.raises(ArgumentError, match=text):
+        evaluate(model, data, **options)
+
+
+def test_each_draw_is_evaluated_as_if_it_were_alone(model, data):
+    prunable = network_prune.rank(model, p_prune=0.8)
+    results = list(evaluate_draws(model, prunable, data, p_bern=0.5, seed=3, indices=range(4, 7)))
+    assert [result.index for result in results] == [4, 5, 6]
+    for result in results:
+        with network_prune.prune(model, prunable, p_bern=0.5, seed=3, index=result.index) as alone:
+            metrics = evaluate(model, data)
+            assert result.sha256 == alone.draw.sha256
+            assert result.summary == alone.summary()
+        assert result.metrics.loss_sum == metrics.loss_sum
+
+
+def test_draws_that_are_the_same_are_evaluated_once(model, data, monkeypatch):
+    calls = []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda images: (calls.append(1), forward(images))[1])
+    prunable = network_prune.rank(model, p_prune=0.5)
+    results = list(evaluate_draws(model, prunable, data, p_bern=1.0, seed=0, indices=range(3)))
+    assert len(calls) == 1
+    assert len({result.metrics for result in results}) == 1
+
+
+def test_network_is_restored_when_the_iteration_stops_early(model, data):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    prunable = network_prune.rank(model, p_prune=0.5)
+    draws = evaluate_draws(model, prunable, data, p_bern=0.5, seed=0, indices=range(3))
+    next(draws)
+    draws.close()
+    assert list(model.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("options", [{}, {"fold": False}, {"channels_last": False}])
+def test_the_prepared_copy_scores_what_the_network_does(model, data, options):
+    itself = evaluate(model, data, channels_last=False, fold=False)
+    found = evaluate(model, data, **options)
+    assert (found.hits1, found.hits5) == (itself.hits1, itself.hits5)
+    assert found.loss == pytest.approx(itself.loss, rel=1e-5)
+
+
+def test_with_everything_off_the_figures_are_the_networks_own_to_the_last_bit(model, data):
+    with torch.no_grad():
+        expected = measure(model(data.tensors[0]), data.tensors[1])
+    found = evaluate(model, data, channels_last=False, fold=False)
+    assert (found.loss_sum, found.loss_square_sum) == (
+        expected.loss_sum,
+        expected.loss_square_sum,
+    )
+
+
+def test_the_users_network_is_untouched_to_the_last_bit(model, data):
+    model.train()
+    before = networks.snapshot(model)
+    prunable = network_prune.rank(model, "neuron", p_prune=0.5)
+    evaluate(model, data, dtype="bfloat16")
+    for with_norm in (False, True):
+        draws = {"p_bern": 0.5, "seed": 0, "indices": range(2), "with_norm": with_norm}
+        list(evaluate_draws(model, prunable, data, **draws))
+    assert networks.snapshot(model) == before
+
+
+def test_a_dtype_computes_in_it(model, data):
+    exact, cast = evaluate(model, data), evaluate(model, data, dtype="bfloat16")
+    assert cast.loss_sum != exact.loss_sum
+    assert cast.loss == pytest.approx(exact.loss, rel=0.05)
+
+
+class Viewing(nn.Module):
+    """It flattens by ``view``, which takes no images with the channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4 * 36, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.bn(self.conv(x)).view(-1, 4 * 36))
+
+
+def test_a_network_that_takes_no_channels_last_gets_none(data):
+    torch.manual_seed(3)
+    model, used = Viewing().eval(), []
+    prunable = network_prune.rank(model, p_prune=0.5)
+    draws = {"p_bern": 0.5, "seed": 0, "indices": range(3)}
+    found = list(evaluate_draws(model, prunable, data, **draws, told=used.append))
+    plain = list(evaluate_draws(model, prunable, data, **draws, channels_last=False))
+    assert [result.metrics.loss_sum for result in found] == [
+        result.metrics.loss_sum for result in plain
+    ]
+    assert [(p.channels_last, p.folded) for p in used] == [(True, 1), (False, 1)]
+    assert evaluate(model, data).n == 23
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+def test_draws_on_the_copy_score_what_pruned_networks_do(model, data, dtype):
+    prunable = network_prune.rank(model, "connection", p_prune=0.6)
+    options = {"p_bern": 0.5, "seed": 1, "indices": range(3)}
+    found = list(evaluate_draws(model, prunable, data, **options, dtype=dtype))
+    for result in found:
+        with network_prune.prune(model, prunable, p_bern=0.5, seed=1, index=result.index) as pruned:
+            alone = evaluate(model, data, dtype=dtype)
+            assert (result.sha256, result.summary) == (pruned.draw.sha256, pruned.summary())
+        assert result.metrics.loss_sum == alone.loss_sum
+
+
+def test_draws_of_a_pruned_network_are_refused(model, data):
+    prunable = network_prune.rank(model, p_prune=0.5)
+    draws = evaluate_draws(model, prunable, data, p_bern=0.5, seed=0, indices=range(1))
+    with (
+        network_prune.prune(model, prunable),
+        pytest.raises(StateError, match="layer '0' is pruned already"),
+    ):
+        next(draws)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (40, 8), (10_000, 16)])
+def test_workers_are_one_a_core_and_at_most_one_a_batch(n, expected, monkeypatch, data):
+    monkeypatch.setattr("network_prune.sources.data.pictures._cores", lambda: 16)
+    images = torch.utils.data.Subset(data, [0] * n)
+    for in_files, workers in ((True, expected), (False, 0)):
+        loader = make_loader(images, batch_size=5, workers=None, in_files=in_files)
+        assert loader.num_workers == workers
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("options", [{}, {"dtype": "float16"}, {"dtype": "bfloat16"}])
+def test_on_the_device(model, data, options):
+    here, there = evaluate(model, data), evaluate(model.cuda(), data, batch_size=5, **options)
+    assert there.loss == pytest.approx(here.loss, rel=0.05)
+    assert there.n == here.n

@@ -1,0 +1,126 @@
+"""Figures follow from integer counts, so shards add up and equal logits have one right rank."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from network_prune.evaluation.metrics import Metrics, measure, wilson_interval
+
+
+def slow_rank(row: list[float], label: int) -> int:
+    """Count the classes ahead of the label: greater, or equal at a lower index."""
+    ahead = [c for c, value in enumerate(row) if value > row[label]]
+    ahead += [c for c, value in enumerate(row) if value == row[label] and c < label]
+    return len(ahead)
+
+
+def slow_loss(row: list[float], label: int) -> float:
+    top = max(row)
+    return top + math.log(math.fsum(math.exp(value - top) for value in row)) - row[label]
+
+
+batches = st.integers(1, 9).flatmap(
+    lambda classes: st.lists(
+        st.tuples(
+            st.lists(
+                st.sampled_from([-2.0, 0.0, 0.5, 1.0, 3.0]), min_size=classes, max_size=classes
+            ),
+            st.integers(0, classes - 1),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+
+
+@given(batches)
+def test_counts_equal_loops_over_classes(batch):
+    rows, labels = [row for row, _ in batch], [label for _, label in batch]
+    ranks = [slow_rank(row, label) for row, label in batch]
+    metrics = measure(torch.tensor(rows), torch.tensor(labels))
+    assert (metrics.n, metrics.non_finite) == (len(batch), 0)
+    assert metrics.hits1 == sum(rank < 1 for rank in ranks)
+    assert metrics.hits5 == sum(rank < 5 for rank in ranks)
+    losses = [slow_loss(row, label) for row, label in batch]
+    assert metrics.loss == pytest.approx(math.fsum(losses) / len(losses), abs=1e-8)
+
+
+@given(batches, st.integers(0, 12))
+def test_shards_add_up_to_the_last_bit(batch, cut):
+    rows, labels = torch.tensor([r for r, _ in batch]), torch.tensor([y for _, y in batch])
+    whole = measure(rows, labels)
+    parts = [
+        measure(rows[part], labels[part])
+        for part in (slice(None, cut), slice(cut, None))
+        if len(labels[part])
+    ]
+    assert sum(parts, Metrics()) == whole
+
+
+def test_equal_logits_hit_only_for_the_lowest_indices():
+    same = torch.zeros(10, 10)
+    metrics = measure(same, torch.arange(10))
+    assert (metrics.hits1, metrics.hits5) == (1, 5)
+
+
+def test_k_is_cut_to_the_class_count():
+    metrics = measure(torch.tensor([[0.0, 1.0, 2.0]]), torch.tensor([0]))
+    assert (metrics.hits1, metrics.hits5) == (0, 1)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_non_finite_logits_are_counted_misses_and_leave_no_loss(bad):
+    logits = torch.tensor([[9.0, bad, 0.0], [9.0, 1.0, 0.0]])
+    metrics = measure(logits, torch.tensor([0, 0]))
+    assert (metrics.n, metrics.hits1, metrics.hits5, metrics.non_finite) == (2, 1, 1, 1)
+    assert math.isnan(metrics.loss)
+    assert metrics.to_dict()["loss"] is None
+
+
+def test_huge_logits_keep_a_finite_loss():
+    metrics = measure(torch.tensor([[3e38, -3e38]]), torch.tensor([1]))
+    assert metrics.non_finite == 0
+    assert metrics.loss == pytest.approx(6e38)
+
+
+def test_half_precision_logits_are_taken_as_they_are():
+    logits = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
+    assert measure(logits.half(), torch.tensor([1, 1])) == measure(logits, torch.tensor([1, 1]))
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_equals_scipys(counts):
+    hits, n = counts
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    low, high = wilson_interval(hits, n)
+    assert low == pytest.approx(100 * expected.low, abs=1e-9)
+    assert high == pytest.approx(100 * expected.high, abs=1e-9)
+    assert low <= 100 * hits / n <= high
+
+
+def test_loss_interval_is_the_normal_approximation():
+    logits, labels = (
+        torch.randn(50, 7, generator=torch.Generator().manual_seed(3)),
+        torch.arange(50) % 7,
+    )
+    losses = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    half = 1.959963984540054 * float(losses.std()) / math.sqrt(50)
+    metrics = measure(logits, labels)
+    assert metrics.loss_interval == pytest.approx(
+        (metrics.loss - half, metrics.loss + half), abs=1e-8
+    )
+
+
+def test_no_samples_give_nan_not_a_figure():
+    empty = Metrics()
+    assert all(math.isnan(value) for value in (empty.loss, empty.acc1, empty.acc5))
+    assert all(math.isnan(value) for value in (*empty.acc1_interval, *empty.loss_interval))
+
+
+def test_text_is_the_form_of_the_published_tables():
+    metrics = Metrics(n=8, hits1=4, hits5=7, loss_sum=8 * 2**32)
+    assert str(metrics) == "Loss 1.000  Acc@1 50.000  Acc@5 87.500"
