@@ -18,6 +18,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from network_prune.study.network_study import NetworkStudy
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -33,9 +34,8 @@ from network_prune.evaluation.memory import running
 from network_prune.evaluation.metrics import Metrics, measure
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.switch import Switcher
-from network_prune.evaluation.variant import PruneSettings
+from network_prune.evaluation.variant import Variant
 from network_prune.study.network_run import NetworkPass
-from network_prune.study.network_study import NetworkStudy
 from network_prune.study.plan import make_plan
 from network_prune.study.records import RecordFile
 
@@ -219,13 +219,13 @@ class Study:
         return {layer.name: draw.mask(layer.name).float() for layer in draw.layers}
 
 
-def bare_loop(study: NetworkStudy, variants: Sequence[PruneSettings]) -> list[int]:
+def bare_loop(study: NetworkStudy, variants: Sequence[Variant]) -> list[int]:
     """Return each variant's hits, by nothing but reading, redrawing, computing and counting."""
     with running(study.loaded.model):
         return _bare_loop(study, variants)
 
 
-def _bare_loop(study: NetworkStudy, variants: Sequence[PruneSettings]) -> list[int]:
+def _bare_loop(study: NetworkStudy, variants: Sequence[Variant]) -> list[int]:
     batches = list(DataLoader(study.data.dataset, BATCH))
     model = prepare(study.loaded.model, Speed()).model
     hits = [_count_hits(study, model, batches)]
@@ -256,7 +256,7 @@ def _timed_switches(seconds: list[float]) -> Generator[None]:
     """Append the seconds of each switch to a list."""
     original = Switcher.switch
 
-    def switch(self: Switcher, settings: PruneSettings | None) -> Runner:
+    def switch(self: Switcher, settings: Variant | None) -> Runner:
         start = time.perf_counter()
         try:
             return original(self, settings)

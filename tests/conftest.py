@@ -1,12 +1,15 @@
-"""What all tests share: the hypothesis profile and the real inputs."""
+"""What all tests share: the hypothesis profile, the real inputs, the command line."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from torch import nn
+
+from network_prune.cli.main import main
 
 settings.register_profile(
     "repeatable",
@@ -55,3 +58,36 @@ def squeezenet(test_data: Path) -> nn.Module:
         model = squeezenet1_0(weights=None)
     model.load_state_dict(load_file(test_data / "squeezenet1_0-deep-compression.safetensors"))
     return model.eval()
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Outcome(stop.value.code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """The one line of an error, after checking that it is all there is."""
+
+    def call(*arguments, code: int = 2) -> str:
+        outcome = run(*arguments)
+        lines = outcome.err.splitlines()
+        assert (outcome.code, len(lines)) == (code, 1), outcome
+        assert lines[0].startswith("network-prune: error: ")
+        return lines[0]
+
+    return call

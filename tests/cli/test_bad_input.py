@@ -26,20 +26,23 @@ ROOT = Path(__file__).parents[2]
         (["--p-prune", "many"], "'--p-prune'"),
         (["--method", "conections"], "unknown method 'conections'; did you mean connections"),
         (["--score", "l3"], "unknown score 'l3'; did you mean"),
-        (["--scope", "world"], "unknown scope 'world'; pass one of global, layer"),
+        (["--scope", "world"], "unknown scope 'world'; pass one of global, layer, alone"),
         (["--layers", "conv2"], "unknown layer type 'conv2'; did you mean conv2d"),
         (["--include", "layr1.*"], "unknown layer or pattern 'layr1.*'"),
         (["--arch", "resnet19", "--data", "fake:2"], "did you mean"),
         (["--arch", "timm:resnet19", "--data", "fake:2"], "did you mean"),
-        (["--seed", "-1"], "seed=-1 is outside"),
-        (["--index", "18446744073709551616"], "index=18446744073709551616 is outside"),
+        (["--seed", "-1"], "seed=-1 is too small; pass 0 or more"),
+        (
+            ["--index", "18446744073709551616"],
+            "18446744073709551616 is too large; pass at most",
+        ),
         (["--draws", "0"], "draws=0 is too small"),
         (["--batch-size", "0"], "batch_size=0 is too small"),
-        (["--workers", "-2"], "workers=-2 is negative"),
+        (["--workers", "-2"], "workers=-2 is too small; pass 0 or more"),
         (["--amp", "--amp-dtype", "int8"], "unknown amp_dtype 'int8'"),
         (["--device", "abacus"], "device='abacus' isn't available here"),
         (["--mean", "a,b"], "mean='a,b' isn't numbers"),
-        (["--with-norm"], "--with-norm goes with --method neurons"),
+        (["--with-norm"], "with_norm goes with method neurons, not connections"),
         (["--arch", "resnet18"], "resnet18 needs labelled images: pass --data"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--weights", "no-such-file.safetensors"], "no-such-file.safetensors"),
@@ -56,7 +59,7 @@ ROOT = Path(__file__).parents[2]
         ),
         (
             ["--score", "taylor", "--score-images", "0"],
-            "score_images=0 leaves no images; pass 1 or",
+            "score_images=0 is too small; pass 1 or more",
         ),
         (["--score", "taylor", "--score-data", "fake:x"], "'fake:x' says no number of pictures"),
         (["--score", "taylor", "--score-data", "no/where"], "data 'no/where' doesn't exist"),
@@ -186,7 +189,7 @@ def test_real_ctrl_c_ends_a_running_evaluation():
 
 
 def test_help_needs_no_torch():
-    commands = ("eval", "inspect", "list", "sensitivity", "diversity")
+    commands = ("eval", "inspect", "list", "sensitivity", "diversity", "sweep", "records")
     for arguments in (["--help"], *([name, "--help"] for name in commands)):
         code = (
             "import sys\n"

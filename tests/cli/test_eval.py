@@ -17,7 +17,8 @@ PERFORMANCE = r"Loss \d+\.\d{3}  Acc@1 \d+\.\d{3}  Acc@5 \d+\.\d{3}"
 def test_alone_it_evaluates_the_embedded_default(run):
     outcome = run("eval")
     assert outcome.code == 0
-    row = r"^\| digits \| 0.2 \| 1 \| 20\.\d\d% \| " + PERFORMANCE + r" \|$"
+    name = r"^\| digits \| connections \| 0.2 \| 1 \| 0/0 \| 500 \| "
+    row = name + r"20\.\d\d% \| " + PERFORMANCE + r" \| – \|$"
     assert re.search(row, outcome.out, re.MULTILINE)
     assert "20.00% " not in outcome.err
     assert re.search(
@@ -27,13 +28,14 @@ def test_alone_it_evaluates_the_embedded_default(run):
 
 
 def test_dense_embedded_network_reaches_97_percent(run):
-    record = json.loads(run("eval", "--p-prune", 0, "--json").out)
-    assert record["mean"]["acc1"] >= 97.0
+    (record,) = json.loads(run("eval", "--p-prune", 0, "--json").out)
+    assert record["variant"] is None
+    assert record["metrics"]["acc1"] >= 97.0
 
 
 @pytest.mark.parametrize("method", ["connections", "neurons", "weights"])
 def test_figures_are_those_of_the_python_calls(run, method):
-    record = json.loads(
+    (record,) = json.loads(
         run("eval", "--method", method, "--p_prune", 0.4, "--p-bern=0.5", "--seed", 7, "--json").out
     )
     network = network_prune.load_network("digits")
@@ -42,24 +44,32 @@ def test_figures_are_those_of_the_python_calls(run, method):
     with prune(network.model, p_prune=0.4, p_bern=0.5, seed=7) as pruned:
         metrics = evaluate(network.model, data)
         summary = pruned.summary()
-    (draw,) = record["draws"]
-    assert draw["metrics"]["loss_sum"] == metrics.loss_sum
-    assert draw["metrics"]["acc1"] == metrics.acc1
-    assert draw["summary"] == json.loads(json.dumps(summary.to_dict()))
-    assert draw["sha256"] == pruned.draw.sha256
+    assert record["metrics"]["loss_sum"] == metrics.loss_sum
+    assert record["metrics"]["acc1"] == metrics.acc1
+    assert record["realised"] == json.loads(json.dumps(summary.to_dict()))
+    assert record["draw_sha256"] == pruned.draw.sha256
+
+
+def test_records_are_those_of_a_sweep(run, tmp_path):
+    options = ("--limit", 30, "--method", "weights", "--method", "neurons", "--json")
+    options += ("--p-prune", 0.2, "--p-bern", 0.5, "--draws", 2)
+    swept = json.loads(run("sweep", *options, "--out", tmp_path).out)
+    assert json.loads(run("eval", *options, "--dense").out) == swept
+    alone = json.loads(run("eval", *options).out)
+    assert alone == [{**record, "difference": None} for record in swept[1:]]
+    assert len(alone) == 4
 
 
 def test_underscores_and_dashes_are_alike(run):
     options = ("eval", "--data", "fake:8", "--json")
     dashes = json.loads(run(*options, "--p-prune", 0.3, "--p-bern", 0.5, "--batch-size", 4).out)
     lines = json.loads(run(*options, "--p_prune=0.3", "--p_bern=0.5", "--batch_size=4").out)
-    assert dashes["pruning"] == lines["pruning"]
-    assert dashes["mean"] == lines["mean"]
+    assert dashes == lines
 
 
 def test_draws_give_mean_and_standard_deviation(run):
     outcome = run("eval", "--p-prune", 0.5, "--p-bern", 0.5, "--draws", 3, "--method", "weights")
-    rows = re.findall(r"Loss (\S+)  Acc@1 (\S+)  Acc@5 (\S+) \|$", outcome.out, re.MULTILINE)
+    rows = re.findall(r"Loss (\S+)  Acc@1 (\S+)  Acc@5 (\S+) \| – \|$", outcome.out, re.MULTILINE)
     assert len(rows) == 3
     mean = re.search(r"Loss (\S+) ± (\S+)  Acc@1 (\S+) ± (\S+)  Acc@5", outcome.out)
     accuracies = [float(row[1]) for row in rows]
@@ -71,8 +81,8 @@ def test_draws_give_mean_and_standard_deviation(run):
 
 def test_draws_of_a_certain_prune_say_that_they_are_the_same(run):
     outcome = run("eval", "--draws", 2, "--data", "fake:4")
-    assert "warning: at p_bern 1 all draws are the same" in outcome.out
-    assert "± 0.000" in outcome.out
+    assert "warning: at p_bern 1 all draws are the same; one is evaluated" in outcome.out
+    assert outcome.out.count("| digits |") == 1
 
 
 def test_vanished_layers_are_told(run):
@@ -93,7 +103,7 @@ def test_realised_ratios_stand_beside_the_asked_ones(run):
 
 def test_preprocessing_can_be_overridden_and_is_recorded(run):
     options = ("eval", "--json", "--data", "fake:4")
-    record = json.loads(run(*options, "--resize", 40, "--crop", 36, "--mean", "0.4").out)
+    (record,) = json.loads(run(*options, "--resize", 40, "--crop", 36, "--mean", "0.4").out)
     assert record["preprocessing"]["resize"] == 40
     assert record["preprocessing"]["crop"] == 36
     assert record["preprocessing"]["mean"] == [0.4]
@@ -106,7 +116,7 @@ def test_output_file_holds_what_json_prints(run, tmp_path):
 
 
 def test_limit_spreads_over_the_data(run):
-    record = json.loads(run("eval", "--limit", 50, "--json").out)
+    (record,) = json.loads(run("eval", "--limit", 50, "--json").out)
     assert record["data"]["n"] == 50
 
 
@@ -119,7 +129,7 @@ def test_manifest_columns_and_root_can_be_named(run, tmp_path):
     columns = ("--image-column", "where", "--label-column", "what")
     root = ("--data-root", tmp_path / "pictures", "--workers", 0)
     outcome = run("eval", "--data", tmp_path / "list.tsv", *columns, *root, "--json")
-    assert json.loads(outcome.out)["data"]["n"] == 2
+    assert json.loads(outcome.out)[0]["data"]["n"] == 2
 
 
 def test_random_network_of_torchvision_runs_on_fake_data(run):
@@ -128,14 +138,14 @@ def test_random_network_of_torchvision_runs_on_fake_data(run):
         "--resize=40", "--crop=32", "--layers=conv2d,linear", "--exclude=fc",
     )  # fmt: skip
     assert outcome.code == 0
-    assert "| resnet18 | 0.2 | 1 | 20.00% |" in outcome.out
+    assert "| 0.2 | 1 | 0/0 | 2 | 20.00% |" in outcome.out
 
 
 def test_ctrl_c_ends_with_130_and_one_line(run, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("network_prune.evaluation.draws.run", interrupted)
+    monkeypatch.setattr("network_prune.study.measure.Measure.look", interrupted)
     outcome = run("eval")
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1].startswith("network-prune: error: interrupted")
@@ -145,7 +155,7 @@ def test_out_of_memory_says_what_to_do(refused, monkeypatch):
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("network_prune.evaluation.draws.run", exhausted)
+    monkeypatch.setattr("network_prune.study.measure.Measure.look", exhausted)
     assert "smaller --batch-size" in refused("eval", code=1)
 
 
@@ -184,8 +194,9 @@ def test_what_a_network_prints_is_kept_out_of_the_json(run, tmp_path):
     )
     arch = ("--arch", f"{path}:make")
     for command in (("eval", *arch, "--data", "fake:2"), ("inspect", *arch)):
-        outcome = run(*command, "--json")
-        assert json.loads(outcome.out)["network"]["classes"] == 4
+        found = json.loads((outcome := run(*command, "--json")).out)
+        record = found[0] if isinstance(found, list) else found
+        assert record["network"]["classes"] == 4
         assert {"imported", "made", "forward"} <= set(outcome.err.split())
 
 
@@ -207,15 +218,20 @@ def test_a_network_that_fails_on_a_batch_is_one_line(refused, tmp_path):
 
 
 def test_json_says_how_the_network_was_computed(run):
-    options = ("eval", "--json", "--data", "fake:4")
-    running = json.loads(run(*options).out)["running"]
-    assert running["channels_last"] is True
-    assert running["folded_norms"] > 5
-    assert (running["compile"], running["dtype"]) == (False, None)
-    plain = json.loads(run(*options, "--no-channels-last", "--no-fold").out)["running"]
-    assert (plain["channels_last"], plain["fold"], plain["folded_norms"]) == (False, False, 0)
-    cast = json.loads(run(*options, "--dtype", "bfloat16").out)["running"]
-    assert cast["dtype"] == "bfloat16"
+    def asked_and_used(*options):
+        (record,) = json.loads(run("eval", "--json", "--data", "fake:4", *options).out)
+        return record["asked"]["running"], record["used"]
+
+    asked, used = asked_and_used()
+    assert (asked["channels_last"], asked["fold"], asked["compile"]) == (True, True, False)
+    assert (asked["dtype"], asked["amp"]) == (None, None)
+    assert used["channels_last"] is True
+    assert used["folded_norms"] > 5
+    asked, used = asked_and_used("--no-channels-last", "--no-fold")
+    assert (asked["channels_last"], asked["fold"]) == (False, False)
+    assert used == {"channels_last": False, "folded_norms": 0}
+    assert asked_and_used("--dtype", "bfloat16")[0]["dtype"] == "bfloat16"
+    assert asked_and_used("--amp")[0]["amp"] == "bfloat16"
 
 
 def test_the_head_says_the_dtype(run):
@@ -226,7 +242,7 @@ def test_the_head_says_the_dtype(run):
 def test_folding_changes_no_count_and_little_of_the_loss(run):
     dense = ("eval", "--p-prune", 0.2, "--p-bern", 0.5, "--json")
     fast, plain = (
-        json.loads(run(*dense, *options).out)["draws"][0]["metrics"]
+        json.loads(run(*dense, *options).out)[0]["metrics"]
         for options in ((), ("--no-fold", "--no-channels-last"))
     )
     assert (fast["hits1"], fast["hits5"]) == (plain["hits1"], plain["hits5"])

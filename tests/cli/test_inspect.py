@@ -38,7 +38,7 @@ def test_json_is_the_summary(run):
     record = json.loads(run("inspect", "--method", "weights", "--p-bern", 0.5, "--json").out)
     network = network_prune.load_network("digits")
     with network_prune.prune_weights(network.model, p_prune=0.2, p_bern=0.5) as pruned:
-        assert record["summary"] == json.loads(json.dumps(pruned.summary().to_dict()))
+        assert record["realised"] == json.loads(json.dumps(pruned.summary().to_dict()))
         assert record["draw_sha256"] == pruned.draw.sha256
 
 
@@ -47,7 +47,7 @@ def test_size_normalised_score_spares_the_shortcuts(run):
 
     def pruned(score: str) -> int:
         record = json.loads(run("inspect", "--p-prune", 0.3, "--score", score, "--json").out)
-        rows = record["summary"]["layers"]
+        rows = record["realised"]["layers"]
         return sum(row["pruned"] for row in rows if "downsample" in row["name"])
 
     assert pruned("mean-l1") < pruned("l1")
@@ -63,7 +63,7 @@ def test_no_layer_vanishes_by_lamp(run):
 
     def vanished(score: str) -> int:
         record = json.loads(run("inspect", "--p-prune", 0.9, "--score", score, "--json").out)
-        return sum(row["pruned"] == row["elements"] for row in record["summary"]["layers"])
+        return sum(row["pruned"] == row["elements"] for row in record["realised"]["layers"])
 
     assert vanished("lamp") == 0
     assert vanished("l1") > 0
@@ -73,6 +73,6 @@ def test_include_and_exclude_choose_layers(run):
     record = json.loads(
         run("inspect", "--include", "layer2.*", "--exclude", "*downsample*", "--json").out
     )
-    names = [row["name"] for row in record["summary"]["layers"]]
+    names = [row["name"] for row in record["realised"]["layers"]]
     assert names
     assert all(name.startswith("layer2.") and "downsample" not in name for name in names)

@@ -34,7 +34,7 @@ def variants(count):
 def test_rows_fill_in_and_leave_when_they_are_recorded(console):
     (variant,) = variants(1)
     table = LiveTable({NETWORK: 2, OTHER: 2}, console)
-    table.take(Started(NETWORK, (None, variant), 40))
+    table.take(Started(NETWORK, (None, variant), 0, 40, {}))
     metrics = Metrics(n=20, hits1=10, hits5=15, loss_sum=20 << 32)
     table.take(Advanced(NETWORK, None, metrics))
     lines = screen(table, console)
@@ -51,14 +51,14 @@ def test_rows_fill_in_and_leave_when_they_are_recorded(console):
 def test_the_bar_counts_what_is_recorded_already_and_networks_before(console):
     both = variants(2)
     table = LiveTable({NETWORK: 2, OTHER: 3}, console)
-    table.take(Started(OTHER, (None, both[0]), 10))
+    table.take(Started(OTHER, (None, both[0]), 1, 10, {}))
     assert "60%" in screen(table, console)[-1]
 
 
 def test_rows_around_the_one_that_is_computed_are_shown_on_a_small_screen(console):
     many = variants(30)
     table = LiveTable({NETWORK: 31}, console)
-    table.take(Started(NETWORK, (None, *many), 10))
+    table.take(Started(NETWORK, (None, *many), 0, 10, {}))
     table.take(Advanced(NETWORK, many[20], Metrics(n=5, loss_sum=1)))
     shown = screen(table, console)[1:-1]
     assert len(shown) == 4

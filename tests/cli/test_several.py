@@ -47,7 +47,8 @@ def test_each_network_has_a_row_and_its_details(run, nets):
     outcome = run("eval", *archs("digits", f"{nets}:good"), *FAKE)
     assert outcome.code == 0
     first, second = rows(outcome.out)
-    assert re.fullmatch(rf"\| digits \| 0.2 \| 1 \| 20\.\d\d% \| {PERFORMANCE} \|", first)
+    row = rf"\| digits \| connections \| 0.2 \| 1 \| 0/0 \| 4 \| 20\.\d\d% \| {PERFORMANCE} \| – \|"
+    assert re.fullmatch(row, first)
     assert f"{nets}:good" in second
     head, _, details = outcome.out.partition(second)
     assert head.startswith(
@@ -63,8 +64,9 @@ def test_a_failed_network_is_a_row_and_the_run_goes_on(run, nets):
     names = (f"{nets}:broken", f"{nets}:moody", "resnet19", "digits")
     outcome = run("eval", *archs(*names), *FAKE)
     broken, moody, unknown, digits = rows(outcome.out)
-    assert broken.endswith(r"| – | error: " + rf"{nets}:broken failed: ValueError: a\|b c |")
-    assert "| 0.2 | 1 | – | error: the network failed on a batch of [4, 1, 32, 32]" in moody
+    assert rf"| error: {nets}:broken failed: ValueError: a\|b c |" in broken
+    assert f"| {nets}:moody |" in moody
+    assert "| error: the network failed on a batch of [4, 1, 32, 32]" in moody
     assert "(RuntimeError: out of mood); if it takes fewer" in moody
     assert "| error: unknown network 'resnet19'; did you mean" in unknown
     assert re.search(PERFORMANCE, digits)
@@ -74,47 +76,43 @@ def test_a_failed_network_is_a_row_and_the_run_goes_on(run, nets):
     assert last.endswith("nets.py:moody, resnet19")
 
 
-def test_their_json_is_one_object(run, nets, tmp_path):
+def test_their_json_is_a_list_with_failures_at_its_end(run, nets, tmp_path):
     path = tmp_path / "result.json"
     names = ["digits", f"{nets}:broken"]
     outcome = run("eval", *archs(*names), *FAKE, "--json", "--output", path)
-    record = json.loads(outcome.out)
-    assert record == json.loads(path.read_text())
-    assert record["asked"] == names
-    alone = json.loads(run("eval", *FAKE, "--json").out)
-    digits, broken = record["networks"]
-    assert digits.keys() == alone.keys()
-    assert digits["prunable_sha256"] == alone["prunable_sha256"]
-    assert digits["mean"] == alone["mean"]
-    assert broken.keys() == {"network", "error"}
+    records = json.loads(outcome.out)
+    assert records == json.loads(path.read_text())
+    digits, broken = records
+    assert [digits] == json.loads(run("eval", *FAKE, "--json").out)
+    assert broken.keys() == {"schema", "network", "asked", "error"}
     assert broken["network"] == {"name": f"{nets}:broken"}
+    assert broken["asked"] == {"weights": "default"}
     assert broken["error"].endswith("ValueError: a|b c")
 
 
 def test_draws_and_warnings_are_kept_for_each(run, nets):
-    options = ("--draws", 2, "--p-prune", 1)
+    options = ("--draws", 2, "--p-prune", 1, "--p-bern", 0.999999)
     outcome = run("eval", *archs("digits", f"{nets}:good"), *FAKE, *options)
-    assert len(rows(outcome.out)) == 6
-    assert outcome.out.count("± ") == 6 + 2
-    assert outcome.out.count("last row: mean ± standard deviation of 2 draws") == 2
-    assert "warning: layer conv1.0 vanishes" in outcome.out
-    assert "warning: layer 0 vanishes" in outcome.out
-    assert outcome.out.count("warning: at p_bern 1 all draws are the same") == 2
+    assert len(rows(outcome.out)) == 4 + 2
+    assert outcome.out.count("| 0/0…1 |") == 2
+    assert outcome.out.count("rows with ±: mean ± standard deviation over draws") == 2
+    assert "layer conv1.0 vanishes" in outcome.out
+    assert "layer 0 vanishes" in outcome.out
 
 
 def test_wildcards_name_all_that_match(run):
     small = ("--weights=none", "--resize=64", "--crop=64", "--data=fake:1", "--json")
     outcome = run("eval", "--arch", "timm:convnext_atto*", "--arch", "timm:convnext_atto", *small)
-    record = json.loads(outcome.out)
-    assert record["asked"][0] == "timm:convnext_atto"
-    assert len(set(record["asked"])) == len(record["asked"]) == len(record["networks"]) > 1
-    assert all("timm:convnext_atto" in name for name in record["asked"])
+    names = [record["network"]["name"] for record in json.loads(outcome.out)]
+    assert names[0] == "timm:convnext_atto"
+    assert len(set(names)) == len(names) > 1
+    assert all("timm:convnext_atto" in name for name in names)
     assert outcome.code == 0
 
 
-def test_a_wildcard_that_matches_one_network_gives_the_same_shape(run):
-    record = json.loads(run("eval", "--arch", "digit?", *FAKE, "--json").out)
-    assert record["asked"] == ["digits"]
+def test_a_wildcard_that_matches_one_network_gives_the_same_records(run):
+    found, named = (run("eval", "--arch", arch, *FAKE, "--json") for arch in ("digit?", "digits"))
+    assert found.out == named.out
 
 
 def test_a_wildcard_that_matches_nothing_is_one_line(refused):
@@ -140,7 +138,7 @@ def test_a_wildcard_that_matches_nothing_is_one_line(refused):
         (["--image-column", "x"], "has no meaning for fake:4", 2),
         (["--limit", "0"], "limit=0", 2),
         (["--batch-size", "0"], "batch_size=0", 2),
-        (["--workers", "-1"], "workers=-1", 2),
+        (["--workers", "-1"], "workers=-1 is too small", 2),
         (["--interpolation", "bicubik"], "did you mean bicubic", 2),
         (["--output", "no/such/file.json"], "no/such/file.json", 1),
         (["--device", "abacus"], "device='abacus'", 2),
@@ -163,23 +161,21 @@ def test_without_data_the_network_that_needs_it_is_named(refused):
 
 
 def test_ctrl_c_keeps_what_is_finished(run, monkeypatch, tmp_path):
-    from network_prune.cli.evaluation import Evaluation
+    from network_prune.study.ready_network import ReadyNetwork
 
-    def interrupted(arch, task):
-        if arch != "digits":
+    def interrupted(network, *others):
+        if network.arch != "digits":
             raise KeyboardInterrupt
-        return Evaluation(arch, task)
+        return ReadyNetwork(network, *others)
 
-    monkeypatch.setattr("network_prune.cli.runs.Evaluation", interrupted)
+    monkeypatch.setattr("network_prune.study.sweep.ReadyNetwork", interrupted)
     path = tmp_path / "result.json"
     outcome = run("eval", *archs("digits", "resnet18", "alexnet"), *FAKE, "--output", path)
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1].startswith("network-prune: error: interrupted")
     assert len(rows(outcome.out)) == 1
     assert "95% intervals" in outcome.out
-    record = json.loads(path.read_text())
-    assert record["asked"] == ["digits", "resnet18", "alexnet"]
-    assert [network["network"]["name"] for network in record["networks"]] == ["digits"]
+    assert [record["network"]["name"] for record in json.loads(path.read_text())] == ["digits"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +186,7 @@ def test_any_exception_of_one_network_is_its_row(run, nets, monkeypatch, error, 
     def exhausted(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("network_prune.evaluation.draws.run", exhausted)
+    monkeypatch.setattr("network_prune.study.measure.Measure.look", exhausted)
     outcome = run("eval", *archs("digits", f"{nets}:good"), *FAKE)
     assert outcome.code == 1
     assert all(f"error: {text}" in row for row in rows(outcome.out))

@@ -6,46 +6,59 @@ import re
 import pytest
 
 FEW = ("--limit", 40)
-PLAIN = ("--no-fold", "--no-channels-last", "--json")
 
 
+@pytest.mark.parametrize("speed", [("--no-fold", "--no-channels-last"), ()])
 @pytest.mark.parametrize("method", ["connections", "weights"])
-def test_a_cell_is_what_eval_gives_for_that_layer(run, method):
-    options = (*FEW, "--method", method, "--p-bern", 0.5, "--seed", 3, "--index", 1)
-    record = json.loads(
+def test_a_cell_is_what_eval_gives_for_that_layer(run, method, speed):
+    options = (*FEW, "--method", method, "--p-bern", 0.5, "--seed", 3, "--index", 1, *speed)
+    dense, *cells = json.loads(
         run("sensitivity", *options, "--include", "conv1.*", "--p-prune", 0.5, "--json").out
     )
-    assert [cell["layer"] for cell in record["cells"]] == ["conv1.0", "conv1.3", "conv1.6"]
-    assert record["pruning"]["p_prune"] == [0.5]
-    dense = json.loads(run("eval", *FEW, "--p-prune", 0, *PLAIN).out)["draws"][0]["metrics"]
-    assert {**record["dense"], "seconds": 0} == {**dense, "seconds": 0}
-    for cell in record["cells"][:2]:
-        include = ("--include", cell["layer"], "--p-prune", 0.5)
-        (draw,) = json.loads(run("eval", *options, *include, *PLAIN).out)["draws"]
-        assert cell["metrics"] == {**draw["metrics"], "seconds": 0.0}
-        assert cell["draw_sha256"] == draw["sha256"]
-        assert cell["newly_zeroed"] == draw["summary"]["newly_zeroed"]
+    layers = [cell["realised"]["layers"][0]["name"] for cell in cells]
+    assert layers == ["conv1.0", "conv1.3", "conv1.6"]
+    assert json.loads(run("eval", *FEW, *speed, "--p-prune", 0, "--json").out) == [dense]
+    for cell, layer in zip(cells[:2], layers[:2], strict=True):
+        include = ("--include", layer, "--scope", "layer", "--p-prune", 0.5)
+        (alone,) = json.loads(run("eval", *options, *include, "--json").out)
+        assert {**cell, "difference": None} == alone
         difference = cell["difference"]["acc1_difference"]
-        assert difference == pytest.approx(draw["metrics"]["acc1"] - dense["acc1"])
+        assert difference == pytest.approx(alone["metrics"]["acc1"] - dense["metrics"]["acc1"])
 
 
 def test_sensitivity_shows_a_table_of_differences_with_marks(run, tmp_path):
     outcome = run(
-        "sensitivity", *FEW, "--include", "conv1.0", "--include", "layer1.*", "--p_prune=0",
+        "sensitivity", *FEW, "--include", "conv1.0", "--include", "layer1.*", "--p_prune=0.0001",
         "--p-prune=0.9", "--plot", tmp_path / "a.svg", "--output", tmp_path / "a.json",
     )  # fmt: skip
     assert outcome.code == 0
-    assert "| layer | p_prune 0 | p_prune 0.9 |\n|:--|--:|--:|\n" in outcome.out
+    assert "| layer | p_prune 0.0001 | p_prune 0.9 |\n|:--|--:|--:|\n" in outcome.out
     assert re.search(r"^\| conv1.0 \| \+0.00 \| -\d+\.\d\d \* \|$", outcome.out, re.MULTILINE)
     assert re.search(r"^dense: Loss \d", outcome.out, re.MULTILINE)
     assert "3 of 6 cells change no weight" in outcome.out
+    assert "| digits |" not in outcome.out
     assert (tmp_path / "a.svg").read_text("utf-8").startswith("<?xml")
-    record = json.loads((tmp_path / "a.json").read_text())
-    assert record.keys() == {
-        "network", "preprocessing", "data", "pruning", "running", "dense", "cells", "versions"
-    }  # fmt: skip
-    low, high = record["cells"][1]["difference"]["acc1_interval"]
+    records = json.loads((tmp_path / "a.json").read_text())
+    (low, high), *_ = (
+        record["difference"]["acc1_interval"]
+        for record in records[1:]
+        if record["variant"]["p_prune"] == 0.9
+    )
     assert low < high < 0
+
+
+def test_sensitivity_takes_several_networks_and_methods_and_a_folder(run, tmp_path):
+    options = ("--limit", 8, "--include", "conv1.*", "--p-prune", 0.5, "--out", tmp_path / "s")
+    options += ("--method", "weights", "--method", "neurons", "--score", "taylor")
+    outcome = run("sensitivity", *options, "--score-images", 8, "--plot", tmp_path / "a.svg")
+    assert outcome.code == 0
+    for method in ("weights", "neurons"):
+        assert f"digits: {method}, one layer at a time, p_bern 1, seed 0" in outcome.out
+    assert outcome.out.count("| conv1.3 |") == 2
+    again = run("sensitivity", *options, "--score-images", 8)
+    assert again.out.count("| conv1.3 |") == 2
+    assert "7 of 7 variants are recorded" in again.out
+    assert len((tmp_path / "s" / "records.jsonl").read_text().splitlines()) == 7
 
 
 def test_diversity_shows_both_modes_and_their_difference(run, tmp_path):
@@ -59,15 +72,24 @@ def test_diversity_shows_both_modes_and_their_difference(run, tmp_path):
         row = rf"^\| weights \| {mode} \| 0.3 \| 15.00% \| {figures} \| {figures} \| 0\.\d+ ± "
         assert re.search(row, outcome.out, re.MULTILINE), outcome.out
     assert re.search(r"^\| weights \| difference .*\| \+\d+\.\d\d ± \S+ \*", outcome.out, re.M)
-    record = json.loads((tmp_path / "a.json").read_text())
-    assert (record["pruning"]["draws"], record["pruning"]["method"]) == (2, ["weights"])
-    (cell,) = record["cells"]
+    dense, record = json.loads((tmp_path / "a.json").read_text())
+    assert (dense["variant"], dense["diversity"]) == (None, None)
+    found = record["diversity"]
+    assert (found["draws"], record["variant"]["method"]) == (2, "weights")
     for mode in ("prune", "dropout"):
-        assert cell[mode].keys() == {"acc1", "agreement", "cosine", "left_out_of_cosine"}
-        assert cell[mode]["agreement"]["n"] == 40
-    assert cell["difference"]["cosine"]["mean"] == pytest.approx(
-        cell["prune"]["cosine"]["mean"] - cell["dropout"]["cosine"]["mean"], abs=1e-9
+        assert found[mode].keys() == {"acc1", "agreement", "cosine", "left_out_of_cosine"}
+        assert found[mode]["agreement"]["n"] == 40
+    assert found["difference"]["cosine"]["mean"] == pytest.approx(
+        found["prune"]["cosine"]["mean"] - found["dropout"]["cosine"]["mean"], abs=1e-9
     )
+
+
+@pytest.mark.parametrize("options", [("--dtype", "bfloat16"), ("--amp",), ("--score", "taylor")])
+def test_diversity_takes_the_options_of_every_study(run, options):
+    outcome = run("diversity", "--limit", 8, "--p-prune", 0.3, "--draws", 2, *options, "--json")
+    assert outcome.code == 0
+    for record in json.loads(outcome.out)[1:]:
+        assert 0 <= record["diversity"]["prune"]["acc1"]["mean"] <= 100
 
 
 def test_draws_of_a_certain_prune_say_that_they_are_the_same(run):
@@ -76,8 +98,9 @@ def test_draws_of_a_certain_prune_say_that_they_are_the_same(run):
 
 
 def test_all_methods_and_fractions_are_the_default(run):
-    record = json.loads(run("diversity", "--limit", 4, "--draws", 2, "--json").out)
-    assert [(cell["method"], cell["p_prune"]) for cell in record["cells"]] == [
+    _, *records = json.loads(run("diversity", "--limit", 4, "--draws", 2, "--json").out)
+    variants = [record["variant"] for record in records]
+    assert [(variant["method"], variant["p_prune"]) for variant in variants] == [
         (method, p_prune)
         for method in ("connections", "neurons", "weights")
         for p_prune in (0.1, 0.2, 0.3)
@@ -117,7 +140,7 @@ def test_ctrl_c_ends_with_130_and_one_line(run, monkeypatch, command):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"network_prune.cli.{command}_run.measure_{command}", interrupted)
+    monkeypatch.setattr("network_prune.evaluation.one_pass.Chunk.evaluate", interrupted)
     outcome = run(command)
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1].startswith("network-prune: error: interrupted")

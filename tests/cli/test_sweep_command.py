@@ -69,7 +69,7 @@ def test_a_plan_file_and_options_that_overrule_it(run, tmp_path):
         ("weights", 0.1),
         ("neurons", 0.1),
     ]
-    assert {record["running"]["fold"] for record in json.loads(out)} == {False}
+    assert {record["asked"]["running"]["fold"] for record in json.loads(out)} == {False}
 
 
 def test_a_dry_run_writes_nothing(run, tmp_path):
@@ -116,7 +116,7 @@ def test_an_interruption_says_how_to_go_on(run, tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("network_prune.study.sweep.NetworkPass.run", interrupt)
+    monkeypatch.setattr("network_prune.study.sweep.NetworkRun.run", interrupt)
     outcome = run("sweep", "--out", tmp_path / "study", *SMALL)
     assert outcome.code == 130
     assert "the same command goes on from there" in outcome.err
@@ -155,8 +155,8 @@ def test_warnings_say_how_many_variants_they_concern(run, tmp_path):
     arguments = ("--limit", 40, "--score", "taylor", "--score-images", 8, "--p-prune", 0.2)
     outcome = run("sweep", "--out", tmp_path, *arguments)
     line = "warning: 1 of 2: the score was computed on images of the evaluation data"
-    assert line in outcome.out.splitlines()
-    assert line in run("records", tmp_path).out.splitlines()
+    assert f"\n{line}; pass --score-data" in outcome.out
+    assert f"\n{line}; pass --score-data" in run("records", tmp_path).out
 
 
 def test_rows_tell_variants_apart_by_options_that_have_no_column(run, tmp_path):

@@ -1,11 +1,11 @@
-"""What surrounds a network while it is evaluated: the process's memory, and nothing left behind."""
+"""Memory is kept where it was asked for, and given back."""
 
 import sys
 
 import pytest
-import torch
-from torch import nn
 
+import network_prune
+from network_prune.cli.main import main
 from network_prune.evaluation import memory
 
 
@@ -29,7 +29,7 @@ def libc(monkeypatch):
 
 def test_memory_is_kept_by_the_outermost_alone_and_given_back_after_an_error(libc):
     def fail_inside():
-        with memory.kept_memory(nn.Linear(2, 2)), memory.kept_memory(nn.Linear(2, 2)):
+        with memory.kept_memory(), memory.kept_memory("cpu"):
             assert libc.calls == [(-1, 2**31 - 1), (-4, 0)]
             raise KeyError
 
@@ -43,7 +43,7 @@ def test_other_c_libraries_are_left_alone(monkeypatch):
     memory._glibc.cache_clear()
     try:
         assert memory._glibc() is None
-        with memory.kept_memory(nn.Linear(2, 2)):
+        with memory.kept_memory():
             pass
     finally:
         monkeypatch.undo()
@@ -51,15 +51,17 @@ def test_other_c_libraries_are_left_alone(monkeypatch):
 
 
 def test_networks_on_other_devices_leave_the_process_alone(libc):
-    with memory.kept_memory(nn.Linear(2, 2, device="meta")):
+    with memory.kept_memory("cuda"):
         pass
     assert libc.calls == []
 
 
-def test_a_network_is_in_eval_mode_and_without_gradients_meanwhile():
-    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout()).train()
-    with memory.running(model):
-        assert not model[1].training
-        assert not torch.is_grad_enabled()
-    assert model[1].training
-    assert torch.is_grad_enabled()
+def test_the_command_line_keeps_memory_and_evaluate_does_not(libc, capsys):
+    network = network_prune.load_network("digits")
+    data = network_prune.load_data("fake:4", transform=network.preprocessing.transform())
+    network_prune.evaluate(network.model, data)
+    assert libc.calls == []
+    with pytest.raises(SystemExit):
+        main(["eval", "--data", "fake:4", "--device", "cpu"])
+    assert libc.calls[0] == (-1, 2**31 - 1)
+    assert libc.calls[-1] == "trim"

@@ -25,7 +25,8 @@ def test_every_combination_is_a_variant_and_sure_draws_stand_once():
 
 
 def test_what_prunes_nothing_is_the_dense_network():
-    plan = make_plan({"p_prune": [0, 0.2], "p_bern": [0, 1]})
+    plan = make_plan({"p_prune": [0, 0.2], "p_bern": [0, 1], "dense": False})
+    assert plan.options["dense"] is True
     assert points(plan, Network("digits", "default")) == [("connections", 0.2, 1.0, 0)]
 
 
@@ -95,7 +96,7 @@ def test_an_empty_file_is_the_default(tmp_path):
         ("- a\n- b", "line 1: it holds no keys"),
         ("draws: [1, 2]", "line 1: draws has a list of values; it takes one"),
         ("p_prune: []", "line 1: p_prune has no values"),
-        ("draws: 0", "line 1: draws=0 is no whole number from 1"),
+        ("draws: 0", "line 1: draws=0 is too small; pass 1 or more"),
         ("fold: maybe", "line 1: fold='maybe' is neither true nor false"),
         ("method: kernels", "line 1: unknown method 'kernels'"),
         ("score: tailor", "line 1: unknown score 'tailor'"),

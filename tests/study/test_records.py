@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from network_prune.errors import NetworkPruneError
-from network_prune.study.records import FILE, SCHEMA, RecordFile, read_records, record_key
+from network_prune.study.identity import record_key
+from network_prune.study.records import FILE, SCHEMA, HeldRecords, RecordFile, read_records
+from network_prune.study.sweep import sweep
 
 
 def record(key):
@@ -20,10 +22,9 @@ def record(key):
         "key": key,
         "network": {"name": "a", "weights": "none", "weights_sha256": "0"},
         "data": {"name": "b", "identity": "1"},
-        "asked": {"weights": "default", "data": {}},
-        "running": dict.fromkeys(running),
+        "asked": {"weights": "default", "data": {}, "running": dict.fromkeys(running)},
         "versions": {"torch": "2"},
-        "variant": None,
+        **dict.fromkeys(("variant", "score_data", "realised", "difference")),
         "metrics": dict.fromkeys(figures, 0),
     }
 
@@ -59,7 +60,7 @@ def test_a_half_written_last_line_is_dropped(tmp_path):
         ('{"schema": 1, "key": "x"}', "line 2 is no record"),
         (json.dumps({**record("x"), "network": 3}), "line 2 is no record"),
         (json.dumps({**record("x"), "variant": {"method": "weights"}}), "line 2 is no record"),
-        ('{"schema": 99, "key": "x"}', "line 2 has schema 99, this version reads 1"),
+        ('{"schema": 99, "key": "x"}', "line 2 has schema 99, this version reads 1 and 2"),
     ],
 )
 def test_other_lines_are_refused_and_left_alone(tmp_path, line, message):
@@ -142,7 +143,86 @@ def test_a_folder_without_records_is_refused(tmp_path):
         read_records(tmp_path)
 
 
-def test_the_key_hangs_on_values_and_not_on_their_order():
-    one = record_key({"a": 1, "b": [1, 2]})
-    assert one == record_key({"b": [1, 2], "a": 1})
-    assert len({one, record_key({"a": 1, "b": [2, 1]}), record_key({"a": 1.5, "b": [1, 2]})}) == 3
+def test_records_held_in_memory_are_what_a_file_would_give(tmp_path):
+    held = HeldRecords()
+    entry = {**record("a"), "preprocessing": {"mean": (0.5,)}}
+    with RecordFile(tmp_path) as file:
+        for kept in (held, file):
+            kept.append(entry)
+        assert held.records == file.records
+    assert held.records["a"]["preprocessing"] == {"mean": [0.5]}
+
+
+OLD = Path(__file__).with_name("schema-1.jsonl")
+
+
+def test_records_of_schema_1_are_read_as_those_of_schema_2(tmp_path):
+    (tmp_path / FILE).write_bytes(OLD.read_bytes())
+    records, _ = read_records(tmp_path)
+    lines = [json.loads(line) for line in OLD.read_text().splitlines()]
+    dense, pruned, learned = records
+    assert (dense["variant"], dense["realised"], dense["difference"]) == (None, None, None)
+    for record, line in zip(records, lines, strict=True):
+        assert (line["schema"], record["schema"]) == (1, 2)
+        assert record["asked"]["running"] == line["running"]
+        assert record["metrics"] == line["metrics"]
+        assert not {"running", "pruning"} & record.keys()
+    for record, line in ((pruned, lines[1]), (learned, lines[2])):
+        assert record["realised"] == line["pruning"]
+        assert record["difference"] == line["difference"]
+    assert learned["score_data"]["n"] == 20
+    assert pruned["score_data"] is None
+
+
+def test_the_key_is_what_it_was_in_schema_1(tmp_path):
+    (tmp_path / FILE).write_bytes(OLD.read_bytes())
+    for record in read_records(tmp_path)[0]:
+        assert record_key(record) == record["key"]
+
+
+@pytest.mark.parametrize(
+    ("path", "decides"),
+    [
+        (("network", "weights_sha256"), True),
+        (("data", "identity"), True),
+        (("preprocessing", "resize"), True),
+        (("asked", "running", "fold"), True),
+        (("versions", "torch"), True),
+        (("variant", "seed"), True),
+        (("score_data", "identity"), True),
+        (("score_data", "n"), True),
+        (("data", "n"), False),
+        (("asked", "weights"), False),
+        (("metrics", "loss"), False),
+    ],
+)
+def test_the_key_hangs_on_what_decides_the_figures(tmp_path, path, decides):
+    (tmp_path / FILE).write_bytes(OLD.read_bytes())
+    learned = read_records(tmp_path)[0][-1]
+    place = learned
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = "other"
+    assert (record_key(learned) != learned["key"]) is decides
+
+
+def test_a_folder_of_schema_1_goes_on(tmp_path):
+    plan = {"method": "weights", "p_prune": 0.2, "limit": 30}
+    new = sweep(plan, out=tmp_path / "new")
+    (tmp_path / "old").mkdir()
+    old = "".join(json.dumps(as_schema_1(record)) + "\n" for record in new)
+    (tmp_path / "old" / FILE).write_text(old)
+    assert sweep(plan, out=tmp_path / "old") == new
+    assert (tmp_path / "old" / FILE).read_text() == old
+    assert len(sweep({**plan, "p_prune": [0.2, 0.4]}, out=tmp_path / "old")) == 3
+
+
+def as_schema_1(record):
+    line = {**record, "schema": 1, "asked": dict(record["asked"])}
+    line["running"] = line["asked"].pop("running")
+    line["pruning"] = line.pop("realised")
+    if line["variant"] is None:
+        names = ("score", "score_data", "prunable_sha256", "draw_sha256", "pruning", "difference")
+        for name in names:
+            del line[name]
+    return line

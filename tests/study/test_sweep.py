@@ -12,14 +12,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import network_prune as npr
-from network_prune.errors import NetworkPruneError
+from network_prune.errors import NetworkPruneError, RunError
 from network_prune.evaluation import one_pass
-from network_prune.evaluation.draws import evaluate_draws
 from network_prune.evaluation.reading import Reading
 from network_prune.study import progress
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
-from network_prune.study.progress import Partial
+from network_prune.study.progress import Progress
 from network_prune.study.records import FILE, RecordFile, read_records
 from network_prune.study.sweep import sweep
 
@@ -61,20 +60,12 @@ def test_figures_are_those_of_single_evaluations_to_the_last_bit(tmp_path, speed
         variant = record["variant"]
         granularity = variant["method"].rstrip("s")
         prunable = npr.rank(network.model, granularity, p_prune=variant["p_prune"])
-        (single,) = evaluate_draws(
-            network.model,
-            prunable,
-            data,
-            p_bern=variant["p_bern"],
-            seed=0,
-            indices=range(variant["index"], variant["index"] + 1),
-            with_norm=variant["with_norm"],
-            batch_size=16,
-            **speed,
-        )
-        assert counts(record["metrics"]) == counts(single.metrics.to_dict())
-        assert record["draw_sha256"] == single.sha256
-        assert record["pruning"] == single.summary.to_dict()
+        drawn = {name: variant[name] for name in ("p_bern", "seed", "index", "with_norm")}
+        with npr.prune(network.model, prunable, **drawn) as pruned:
+            single = npr.evaluate(network.model, data, batch_size=16, **speed)
+            assert counts(record["metrics"]) == counts(single.to_dict())
+            assert record["draw_sha256"] == pruned.draw.sha256
+            assert record["realised"] == pruned.summary().to_dict()
         gained = record["metrics"]["hits1"] - dense["hits1"]
         difference = record["difference"]
         assert difference["gained1"] - difference["lost1"] == gained
@@ -90,17 +81,11 @@ def test_figures_on_a_gpu_are_those_of_single_evaluations(tmp_path):
     for record in records[1:]:
         variant = record["variant"]
         prunable = npr.rank(model, variant["method"].rstrip("s"), p_prune=variant["p_prune"])
-        (single,) = evaluate_draws(
-            model,
-            prunable,
-            data,
-            p_bern=variant["p_bern"],
-            seed=0,
-            indices=range(variant["index"], variant["index"] + 1),
-            batch_size=16,
-        )
-        assert counts(record["metrics"]) == counts(single.metrics.to_dict())
-        assert record["draw_sha256"] == single.sha256
+        drawn = {name: variant[name] for name in ("p_bern", "seed", "index")}
+        with npr.prune(model, prunable, **drawn) as pruned:
+            single = npr.evaluate(model, data, batch_size=16)
+            assert counts(record["metrics"]) == counts(single.to_dict())
+            assert record["draw_sha256"] == pruned.draw.sha256
 
 
 @pytest.mark.parametrize("held_bytes", [1, 40_000])
@@ -163,7 +148,7 @@ def test_learned_scores_rank_as_a_single_evaluation_does(tmp_path, score_data):
 def test_learned_scores_of_one_network_dont_bind_another(tmp_path):
     grids = [{"score": "taylor"}, {"weights": "none", "score": "l1"}]
     records = sweep({"grids": grids, "limit": 10, "score_images": 5}, out=tmp_path)
-    assert [record.get("score", "dense").split(":")[0] for record in records] == [
+    assert [(record["score"] or "dense").split(":")[0] for record in records] == [
         "dense",
         "taylor",
         "dense",
@@ -185,9 +170,28 @@ def test_events_tell_where_the_study_is(tmp_path):
     started, *others = told
     assert isinstance(started, Started)
     assert (started.due[0], started.due[1].method, started.images) == (None, "weights", 60)
-    seen = [(e.settings is None, e.metrics.n) for e in others if isinstance(e, Advanced)]
+    assert (started.recorded, started.base["data"]["n"]) == (0, 60)
+    seen = [(e.variant is None, e.metrics.n) for e in others if isinstance(e, Advanced)]
     assert seen == [(dense, n) for dense in (True, False) for n in (16, 32, 48, 60)]
     assert [event.record for event in others if isinstance(event, Recorded)] == records
+
+
+def test_without_a_folder_the_records_are_the_same(undisturbed):
+    assert {record["key"]: record for record in sweep(GRID)} == undisturbed
+
+
+def test_without_the_dense_network_nothing_but_the_difference_is_missing(tmp_path, undisturbed):
+    records = sweep({**GRID, "dense": False}, out=tmp_path)
+    assert len(records) == len(undisturbed) - 1
+    for record in records:
+        assert record == {**undisturbed[record["key"]], "difference": None}
+    told = []
+    whole = sweep(GRID, out=tmp_path, told=told.append)
+    assert {record["key"]: record for record in whole} == undisturbed
+    assert told[0].recorded == 0
+    content = (tmp_path / FILE).read_bytes()
+    assert sweep({**GRID, "dense": False}, out=tmp_path) == whole[1:]
+    assert (tmp_path / FILE).read_bytes() == content
 
 
 # --- resuming -----------------------------------------------------------------------------
@@ -196,7 +200,7 @@ def test_events_tell_where_the_study_is(tmp_path):
 def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
     first = sweep(GRID, out=tmp_path)
     content = (tmp_path / FILE).read_bytes()
-    monkeypatch.setattr("network_prune.study.network_run.Chunk", None)
+    monkeypatch.setattr("network_prune.study.network_run.chunks", None)
     assert sweep(GRID, out=tmp_path) == first
     assert (tmp_path / FILE).read_bytes() == content
     assert not list(tmp_path.glob("partial-*"))
@@ -221,11 +225,11 @@ def test_an_interrupted_pass_goes_on_with_the_variant_that_it_was_at(
     calls = []
     original = one_pass.Chunk.evaluate
 
-    def evaluate(self, compute):
+    def evaluate(self, compute, **options):
         calls.append(compute)
         if len(calls) == interrupted_at:
             raise KeyboardInterrupt
-        return original(self, compute)
+        return original(self, compute, **options)
 
     monkeypatch.setattr(one_pass.Chunk, "evaluate", evaluate)
     with pytest.raises(KeyboardInterrupt):
@@ -240,7 +244,7 @@ def test_a_grid_that_grows_while_a_pass_is_unfinished_keeps_what_is_done(
     tmp_path, monkeypatch, undisturbed
 ):
     monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
-    monkeypatch.setattr(Partial, "write_at_times", _interrupt_at_images(32))
+    monkeypatch.setattr(Progress, "write_at_times", _interrupt_at_images(32))
     small = {**GRID, "method": "weights"}
     with pytest.raises(KeyboardInterrupt):
         sweep(small, out=tmp_path)
@@ -248,10 +252,10 @@ def test_a_grid_that_grows_while_a_pass_is_unfinished_keeps_what_is_done(
     told = []
     found = sweep(GRID, out=tmp_path, told=told.append)
     assert {record["key"]: record for record in found} == undisturbed
-    seen = [e for e in told if isinstance(e, Advanced) and e.settings is not None]
-    of_weights = [e.metrics.n for e in seen if e.settings.method == "weights"]
+    seen = [e for e in told if isinstance(e, Advanced) and e.variant is not None]
+    of_weights = [e.metrics.n for e in seen if e.variant.method == "weights"]
     assert min(of_weights) == 48
-    assert len({e.settings for e in seen}) == len(undisturbed) - 1
+    assert len({e.variant for e in seen}) == len(undisturbed) - 1
 
 
 def _interrupt_at_images(images):
@@ -264,11 +268,11 @@ def _interrupt_at_images(images):
 
 def test_a_state_of_other_chunks_is_not_mixed_with_these(tmp_path, monkeypatch, undisturbed):
     def interrupt(self, state):
-        Partial.write(self, state)
+        Progress.write(self, state)
         if len(state.ahead) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Partial, "write_at_times", interrupt)
+    monkeypatch.setattr(Progress, "write_at_times", interrupt)
     monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
     with pytest.raises(KeyboardInterrupt):
         sweep(GRID, out=tmp_path)
@@ -286,7 +290,7 @@ def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
     plan |= {"batch_size": 2, "first_label": 0}
     whole = sweep(plan, out=tmp_path / "whole")
     monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
-    monkeypatch.setattr("network_prune.study.network_run.NetworkPass._record", _interrupt)
+    monkeypatch.setattr("network_prune.study.network_run.NetworkRun._record", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         sweep(plan, out=tmp_path / "study")
     monkeypatch.undo()
@@ -296,13 +300,13 @@ def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", ["", "{}", '{"sums": {}}', "[1]", "3", '{"sums": 3}'])
 def test_a_damaged_state_of_a_pass_is_no_obstacle(tmp_path, monkeypatch, undisturbed, content):
-    read = Partial.read
+    read = Progress.read
 
     def damaged(self):
         self._path.write_text(content)
         return read(self)
 
-    monkeypatch.setattr(Partial, "read", damaged)
+    monkeypatch.setattr(Progress, "read", damaged)
     assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
 
 
@@ -316,14 +320,12 @@ def test_a_half_written_line_is_told(tmp_path):
     assert told[0] == Dropped(tmp_path / FILE, len(content.splitlines()[-1]) - 8)
 
 
-def test_a_network_without_enough_memory_is_told_and_others_errors_are_raised(
-    tmp_path, monkeypatch
-):
+def test_one_of_several_networks_may_fail_in_any_way_and_the_others_go_on(tmp_path, monkeypatch):
     def fail(error):
         def run(*_, **__):
             raise error
 
-        monkeypatch.setattr("network_prune.study.network_run.NetworkPass.run", run)
+        monkeypatch.setattr("network_prune.study.sweep.NetworkRun.run", run)
 
     two = {"grids": [{"weights": "default"}, {"weights": "none"}], "limit": 10}
     told = []
@@ -331,9 +333,18 @@ def test_a_network_without_enough_memory_is_told_and_others_errors_are_raised(
     assert sweep(two, out=tmp_path, told=told.append) == []
     assert [str(event.network) for event in told] == ["digits", "digits (none)"]
     assert "out of memory; pass a smaller --batch-size" in str(told[-1])
+    told.clear()
     fail(ZeroDivisionError("a bug"))
+    assert sweep(two, told=told.append) == []
+    assert [str(event) for event in told] == [
+        "digits: ZeroDivisionError: a bug",
+        "digits (none): ZeroDivisionError: a bug",
+    ]
     with pytest.raises(ZeroDivisionError):
-        sweep(two, out=tmp_path)
+        sweep({"limit": 10})
+    fail(RunError("cannot write records"))
+    with pytest.raises(RunError, match="cannot write"):
+        sweep(two)
 
 
 def test_who_listens_to_no_events_is_warned(tmp_path):

@@ -13,8 +13,10 @@ from torch.utils.data import TensorDataset
 import network_prune as npr
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.evaluation.evaluate import evaluate
-from network_prune.transfer.diversity import Comparison, measure_diversity
+from network_prune.evaluation.faster_copy.prepare import Speed
+from network_prune.transfer.diversity import Comparison, DrawsCompared
 from tests.networks import snapshot
+from tests.studies import ITSELF, look_at, variant_of
 
 N = 11
 
@@ -31,6 +33,13 @@ def data():
     generator = torch.Generator().manual_seed(1)
     labels = torch.randint(0, 4, (N,), generator=generator)
     return TensorDataset(torch.randn(N, 3, 6, 6, generator=generator), labels)
+
+
+def compared(model, data, *variants, draws=5, **options):
+    """The comparison of each variant's draws; by default of half of the single weights."""
+    variants = variants or (variant_of(p_prune=0.5, p_bern=0.5),)
+    found = look_at(model, data, variants, measure=DrawsCompared(draws), **options)
+    return [found[variant].comparison for variant in variants]
 
 
 def zeroed(model, draw):
@@ -94,48 +103,62 @@ def check_mean(found, values):
     assert found.interval == pytest.approx((centre - half, centre + half), abs=1e-5)
 
 
-@pytest.mark.parametrize("granularity", ["weight", "connection", "neuron"])
+@pytest.mark.parametrize("method", ["weights", "connections", "neurons"])
 @pytest.mark.parametrize("indices", [range(2), range(8, 11)])
-def test_figures_are_those_of_the_slow_loop(model, data, granularity, indices):
-    prunable = npr.rank(model, granularity, p_prune=0.5)
-    found = measure_diversity(
-        model, [prunable], data, p_bern=0.5, seed=3, indices=indices, batch_size=4
-    )
-    (cell,) = found.cells
+def test_figures_are_those_of_the_slow_loop(model, data, method, indices):
+    variant = variant_of(method=method, p_prune=0.5, p_bern=0.5, seed=3, index=indices[0])
+    prunable = variant.rank(model)
+    (found,) = compared(model, data, variant, draws=len(indices), batch_size=4)
     prune = slowly(model, prunable, "prune", indices, data)
     dropout = slowly(model, prunable, "dropout", indices, data)
     names = ("acc1", "agreement", "cosine")
     for name, one, other in zip(names, prune, dropout, strict=True):
-        check_mean(getattr(cell.comparison.prune, name), one)
-        check_mean(getattr(cell.comparison.dropout, name), other)
+        check_mean(getattr(found.prune, name), one)
+        check_mean(getattr(found.dropout, name), other)
         pairs = zip(one, other, strict=True)
         differences = [None if None in pair else pair[0] - pair[1] for pair in pairs]
-        check_mean(getattr(cell.comparison.difference, name), differences)
-    assert cell.comparison.left_out == (prune[2].count(None), dropout[2].count(None))
-    assert cell.ratio == 0.5 * len(prunable) / prunable.elements.elements
-    assert found.dense.hits1 == evaluate(model, data).hits1
+        check_mean(getattr(found.difference, name), differences)
+    assert found.left_out == (prune[2].count(None), dropout[2].count(None))
+
+
+def test_the_record_has_the_first_draws_figures_and_the_dense_networks(model, data):
+    variant = variant_of(p_prune=0.5, p_bern=0.5, seed=3, index=2)
+    found = look_at(model, data, [variant], measure=DrawsCompared(3))
+    plain = {"fold": False, "channels_last": False}
+    dense = evaluate(model, data, **plain)
+    assert found[None].metrics.loss_sum == dense.loss_sum
+    with npr.prune(model, variant.rank(model), p_bern=0.5, seed=3, index=2):
+        first = evaluate(model, data, **plain)
+    assert found[variant].metrics.hits1 == first.hits1
+    assert found[variant].metrics.loss == pytest.approx(first.loss, rel=1e-6)
+    change = found[variant].metrics.loss_sum - dense.loss_sum
+    assert found[variant].paired.loss_sum == change
+
+
+@pytest.mark.parametrize("speed", [Speed(), Speed(dtype="bfloat16")])
+def test_a_faster_copy_gives_nearly_the_same(model, data, speed):
+    (itself,), (copied,) = compared(model, data), compared(model, data, speed=speed)
+    tolerance = 0.05 if speed.dtype else 1e-5
+    assert copied.prune.cosine.mean == pytest.approx(itself.prune.cosine.mean, abs=tolerance)
 
 
 def test_draws_that_are_the_same_agree_wholly(model, data):
-    (cell,) = measure_diversity(
-        model, [npr.rank(model, p_prune=0.5)], data, p_bern=1.0, indices=range(3)
-    ).cells
-    assert cell.comparison.prune.agreement.mean == 100.0
-    assert cell.comparison.prune.cosine.mean == pytest.approx(1.0, abs=1e-9)
-    assert cell.comparison.prune.agreement.half_width == 0.0
+    (found,) = compared(model, data, variant_of(p_prune=0.5), draws=3)
+    assert found.prune.agreement.mean == 100.0
+    assert found.prune.cosine.mean == pytest.approx(1.0, abs=1e-9)
+    assert found.prune.agreement.half_width == 0.0
 
 
 def test_shards_add_up_to_the_last_bit(model, data):
-    sets = [npr.rank(model, p_prune=p_prune) for p_prune in (0.3, 0.6)]
-    whole = measure_diversity(model, sets, data, batch_size=4)
+    variants = [variant_of(p_prune=p_prune, p_bern=0.5) for p_prune in (0.3, 0.6)]
+    whole = compared(model, data, *variants, batch_size=4)
     images, labels = data.tensors
     parts = [
-        measure_diversity(model, sets, TensorDataset(images[part], labels[part]), batch_size=4)
+        compared(model, TensorDataset(images[part], labels[part]), *variants, batch_size=4)
         for part in (slice(0, 8), slice(8, None))
     ]
-    for place, cell in enumerate(whole.cells):
-        summed = sum((part.cells[place].comparison for part in parts), Comparison())
-        assert summed == cell.comparison
+    for place, comparison in enumerate(whole):
+        assert sum((part[place] for part in parts), Comparison()) == comparison
 
 
 class Dead(nn.Module):
@@ -152,35 +175,29 @@ def test_images_without_a_gradient_are_left_out_of_the_cosine_and_counted(model,
     images[2, 0, 0, 0] = images[5, 0, 0, 0] = 0.0
     images[7, 0, 0, 0] = 1.0
     sick = nn.Sequential(Dead(), *model)
-    (cell,) = measure_diversity(
-        sick, [npr.rank(sick, p_prune=0.5)], TensorDataset(images, labels), indices=range(2)
-    ).cells
-    assert cell.comparison.left_out == (3, 3)
-    assert cell.comparison.prune.cosine.n == cell.comparison.difference.cosine.n == N - 3
-    assert cell.comparison.prune.agreement.n == N
-    assert math.isfinite(cell.comparison.prune.cosine.mean)
-    assert cell.to_dict()["prune"]["left_out_of_cosine"] == 3
+    (found,) = compared(sick, TensorDataset(images, labels), draws=2)
+    assert found.left_out == (3, 3)
+    assert found.prune.cosine.n == found.difference.cosine.n == N - 3
+    assert found.prune.agreement.n == N
+    assert math.isfinite(found.prune.cosine.mean)
+    assert found.to_dict()["prune"]["left_out_of_cosine"] == 3
 
 
 def test_draws_with_non_finite_logits_agree_with_none(data):
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     images = torch.full_like(data.tensors[0], math.nan)
-    (cell,) = measure_diversity(
-        model, [npr.rank(model, p_prune=0.5)], TensorDataset(images, data.tensors[1])
-    ).cells
-    assert cell.comparison.prune.agreement.mean == 0.0
-    assert cell.comparison.prune.acc1.mean == 0.0
-    assert cell.comparison.left_out == (N, N)
+    (found,) = compared(model, TensorDataset(images, data.tensors[1]))
+    assert found.prune.agreement.mean == 0.0
+    assert found.prune.acc1.mean == 0.0
+    assert found.left_out == (N, N)
 
 
 def test_tiny_gradients_keep_their_direction(model, data):
     images, labels = data.tensors
-    sets = [npr.rank(model, p_prune=0.5)]
-    expected = measure_diversity(model, sets, data).cells[0].comparison.prune.cosine.mean
+    (expected,) = compared(model, data)
     small = nn.Sequential(Shrink(), *model)
-    sets = [npr.rank(small, p_prune=0.5)]
-    found = measure_diversity(small, sets, TensorDataset(images * 2.0**60, labels))
-    assert found.cells[0].comparison.prune.cosine.mean == pytest.approx(expected, abs=1e-6)
+    (found,) = compared(small, TensorDataset(images * 2.0**60, labels))
+    assert found.prune.cosine.mean == pytest.approx(expected.prune.cosine.mean, abs=1e-6)
 
 
 class Shrink(nn.Module):
@@ -188,28 +205,36 @@ class Shrink(nn.Module):
         return x * 2.0**-60
 
 
-def test_network_and_images_are_left_alone(model, data):
+@pytest.mark.parametrize("speed", [ITSELF, Speed()])
+def test_network_and_images_are_left_alone(model, data, speed):
     model.train()
     before, images = snapshot(model), data.tensors[0].clone()
     batches = [(data.tensors[0], data.tensors[1])]
-    with torch.no_grad():
-        measure_diversity(model, [npr.rank(model, p_prune=0.5)], batches, indices=range(2))
+    compared(model, batches, draws=2, speed=speed)
     assert snapshot(model) == before
     assert not data.tensors[0].requires_grad
     assert torch.equal(data.tensors[0], images)
 
 
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"indices": range(1)}, "draws=1 leaves no pair to compare; pass 2 or more"),
-        ({"p_bern": 0.0}, r"p_bern=0 prunes nothing, so no draws differ; pass one in \(0, 1\]"),
-        ({"p_bern": 1.5}, r"p_bern=1.5 is outside \[0, 1\]"),
-    ],
-)
-def test_draws_that_cannot_be_compared_are_refused(model, data, options, text):
-    with pytest.raises(ArgumentError, match=text):
-        measure_diversity(model, [npr.rank(model, p_prune=0.5)], data, **options)
+def test_an_interruption_leaves_the_network_as_it_was(model, data):
+    model.train()
+    before, calls = snapshot(model), []
+
+    def interrupt(*_):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    handle = model[2].register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        compared(model, data)
+    handle.remove()
+    assert snapshot(model) == before
+
+
+def test_a_single_draw_is_refused():
+    with pytest.raises(ArgumentError, match="draws=1 leaves no pair to compare; pass 2 or more"):
+        DrawsCompared(1)
 
 
 class Rounding(nn.Module):
@@ -221,4 +246,4 @@ def test_logits_without_a_gradient_are_refused(data):
     convolution = nn.Conv2d(3, 4, 3)
     model = nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), Rounding())
     with pytest.raises(UnsupportedNetworkError, match="logits have no gradient to the images"):
-        measure_diversity(model, [npr.rank(model, p_prune=0.5)], data)
+        compared(model, data)

@@ -1,64 +1,27 @@
 """``network-prune diversity``: how different the draws are, beside dropout's."""
 
-from typing import Annotated
+from typing import Any
 
-import typer
+from network_prune.cli.output import Json, Output, check_writable
+from network_prune.cli.takes import takes
+from network_prune.errors import ArgumentError
+from network_prune.options import METHODS, OPTIONS
+from network_prune.study.plan import make_plan
 
-from network_prune.cli import options
-from network_prune.cli.inputs import takes_inputs
-from network_prune.cli.result import check_writable
-from network_prune.evaluation.variant import METHODS, PruneSettings
-from network_prune.sources.inputs import Inputs
-
-P_PRUNES = (0.1, 0.2, 0.3)
-
-Methods = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--method",
-        help="connections (kernels), neurons (filters) or weights (single ones); may be repeated.",
-        show_default=", ".join(METHODS),
-        rich_help_panel=options.PRUNING,
-    ),
-]
-PPrunes = Annotated[
-    list[float] | None,
-    typer.Option(
-        help="Fraction in [0, 1] of all elements that is prunable; may be repeated.",
-        show_default=", ".join(map(str, P_PRUNES)),
-        rich_help_panel=options.PRUNING,
-    ),
-]
-PBern = Annotated[
-    float,
-    typer.Option(
-        help="Probability in (0, 1] that a prunable element is pruned.",
-        rich_help_panel=options.PRUNING,
-    ),
-]
-Draws = Annotated[
-    int, typer.Option(help="Compare this many draws, 2 or more.", rich_help_panel=options.PRUNING)
-]
+# What draws that are computed with their gradients can't do without, or don't take.
+_LEFT_OUT = ("with_norm", "dense", "compile")
 
 
-@takes_inputs
-def diversity_command(
-    inputs: Inputs,
-    arch: options.Arch = "digits",
-    method: Methods = None,
-    p_prune: PPrunes = None,
-    p_bern: PBern = 0.5,
-    draws: Draws = 5,
-    score: options.Score = "l1",
-    scope: options.Scope = "global",
-    layers: options.Layers = "conv2d",
-    include: options.Include = None,
-    exclude: options.Exclude = None,
-    seed: options.Seed = 0,
-    index: options.Index = 0,
-    as_json: options.Json = False,
-    output: options.Output = None,
-) -> None:
+@takes(
+    [name for name in OPTIONS if name not in _LEFT_OUT],
+    own_defaults={
+        "method": tuple(METHODS),
+        "p_prune": (0.1, 0.2, 0.3),
+        "p_bern": (0.5,),
+        "draws": 5,
+    },
+)
+def diversity_command(values: dict[str, Any], as_json: Json = False, output: Output = None) -> None:
     """Compare draws with each other: accuracy, predictions, input gradients.
 
     Beside them stand draws that drop any element (dropout) at the same expected
@@ -66,30 +29,15 @@ def diversity_command(
 
     Example: network-prune diversity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.2
     """
-    choices = [
-        PruneSettings(
-            method=kind,
-            p_prune=fraction,
-            p_bern=p_bern,
-            score=score,
-            scope=scope,
-            layers=layers,
-            include=tuple(include or ()),
-            exclude=tuple(exclude or ()),
-            seed=seed,
-            index=index,
-        )
-        for kind in dict.fromkeys(method or METHODS)
-        for fraction in dict.fromkeys(p_prune or P_PRUNES)
-    ]
-    data = inputs.data_for([arch])
+    for p_bern in values["p_bern"]:
+        if p_bern == 0:
+            raise ArgumentError("p_bern=0 prunes nothing, so no draws differ; pass one in (0, 1]")
+    plan = make_plan({**values, "draws": 1})
     check_writable(output)
 
-    from network_prune.cli.diversity_run import run_diversity
-    from network_prune.cli.loaded import load
-    from network_prune.transfer.diversity import check_draws
+    from network_prune.cli.study_run import run_study
+    from network_prune.reports.diversity import diversity_lines
+    from network_prune.transfer.diversity import DrawsCompared
 
-    check_draws(p_bern=p_bern, draws=draws)
-    indices = range(index, index + draws)
-    loaded = load(inputs, arch, data=data, score=score)
-    run_diversity(loaded, choices, indices, as_json=as_json, output=output)
+    measure = DrawsCompared(values["draws"])
+    run_study(plan, as_json=as_json, path=output, measure=measure, table=diversity_lines)

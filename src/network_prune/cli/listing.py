@@ -1,12 +1,11 @@
 """``network-prune list``: the networks that ``--arch`` knows by name."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from network_prune.cli import options
+from network_prune.cli.output import OUTPUT, Json, hand_over
 
 if TYPE_CHECKING:
     from network_prune.sources.networks.catalogue import Entry
@@ -27,7 +26,7 @@ Parameters = Annotated[
         "--parameters",
         help=f"Count the parameters of more than {FEW} timm networks too, which takes minutes "
         "for all.",
-        rich_help_panel=options.OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
@@ -35,7 +34,7 @@ Parameters = Annotated[
 def list_command(
     pattern: Pattern = None,
     parameters: Parameters = False,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show the classifiers that --arch knows by name, with parameters and weights.
 
@@ -87,4 +86,4 @@ def _print_json(entries: "list[Entry]", counts: list[int | None]) -> None:
         {"name": entry.name, "parameters": count, "weights": list(entry.weights)}
         for entry, count in zip(entries, counts, strict=True)
     ]
-    print(json.dumps({"networks": networks}, indent=2))
+    hand_over({"networks": networks}, as_json=True, path=None)

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from network_prune.evaluation.metrics import Metrics
-from network_prune.evaluation.variant import PruneSettings
+from network_prune.evaluation.variant import Variant
 from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started
 from network_prune.study.plan import Network
 
@@ -29,18 +29,18 @@ class LiveTable:
     """What a study is at; a context manager that shows it, and takes it away at the end.
 
     Args:
-        counts: for each network in order the number of its variants, the dense one counted.
+        counts: for each network in order about how many variants it has; it says when it starts.
         console: where it is shown.
     """
 
     def __init__(self, counts: Mapping[Network, int], console: Console) -> None:
-        self._counts = counts
+        self._counts = dict(counts)
         self._console = console
         self._finished = 0
-        self._due: list[PruneSettings | None] = []
-        self._figures: dict[PruneSettings | None, Metrics] = {}
+        self._due: list[Variant | None] = []
+        self._figures: dict[Variant | None, Metrics] = {}
         self._images = 0
-        self._at: PruneSettings | None = None
+        self._at: Variant | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -72,12 +72,12 @@ class LiveTable:
             case Started():
                 self._start(event)
             case Advanced():
-                if event.settings in self._due:
-                    self._at = event.settings
-                    self._figures[event.settings] = event.metrics
+                if event.variant in self._due:
+                    self._at = event.variant
+                    self._figures[event.variant] = event.metrics
             case Recorded():
-                self._due.remove(event.settings)
-                self._figures.pop(event.settings, None)
+                self._due.remove(event.variant)
+                self._figures.pop(event.variant, None)
                 self._finished += 1
             case Failed():
                 self._due = []
@@ -91,34 +91,36 @@ class LiveTable:
         networks = list(self._counts)
         place = networks.index(event.network)
         before = sum(self._counts[network] for network in networks[:place])
-        self._finished = before + self._counts[event.network] - len(event.due)
+        self._counts[event.network] = event.recorded + len(event.due)
+        self._finished = before + event.recorded
         self._due, self._images = list(event.due), event.images
         self._figures = {}
-        self._progress.update(self._bar, description=str(event.network))
+        total = sum(self._counts.values())
+        self._progress.update(self._bar, description=str(event.network), total=total)
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("method", no_wrap=True, min_width=11)
         for title in ("p_prune", "p_bern", "draw", "images", "Loss", "Acc@1", "Acc@5"):
             table.add_column(title, justify="right", no_wrap=True, min_width=7)
-        for settings in self._window():
-            table.add_row(*(Text(cell) for cell in self._cells(settings)))
+        for variant in self._window():
+            table.add_row(*(Text(cell) for cell in self._cells(variant)))
         return Group(table, self._progress)
 
-    def _window(self) -> list[PruneSettings | None]:
+    def _window(self) -> list[Variant | None]:
         """Return the rows that fit the terminal, around the one that is computed."""
         room = max(1, self._console.height - _OTHER_LINES)
         at = self._due.index(self._at) if self._at in self._due else 0
         start = max(0, min(at - room // 2, len(self._due) - room))
         return self._due[start : start + room]
 
-    def _cells(self, settings: PruneSettings | None) -> list[str]:
-        if settings is None:
+    def _cells(self, variant: Variant | None) -> list[str]:
+        if variant is None:
             name = ["dense", "", "", ""]
         else:
-            draw = f"{settings.seed}/{settings.index}"
-            name = [settings.method, f"{settings.p_prune:g}", f"{settings.p_bern:g}", draw]
-        metrics = self._figures.get(settings)
+            draw = f"{variant.seed}/{variant.index}"
+            name = [variant.method, f"{variant.p_prune:g}", f"{variant.p_bern:g}", draw]
+        metrics = self._figures.get(variant)
         if metrics is None:
             return [*name, f"0/{self._images}"]
         figures = (f"{metrics.loss:.3f}", f"{metrics.acc1:.3f}", f"{metrics.acc5:.3f}")

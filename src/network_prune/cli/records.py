@@ -1,14 +1,12 @@
 """``network-prune records``: what a study recorded, as a table or a file."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from network_prune.cli import options
-from network_prune.cli.result import check_writable
+from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over
 from network_prune.errors import ArgumentError, unknown_name
 
 if TYPE_CHECKING:
@@ -23,13 +21,13 @@ Where = Annotated[
     ),
 ]
 Csv = Annotated[
-    Path | None, typer.Option(help="Write the rows to a CSV file.", rich_help_panel=options.OUTPUT)
+    Path | None, typer.Option(help="Write the rows to a CSV file.", rich_help_panel=OUTPUT)
 ]
 Parquet = Annotated[
     Path | None,
     typer.Option(
         help="Write the rows to a Parquet file; needs the extra [parquet].",
-        rich_help_panel=options.OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
@@ -39,7 +37,7 @@ def records_command(
     where: Where = None,
     csv: Csv = None,
     parquet: Parquet = None,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """List, filter and export what sweep recorded.
 
@@ -66,7 +64,7 @@ def records_command(
 
         write_parquet(list(rows.values()), parquet)
     if as_json:
-        print(json.dumps(chosen, indent=2))
+        hand_over(chosen, as_json=True, path=None)
         return
     print("\n".join([HEAD, *map(record_row, chosen)]))
     print("\n".join(["", f"{len(chosen)} of {len(records)} records", *warning_lines(chosen)]))

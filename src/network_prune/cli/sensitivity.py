@@ -1,83 +1,60 @@
 """``network-prune sensitivity``: what pruning each layer alone costs."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli import options
-from network_prune.cli.inputs import takes_inputs
-from network_prune.cli.result import check_writable
-from network_prune.evaluation.variant import PruneSettings
-from network_prune.sources.inputs import Inputs
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable
+from network_prune.cli.takes import takes
+from network_prune.options import OPTIONS
+from network_prune.study.plan import make_plan
 
-P_PRUNES = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-PPrunes = Annotated[
-    list[float] | None,
+Out = Annotated[
+    Path | None,
     typer.Option(
-        help="Fraction in [0, 1] of the layer's elements that is prunable; may be repeated.",
-        show_default=", ".join(map(str, P_PRUNES)),
-        rich_help_panel=options.PRUNING,
+        help="Folder for the records, as sweep writes them; the same command goes on after an "
+        "interruption.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Plot = Annotated[
     Path | None,
     typer.Option(
         help="Draw a heat map to this .svg, .png or .pdf file; needs the extra [report].",
-        rich_help_panel=options.OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
-@takes_inputs
+@takes(
+    [name for name in OPTIONS if name not in ("scope", "dense")],
+    own_defaults={"p_prune": (0.1, 0.3, 0.5, 0.7, 0.9)},
+)
 def sensitivity_command(
-    inputs: Inputs,
-    arch: options.Arch = "digits",
-    method: options.Method = "connections",
-    p_prune: PPrunes = None,
-    p_bern: options.PBern = 1.0,
-    score: options.Score = "l1",
-    layers: options.Layers = "conv2d",
-    include: options.Include = None,
-    exclude: options.Exclude = None,
-    seed: options.Seed = 0,
-    index: options.OneIndex = 0,
-    as_json: options.Json = False,
-    output: options.Output = None,
+    values: dict[str, Any],
+    out: Out = None,
+    as_json: Json = False,
+    output: Output = None,
     plot: Plot = None,
 ) -> None:
     """Prune one layer at a time and show what that costs.
 
-    Each image is read once, and the dense network and all variants run on it;
-    the differences are paired, image by image, with 95% intervals.
+    It is a sweep of scope alone. Each image is read once, and the dense network and
+    all variants run on it; the differences are paired, image by image, with 95%
+    intervals.
 
     Example: network-prune sensitivity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.5
     """
-    p_prunes = tuple(dict.fromkeys(p_prune or P_PRUNES))
-    settings = PruneSettings(
-        method=method,
-        p_prune=p_prunes[0],
-        p_bern=p_bern,
-        score=score,
-        scope="layer",
-        layers=layers,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        seed=seed,
-        index=index,
-    )
-    for value in p_prunes:
-        replace(settings, p_prune=value)
-    data = inputs.data_for([arch])
+    plan = make_plan({**values, "scope": "alone"})
     check_writable(output, plot)
 
-    from network_prune.cli.loaded import load
-    from network_prune.cli.sensitivity_run import run_sensitivity
-    from network_prune.reports.heatmap import check_plot
+    from network_prune.cli.study_run import run_study
+    from network_prune.reports.heatmap import check_plot, draw_heatmap
+    from network_prune.reports.layers import layer_lines
 
     if plot is not None:
         check_plot(plot)
-    loaded = load(inputs, arch, data=data, score=score)
-    run_sensitivity(loaded, settings, p_prunes, as_json=as_json, output=output, plot=plot)
+    records = run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines)
+    if plot is not None:
+        draw_heatmap(records, plot)

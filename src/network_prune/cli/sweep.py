@@ -1,17 +1,15 @@
 """``network-prune sweep``: many variants, each image read once, resumable."""
 
-import inspect
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli import options
-from network_prune.cli.numbers import read_numbers
+from network_prune.cli.output import Json, Output, check_writable
+from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
-from network_prune.study.plan import ALL_KEYS, GRID_KEYS, make_plan
+from network_prune.options import GRID_OPTIONS, OPTIONS
+from network_prune.study.plan import make_plan
 
 STUDY = "Study"
 PlanFile = Annotated[
@@ -43,64 +41,15 @@ DryRun = Annotated[
 ]
 
 
-# Lists that one option takes as text.
-_TEXTS = ("mean", "std")
-_HELP = {"draws": "Evaluate this many draws of each prunable set."}
-
-
-def _takes_plan_keys(command: Callable[..., None]) -> Callable[..., None]:
-    """Give ``command`` an option for each key of a plan, None unless it is given."""
-    parameters = list(inspect.signature(command).parameters.values())
-    keys = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name)
-        )
-        for name in ALL_KEYS
-    ]
-
-    @wraps(command)
-    def call(**values: Any) -> None:
-        given = {name: values.pop(name) for name in ALL_KEYS}
-        command(given, **values)
-
-    order = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters[1:]]
-    order = [order[0], *keys, *order[1:]]
-    vars(call)["__signature__"] = inspect.Signature(order)
-    call.__annotations__ = {each.name: each.annotation for each in order}
-    return call
-
-
-def _option(name: str) -> Any:
-    """Return the option for a plan's key: None unless it is given, and repeated for lists."""
-    key = ALL_KEYS[name]
-    declared = options.option("archs" if name == "arch" else name)
-    (info,) = declared.__metadata__
-    kind = _without_none(declared.__origin__)
-    text, flags = str(_HELP.get(name, info.help)), ()
-    if kind is bool:
-        flag = name.replace("_", "-")
-        flags = (f"--{flag}/--no-{flag}",)
-    elif key.many and name not in _TEXTS and get_origin(kind) is not list:
-        kind, text = list[kind], f"{text.rstrip('.')}; may be repeated."
-    default = ", ".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
-    shown = False if default in (None, "", False, True) else str(default)
-    panel = info.rich_help_panel
-    option = typer.Option(*flags, help=text, rich_help_panel=panel, show_default=shown)
-    return Annotated[kind | None, option]
-
-
-def _without_none(kind: Any) -> Any:
-    return next((part for part in get_args(kind) if part is not type(None)), kind)
-
-
-@_takes_plan_keys
+@takes(OPTIONS)
 def sweep_command(
-    given: dict[str, Any],
+    values: dict[str, Any],
     plan: PlanFile = None,
     out: Out = Path("study"),
     preset: Preset = None,
     dry_run: DryRun = False,
-    as_json: options.Json = False,
+    as_json: Json = False,
+    output: Output = None,
 ) -> None:
     """Evaluate a grid of variants; each image is read once for all of a network's.
 
@@ -114,15 +63,17 @@ def sweep_command(
     """
     if plan is not None and preset is not None:
         raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
-    values = _read(plan, preset)
-    made = make_plan(_overrule(values, given))
-
-    from network_prune.cli.sweep_run import run_sweep, show_plan
+    made = make_plan(_overrule(_read(plan, preset), values))
+    check_writable(output)
 
     if dry_run:
+        from network_prune.cli.dry_run import show_plan
+
         show_plan(made, out)
     else:
-        run_sweep(made, out, as_json=as_json)
+        from network_prune.cli.study_run import run_study
+
+        run_study(made, out=out, as_json=as_json, path=output)
 
 
 def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
@@ -133,13 +84,8 @@ def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
     return {} if plan is None else read_plan_file(plan)
 
 
-def _overrule(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return a plan's values with those options that were given, in its grids as well."""
-    said = {
-        **given,
-        **{name: read_numbers(name, given[name]) for name in _TEXTS},
-    }
-    said = {name: value for name, value in said.items() if value not in (None, [])}
-    for_grids = {name: value for name, value in said.items() if name in GRID_KEYS}
-    grids = [{**grid, **for_grids} for grid in values.get("grids", [])]
-    return {**values, **said, **({"grids": grids} if grids else {})}
+def _overrule(said: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a plan says with the values that were given, in its grids as well."""
+    for_grids = {name: value for name, value in values.items() if name in GRID_OPTIONS}
+    grids = [{**grid, **for_grids} for grid in said.get("grids", [])]
+    return {**said, **values, **({"grids": grids} if grids else {})}

@@ -1,57 +1,33 @@
 """Measure a network's loss and accuracy on labelled images."""
 
 import time
-from typing import TypedDict, cast
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
-from network_prune.errors import ArgumentError, check_choice
-from network_prune.evaluation.faster_copy.prepare import DTYPES, Speed, prepare
-from network_prune.evaluation.memory import running
-from network_prune.evaluation.metrics import Metrics, measure
-from network_prune.evaluation.reading import Images, Reading, ReadOptions
+from network_prune.errors import ArgumentError
+from network_prune.evaluation.faster_copy.prepare import Speed, prepare
+from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.one_pass import Sums, chunks
+from network_prune.evaluation.reading import Images, Reading
 from network_prune.evaluation.runner import Runner
-from network_prune.pruning.forward import compute_logits, device_of
-from network_prune.sources.data.pictures import check_loading
+from network_prune.options import OPTIONS, check_options
+from network_prune.pruning.forward import device_of, eval_mode
 
-
-class RunOptions(ReadOptions, total=False):
-    """The options of `run` that have a default there."""
-
-    amp: bool
-    amp_dtype: str
-
-
-class SpeedOptions(TypedDict, total=False):
-    """The options of `evaluate` that say how the network is prepared, those of `Speed`."""
-
-    channels_last: bool
-    fold: bool
-    compile: bool
-    dtype: str | None
-
-
-class EvaluateOptions(RunOptions, SpeedOptions, total=False):
-    """The options of `evaluate` that have a default there."""
-
-
-def split_options(options: EvaluateOptions) -> tuple[Speed, RunOptions]:
-    """Return how to prepare the network, and the options of `run`."""
-    names = SpeedOptions.__annotations__
-    speed = {name: value for name, value in options.items() if name in names}
-    others = {name: value for name, value in options.items() if name not in names}
-    return Speed(**cast(SpeedOptions, speed)), cast(RunOptions, others)
+_BATCH_SIZE: int = OPTIONS["batch_size"].default
+_AMP_DTYPE: str = OPTIONS["amp_dtype"].default
 
 
 def evaluate(
     model: nn.Module,
     data: Images,
     *,
-    batch_size: int = 64,
+    batch_size: int = _BATCH_SIZE,
     workers: int | None = None,
     amp: bool = False,
-    amp_dtype: str = "bfloat16",
+    amp_dtype: str = _AMP_DTYPE,
     skip_unreadable: bool = False,
     progress: bool | None = None,
     label: str = "evaluate",
@@ -66,8 +42,8 @@ def evaluate(
     mode and without gradients. As a rule a copy runs that is laid out anew and has its
     BatchNorms folded, which is faster and changes the logits' rounding; with
     ``channels_last`` and ``fold`` off, or where no safe copy can be made, ``model``
-    runs itself, and each module's training flag is put back afterwards. On the CPU and
-    under glibc the process keeps freed memory meanwhile.
+    runs itself, and each module's training flag is put back afterwards. On the CPU,
+    `kept_memory` around many calls makes them faster.
 
     Args:
         model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``.
@@ -94,39 +70,14 @@ def evaluate(
         UnsupportedNetworkError: the network fails, its output isn't a tensor
             ``[n, classes]``, or it can't be copied to compile or cast it.
     """
-    options: RunOptions = {
-        "batch_size": batch_size,
-        "workers": workers,
-        "amp": amp,
-        "amp_dtype": amp_dtype,
-        "skip_unreadable": skip_unreadable,
-        "progress": progress,
-    }
-    check_options(amp=amp, amp_dtype=amp_dtype, dtype=dtype)
-    check_loading(batch_size=batch_size, workers=workers)
+    check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype, dtype=dtype)
+    check_precision({"amp": amp, "dtype": dtype})
     speed = Speed(channels_last=channels_last, fold=fold, compile=compile, dtype=dtype)
-    return run(Runner(prepare(model, speed)), data, label=label, **options)
-
-
-def run(
-    runner: Runner,
-    data: Images,
-    *,
-    batch_size: int = 64,
-    workers: int | None = None,
-    amp: bool = False,
-    amp_dtype: str = "bfloat16",
-    skip_unreadable: bool = False,
-    progress: bool | None = None,
-    label: str = "evaluate",
-) -> Metrics:
-    """Return what `evaluate` does, of a prepared network; the options are those there."""
-    model = runner.prepared.model
-    device = device_of(model)
-    metrics, start = Metrics(), time.perf_counter()
-    autocast = torch.autocast(device.type, DTYPES[amp_dtype], enabled=amp)
+    runner = Runner(prepare(model, speed), amp_dtype=amp_dtype if amp else None)
+    sums, start = Sums(), time.perf_counter()
     with (
-        running(model),
+        eval_mode(runner.prepared.model),
+        torch.no_grad(),
         Reading(
             data,
             label=label,
@@ -134,26 +85,25 @@ def run(
             workers=workers,
             skip_unreadable=skip_unreadable,
             progress=progress,
-            pin_memory=device.type == "cuda",
+            pin_memory=device_of(model).type == "cuda",
         ) as reading,
     ):
-        for batch in reading:
-            with autocast:
-                logits = compute_logits(runner, batch.images, batch.labels)
-            metrics += measure(logits, batch.labels)
-            reading.advance(len(batch))
-    return metrics + Metrics(unreadable=reading.unreadable, seconds=time.perf_counter() - start)
+        for chunk in chunks(reading, held_bytes=0):
+            for part in chunk.evaluate(runner):
+                sums += part
+                reading.advance(part.metrics.n)
+    seconds = time.perf_counter() - start
+    return sums.metrics + Metrics(unreadable=reading.unreadable, seconds=seconds)
 
 
-def check_options(*, amp: bool, amp_dtype: str, dtype: str | None) -> None:
-    """Refuse precisions of `evaluate` that don't exist or exclude each other.
+def check_precision(options: Mapping[str, Any]) -> None:
+    """Refuse a dtype along with mixed precision.
 
     Raises:
-        ArgumentError: a value is outside what is allowed.
+        ArgumentError: both are asked for.
     """
-    check_choice("amp_dtype", amp_dtype, DTYPES)
-    Speed(dtype=dtype)
-    if amp and dtype is not None:
+    if options["amp"] and options["dtype"] is not None:
         raise ArgumentError(
-            f"dtype={dtype!r} and amp=True exclude each other; pass one of them (--dtype, --amp)"
+            f"dtype={options['dtype']!r} and amp=True exclude each other; pass one of them "
+            "(--dtype, --amp)"
         )

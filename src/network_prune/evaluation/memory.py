@@ -1,4 +1,4 @@
-"""What surrounds a network while it is evaluated."""
+"""Memory that a process keeps while networks are evaluated on the CPU."""
 
 import ctypes
 import sys
@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from functools import cache
 
 import torch
-from torch import nn
-
-from network_prune.pruning.forward import device_of, eval_mode
 
 # Options of glibc's mallopt. The usual thresholds are those that glibc comes to by itself in a
 # process that has freed large blocks.
@@ -23,28 +20,21 @@ _depth = 0
 
 
 @contextmanager
-def running(model: nn.Module) -> Generator[None]:
-    """Evaluate in eval mode, without gradients, in memory that the process keeps meanwhile."""
-    with eval_mode(model), torch.no_grad(), kept_memory(model):
-        yield
-
-
-@contextmanager
-def kept_memory(model: nn.Module) -> Generator[None]:
+def kept_memory(device: torch.device | str = "cpu") -> Generator[None]:
     """Keep freed memory for the next layer instead of giving it back to the system.
 
     Activations on the CPU are large blocks, which glibc maps anew in each forward, and the
-    system zeroes all their pages each time. A network on another device and other C libraries
-    are left alone.
+    system zeroes all their pages each time. Other devices and other C libraries are left alone.
+    The command line enters this; in Python, enter it around `evaluate` or `sweep`.
 
     Side effects: while it lasts, the process doesn't shrink; afterwards what is free goes back,
     and glibc maps blocks from 32 MiB on.
 
     Args:
-        model: the network that runs meanwhile.
+        device: where networks run meanwhile.
     """
     global _depth
-    libc = _glibc() if device_of(model).type == "cpu" else None
+    libc = _glibc() if torch.device(device).type == "cpu" else None
     if libc is None:
         yield
         return

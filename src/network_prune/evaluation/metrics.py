@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from network_prune.evaluation.mean import UNIT, Interval, Mean, Z, plain
+
+FIGURES: Final = {"Loss": "loss", "Acc@1": "acc1", "Acc@5": "acc5"}
 
 
 @dataclass(frozen=True, slots=True)

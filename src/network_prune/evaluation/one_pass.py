@@ -15,6 +15,8 @@ from network_prune.sources.data.pictures import Batch
 
 HELD_BYTES = 256 << 20
 
+Compute = Callable[[Batch], Tensor]
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -32,50 +34,57 @@ class Sums:
         return Sums(self.metrics + other.metrics, self.paired + other.paired)
 
 
-def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[list[Batch]]:
-    """Yield batches of one size in lists of as many as ``held_bytes`` hold, at least one."""
-    held: list[Batch] = []
-    room = held_bytes
-    for batch in batches:
-        held.append(batch)
-        room -= batch.images.nbytes
-        if room < batch.images.nbytes:
-            yield held
-            held, room = [], held_bytes
-    if held:
-        yield held
-
-
 class Chunk:
-    """Decoded batches that the dense network runs on first, and then each variant.
+    """Decoded batches that a network's variants run on in turn, the dense network first.
 
     Args:
         batches: readable images, where they are computed.
     """
 
     def __init__(self, batches: Sequence[Batch]) -> None:
-        self._batches = batches
+        self.batches = batches
         self._dense: list[Samples] = []
 
-    def evaluate(self, compute: Callable[[Batch], Tensor]) -> Iterator[Sums]:
+    def __len__(self) -> int:
+        return sum(map(len, self.batches))
+
+    def evaluate(self, compute: Compute, *, is_dense: bool = False) -> Iterator[Sums]:
         """Yield for each batch what a network did with it.
 
         Args:
-            compute: gives a batch's logits; in the first call those of the dense network, which
-                the later ones are compared with.
+            compute: gives a batch's logits.
+            is_dense: whether they are the dense network's, which later calls compare with.
         """
-        is_dense = not self._dense
         for number, (logits, labels) in enumerate(self._one_ahead(compute)):
             samples = measure_samples(logits, labels)
             if is_dense:
                 self._dense.append(samples)
-            yield Sums(samples.total(), compare(samples, self._dense[number]))
+            yield self.sums(number, samples)
 
-    def _one_ahead(self, compute: Callable[[Batch], Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def sums(self, number: int, samples: Samples) -> Sums:
+        """Return what was done with a batch, beside what the dense network did, if it ran."""
+        paired = compare(samples, self._dense[number]) if self._dense else Paired()
+        return Sums(samples.total(), paired)
+
+    def _one_ahead(self, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each batch's logits and labels when the next is under way, so that no GPU waits."""
         waiting: list[tuple[Tensor, Tensor]] = []
-        for batch in self._batches:
+        for batch in self.batches:
             waiting.append((compute(batch), batch.labels))
             if len(waiting) > 1:
                 yield waiting.pop(0)
         yield from waiting
+
+
+def chunks(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[Chunk]:
+    """Yield batches of one size in chunks of as many as ``held_bytes`` hold, at least one."""
+    held: list[Batch] = []
+    room = held_bytes
+    for batch in batches:
+        held.append(batch)
+        room -= batch.images.nbytes
+        if room < batch.images.nbytes:
+            yield Chunk(held)
+            held, room = [], held_bytes
+    if held:
+        yield Chunk(held)

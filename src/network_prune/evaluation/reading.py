@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, Self, TypedDict
+from typing import Any, Self
 
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -14,15 +14,6 @@ from network_prune.sources.data.pictures import Batch, check_loading, make_loade
 Images = LoadedData | Dataset[Any] | Iterable[Any]
 
 
-class ReadOptions(TypedDict, total=False):
-    """The options of `Reading` that have a default there."""
-
-    batch_size: int
-    workers: int | None
-    skip_unreadable: bool
-    progress: bool | None
-
-
 class Reading:
     """The batches of labelled images; a context manager that shows a bar meanwhile.
 
@@ -30,11 +21,11 @@ class Reading:
         data: what `load_data` returned, a dataset of (image tensor, label), or an
             iterable of batches (images, labels) such as a DataLoader.
         label: what the bar says.
-        passes: how often each image is computed, for the bar.
         batch_size: images a batch; unused for an iterable of batches.
         workers: processes that decode images; None takes one a core, though no more than
             there are batches, for images in files and none otherwise. Unused for an
             iterable of batches.
+        passes: how often each image is computed, for the bar.
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused for an iterable of batches.
         progress: show a bar on stderr; None shows it on a terminal only.
@@ -55,9 +46,9 @@ class Reading:
         data: Images,
         *,
         label: str,
+        batch_size: int,
+        workers: int | None,
         passes: int = 1,
-        batch_size: int = 64,
-        workers: int | None = None,
         skip_unreadable: bool = False,
         progress: bool | None = None,
         may_be_empty: bool = False,

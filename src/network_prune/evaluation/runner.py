@@ -1,16 +1,17 @@
 """Compute a prepared network's logits, batch by batch."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from network_prune.errors import NetworkPruneError
-from network_prune.evaluation.faster_copy.prepare import Prepared, without_channels_last
-from network_prune.pruning.forward import move_images
-
-Told = Callable[[Prepared], object]
+from network_prune.evaluation.faster_copy.prepare import DTYPES, Prepared, without_channels_last
+from network_prune.pruning.forward import compute_logits, device_of, move_images
+from network_prune.sources.data.pictures import Batch
 
 
 class Runner:
@@ -21,17 +22,50 @@ class Runner:
 
     Args:
         prepared: the network.
-        told: is given the network as it is used, now and when that changes.
+        amp_dtype: ``bfloat16`` or ``float16`` to compute in under torch.autocast, None for none.
+        normalise: makes the network's inputs of a batch's images.
+        lifted: gives what surrounds laying out the weights anew.
 
     Attributes:
         prepared: the network as it is used at present.
     """
 
-    def __init__(self, prepared: Prepared, told: Told | None = None) -> None:
-        self._told = told
-        self._use(prepared)
+    def __init__(
+        self,
+        prepared: Prepared,
+        *,
+        amp_dtype: str | None = None,
+        normalise: Callable[[Tensor], Tensor] | None = None,
+        lifted: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.prepared = prepared
+        self._amp_dtype = amp_dtype
+        self._normalise = normalise
+        self._lifted = lifted
 
-    def __call__(self, images: Tensor) -> Any:
+    def __call__(self, batch: Batch) -> Tensor:
+        """Return the logits ``[n, classes]`` of a batch.
+
+        Raises:
+            NetworkPruneError: what `compute_logits` raises.
+        """
+        device, is_mixed = device_of(self.prepared.model), self._amp_dtype is not None
+        dtype = DTYPES[self._amp_dtype or "bfloat16"]
+        with torch.autocast(device.type, dtype, enabled=is_mixed):
+            return compute_logits(self._run, self._normalised(batch.images), batch.labels)
+
+    def inputs(self, batch: Batch) -> Tensor:
+        """Return a batch's images as the network takes them, on its device and of its dtype."""
+        return move_images(self._normalised(batch.images), self.prepared.model)
+
+    def through(self, model: nn.Module) -> "Runner":
+        """Return what computes with ``model``, which holds the network, from its inputs."""
+        return Runner(replace(self.prepared, model=model), amp_dtype=self._amp_dtype)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return images if self._normalise is None else self._normalise(images)
+
+    def _run(self, images: Tensor) -> Any:
         """Return what the network gives for ``images``, ``[n, C, H, W]`` of any device."""
         try:
             return self._compute(images)
@@ -40,7 +74,8 @@ class Runner:
         except Exception:
             if not self.prepared.channels_last:
                 raise
-        self._give_up_channels_last()
+        with self._lifted():
+            self.prepared = without_channels_last(self.prepared)
         return self._compute(images)
 
     def _compute(self, images: Tensor) -> Any:
@@ -48,11 +83,3 @@ class Runner:
         if self.prepared.channels_last and images.dim() == 4:
             images = images.contiguous(memory_format=torch.channels_last)
         return self.prepared.model(images)
-
-    def _give_up_channels_last(self) -> None:
-        self._use(without_channels_last(self.prepared))
-
-    def _use(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        if self._told is not None:
-            self._told(prepared)

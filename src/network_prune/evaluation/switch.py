@@ -1,15 +1,15 @@
 """Put one variant after the other on a network, touching only what differs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.runner import Runner
-from network_prune.evaluation.set_store import SetStore
-from network_prune.evaluation.variant import PruneSettings
+from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.masks.summary import Summary, summarize
@@ -24,6 +24,8 @@ class Switcher:
         model: the network that elements are ranked on; it is pruned itself only where it
             can't be copied.
         speed: how the copy that computes is prepared.
+        amp_dtype: as for `Runner`.
+        normalise: as for `Runner`.
         score_batches: gives the batches that learned scores are computed on.
 
     Attributes:
@@ -31,61 +33,72 @@ class Switcher:
     """
 
     def __init__(
-        self, model: nn.Module, speed: Speed, score_batches: ScoreBatches | None = None
+        self,
+        model: nn.Module,
+        speed: Speed,
+        *,
+        amp_dtype: str | None = None,
+        normalise: Callable[[Tensor], Tensor] | None = None,
+        score_batches: ScoreBatches | None = None,
     ) -> None:
-        self.dense = Runner(prepare(model, speed))
         self._model = model
         self._speed = speed
+        self._amp_dtype = amp_dtype
+        self._normalise = normalise
         self._score_batches = score_batches
-        self._sets = SetStore()
-        self._in_place: tuple[PruneSettings, Redrawer] | None = None
+        self._sets: dict[Variant, PrunableSet] = {}
+        self._at: Variant | None = None
+        self._in_place: tuple[Variant, Redrawer] | None = None
         self._masks: Pruned | None = None
+        self.dense = self._runner()
 
-    def switch(self, settings: PruneSettings | None) -> Runner:
-        """Return what computes under ``settings``, or dense; the variant before is gone.
+    def switch(self, variant: Variant | None) -> Runner:
+        """Return what computes under ``variant``, or dense for None; the one before is gone.
 
         Raises:
             NetworkPruneError: the network can't be ranked as asked.
         """
-        if settings is None or settings.with_norm:
+        if variant is None or variant.with_norm:
             self.restore()
-            return self.dense if settings is None else self._with_norm(settings)
-        prunable = self.prunable(settings)
-        same_but_index = settings.at(index=0)
+            return self.dense if variant is None else self._with_norm(variant)
+        prunable = self.prunable(variant)
+        same_but_index = variant.at(index=0)
         if self._in_place is None or self._in_place[0] != same_but_index:
             self.restore()
             model = self.dense.prepared.model
-            redrawer = Redrawer(model, prunable, p_bern=settings.p_bern, seed=settings.seed)
+            redrawer = Redrawer(model, prunable, p_bern=variant.p_bern, seed=variant.seed)
             self._in_place = (same_but_index, redrawer)
-        self._in_place[1].redraw(settings.index)
+        self._in_place[1].redraw(variant.index)
+        self._at = variant
         return self.dense
 
-    def prunable(self, settings: PruneSettings) -> PrunableSet:
-        """Return what ``settings`` rank as prunable; each ranking is done once."""
-        ranking = settings.at(p_bern=1.0, seed=0, index=0, with_norm=False)
+    def prunable(self, variant: Variant) -> PrunableSet:
+        """Return what ``variant`` ranks as prunable; each ranking is done once."""
+        ranking = variant.at(p_bern=1.0, seed=0, index=0, with_norm=False)
         if ranking not in self._sets:
             self._unmask()
             batches = self._score_batches() if ranking.learns and self._score_batches else None
             self._sets[ranking] = ranking.rank(self._model, batches)
         return self._sets[ranking]
 
-    def draw(self, settings: PruneSettings) -> Draw:
-        """Return the draw of ``settings``."""
-        return self.prunable(settings).draw(
-            p_bern=settings.p_bern, seed=settings.seed, index=settings.index
+    def draw(self, variant: Variant) -> Draw:
+        """Return the draw of ``variant``."""
+        return self.prunable(variant).draw(
+            p_bern=variant.p_bern, seed=variant.seed, index=variant.index
         )
 
-    def summary(self, settings: PruneSettings) -> Summary:
-        """Return where the masks of ``settings`` lie."""
-        if settings.with_norm:
+    def summary(self, variant: Variant) -> Summary:
+        """Return where the masks of ``variant`` lie."""
+        if variant.with_norm:
             self.restore()
-            with self._masked(settings) as masks:
+            with self._masked(variant) as masks:
                 return masks.summary()
         self._unmask()
-        return summarize(self._model, self.prunable(settings), self.draw(settings))
+        return summarize(self._model, self.prunable(variant), self.draw(variant))
 
     def restore(self) -> None:
         """Make the network dense."""
+        self._at = None
         if self._in_place is not None:
             self._in_place[1].restore()
             self._in_place = None
@@ -98,24 +111,41 @@ class Switcher:
 
     def __exit__(self, *_: object) -> None:
         self.restore()
-        self._sets.close()
+
+    def _runner(self) -> Runner:
+        return Runner(
+            prepare(self._model, self._speed),
+            amp_dtype=self._amp_dtype,
+            normalise=self._normalise,
+            lifted=self._lifted,
+        )
+
+    @contextmanager
+    def _lifted(self) -> Generator[None]:
+        """Take off what is written into the weights, and write it again."""
+        variant = self._at
+        if variant is not None:
+            self.restore()
+        yield
+        if variant is not None:
+            self.switch(variant)
 
     def _unmask(self) -> None:
         """Make the network that is ranked dense, if it is the one that carries the variant."""
         if self._masks is not None or self.dense.prepared.model is self._model:
             self.restore()
 
-    def _with_norm(self, settings: PruneSettings) -> Runner:
+    def _with_norm(self, variant: Variant) -> Runner:
         """Prepare the network under masks, since folding parts a norm from its neuron."""
-        self._masks = self._masked(settings)
-        return Runner(prepare(self._model, self._speed))
+        self._masks = self._masked(variant)
+        return self._runner()
 
-    def _masked(self, settings: PruneSettings) -> Pruned:
+    def _masked(self, variant: Variant) -> Pruned:
         return prune(
             self._model,
-            self.prunable(settings),
-            p_bern=settings.p_bern,
-            seed=settings.seed,
-            index=settings.index,
+            self.prunable(variant),
+            p_bern=variant.p_bern,
+            seed=variant.seed,
+            index=variant.index,
             with_norm=True,
         )

@@ -1,13 +1,14 @@
 """Draw which layers bear pruning: layers down, p_prune across, difference as colour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, RunError
 from network_prune.evaluation.mean import excludes_zero
+from network_prune.reports.layers import LayerTable, layer_tables
 from network_prune.sources.extras import require
-from network_prune.study.sensitivity import Cell
+from network_prune.study.records import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,11 +38,16 @@ def check_plot(path: Path) -> None:
     require("matplotlib", extra="report", what="--plot")
 
 
-def draw_heatmap(cells: Sequence[Cell], path: Path, *, title: str) -> None:
+def draw_heatmap(records: Sequence[Record], path: Path) -> None:
     """Write the difference in Acc@1 of each layer and p_prune to ``path``.
 
     Colours diverge from 0, red for a loss and blue for a gain. A number stands in each
-    cell, bold where the 95 % interval excludes 0.
+    cell, bold where the 95 % interval excludes 0. Records of several networks or settings
+    are drawn side by side.
+
+    Args:
+        records: of a study that prunes one layer at a time.
+        path: ends in a format.
 
     Raises:
         RunError: ``path`` can't be written.
@@ -49,37 +55,46 @@ def draw_heatmap(cells: Sequence[Cell], path: Path, *, title: str) -> None:
     from matplotlib import rc_context
 
     with rc_context(_LOOKS):
-        figure = _draw(cells, title)
+        figure = _draw(list(layer_tables(records)))
         try:
             figure.savefig(path, dpi=150, metadata=_undated(path))
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _draw(cells: Sequence[Cell], title: str) -> "Figure":
+def _draw(tables: Sequence[LayerTable]) -> "Figure":
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(cell.summary.name for cell in cells))
-    p_prunes = list(dict.fromkeys(cell.p_prune for cell in cells))
-    width = 2.2 + 0.075 * max(map(len, names)) + 0.75 * len(p_prunes)
-    figure = Figure(figsize=(width, 1.4 + 0.24 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    values = [cell.paired.acc1_difference for cell in cells]
-    rows = [values[place : place + len(p_prunes)] for place in range(0, len(values), len(p_prunes))]
-    limit = max(1.0, *map(abs, values))
-    image = axes.imshow(rows, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set_xticks(range(len(p_prunes)), [f"{p_prune:g}" for p_prune in p_prunes])
-    axes.set_xlabel("p_prune of the one layer pruned")
-    axes.set_title(title, fontsize=9)
-    figure.colorbar(image, label="Acc@1, difference to dense, percentage points")
-    for place, cell in enumerate(cells):
-        _write_number(axes, divmod(place, len(p_prunes)), cell, limit=limit)
+    widths = [
+        2.2 + 0.075 * max(map(len, table.layers)) + 0.75 * len(table.p_prunes) for table in tables
+    ]
+    height = 1.4 + 0.24 * max(len(table.layers) for table in tables)
+    figure = Figure(figsize=(sum(widths), height), layout="constrained")
+    panels = figure.subplots(1, len(tables), squeeze=False, width_ratios=widths)[0]
+    for axes, table in zip(panels, tables, strict=True):
+        _draw_table(figure, axes, table)
     return figure
 
 
-def _write_number(axes: Any, place: tuple[int, int], cell: Cell, *, limit: float) -> None:
-    value, (row, column) = cell.paired.acc1_difference, place
+def _draw_table(figure: "Figure", axes: Any, table: LayerTable) -> None:
+    rows = [[table.cells[layer, p] for p in table.p_prunes] for layer in table.layers]
+    values = [[cell["difference"]["acc1_difference"] for cell in row] for row in rows]
+    limit = max(1.0, *(abs(value) for row in values for value in row))
+    image = axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+    axes.set_yticks(range(len(table.layers)), table.layers, fontsize=8)
+    axes.set_xticks(range(len(table.p_prunes)), [f"{p_prune:g}" for p_prune in table.p_prunes])
+    axes.set_xlabel("p_prune of the one layer pruned")
+    axes.set_title(table.title.replace(", one layer at a time", ""), fontsize=9)
+    figure.colorbar(image, ax=axes, label="Acc@1, difference to dense, percentage points")
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            _write_number(axes, (row, column), cell["difference"], limit=limit)
+
+
+def _write_number(
+    axes: Any, place: tuple[int, int], difference: Mapping[str, Any], *, limit: float
+) -> None:
+    value, (row, column) = difference["acc1_difference"], place
     axes.text(
         column,
         row,
@@ -87,7 +102,7 @@ def _write_number(axes: Any, place: tuple[int, int], cell: Cell, *, limit: float
         ha="center",
         va="center",
         fontsize=7,
-        fontweight="bold" if excludes_zero(cell.paired.acc1_interval) else "normal",
+        fontweight="bold" if excludes_zero(difference["acc1_interval"]) else "normal",
         color="white" if abs(value) > 0.6 * limit else _INK,
     )
 

@@ -1,82 +1,141 @@
 """Records as rows: the user's tables, CSV and Parquet."""
 
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from network_prune.evaluation.metrics import FIGURES
+from network_prune.options import DECIDING, OPTIONS
 from network_prune.reports.markdown import markdown_head, markdown_row
 from network_prune.study.plan import Network
-from network_prune.study.records import RUNNING
+from network_prune.study.records import Record
 
 Row = dict[str, Any]
 
 _TITLES = ("network", "method", "p_prune", "p_bern", "draw", "images", "pruning ratio")
 HEAD = markdown_head([*_TITLES, "eval performance", "Acc@1 to dense"], words=2)
+_DENSE = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
+# Options of a variant or of running that have columns of their own, or none in words.
+_COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "device")
 
 
-def record_row(record: Mapping[str, Any]) -> str:
+def record_row(record: Record) -> str:
     """Return a record as a row below `HEAD`; what the cells hold is escaped."""
-    row = flat_row(record)
-    loss = "nan" if row["loss"] is None else f"{row['loss']:.3f}"
-    figures = f"Loss {loss}  Acc@1 {row['acc1']:.3f}  Acc@5 {row['acc5']:.3f}"
-    is_dense = row["method"] == "dense"
-    cells = [
-        str(Network(row["network"], Path(record["asked"]["weights"]).name)),
-        " ".join([row["method"], *_unusual(record["variant"] or {}, record["running"])]),
-        f"{row['p_prune']:g}",
-        f"{row['p_bern']:g}",
-        "–" if is_dense else f"{row['seed']}/{row['index']}",
-        str(row["n"]),
-        f"{row['pruning_ratio']:.2%}",
-        figures,
-        "–" if is_dense else _difference(record["difference"]),
-    ]
-    return markdown_row(cells)
+    difference, realised = record["difference"], record["realised"]
+    index = record["variant"] and str(record["variant"]["index"])
+    to_dense = "–" if difference is None else _difference(difference)
+    ratio = realised["pruning_ratio"] if realised else 0.0
+    return _row(record, index, ratio, figures_text(record["metrics"]), to_dense)
 
 
-def _unusual(variant: Mapping[str, Any], running: Mapping[str, Any]) -> Iterator[str]:
+def mean_row(records: Sequence[Record]) -> str:
+    """Return the draws of one variant as a row below `HEAD`: mean ± standard deviation."""
+    first, last = (record["variant"]["index"] for record in (records[0], records[-1]))
+    ratio = statistics.fmean(record["realised"]["pruning_ratio"] for record in records)
+    figures = (
+        f"{title} {_spread([record['metrics'][name] for record in records])}"
+        for title, name in FIGURES.items()
+    )
+    return _row(records[0], f"{first}…{last}", ratio, "  ".join(figures), "–")
+
+
+def failure_row(network: Network, error: str) -> str:
+    """Return a network that couldn't be evaluated as a row below `HEAD`."""
+    return markdown_row([str(network), *["–"] * 6, f"error: {error}", "–"])
+
+
+def figures_text(metrics: Mapping[str, Any]) -> str:
+    """Return loss and accuracies in the form of the user's tables."""
+    return "  ".join(f"{title} {number(metrics[name])}" for title, name in FIGURES.items())
+
+
+def number(value: float | None) -> str:
+    """Return a figure in text, ``nan`` for None."""
+    return "nan" if value is None else f"{value:.3f}"
+
+
+def _row(record: Record, index: str | None, ratio: float, figures: str, to_dense: str) -> str:
+    variant: dict[str, Any] = record["variant"] or _DENSE
+    options = {**variant, **record["asked"]["running"]}
+    return markdown_row(
+        [
+            str(network_of(record)),
+            " ".join([variant["method"], *_unusual(options)]),
+            f"{variant['p_prune']:g}",
+            f"{variant['p_bern']:g}",
+            "–" if index is None else f"{variant['seed']}/{index}",
+            str(record["metrics"]["n"]),
+            f"{ratio:.2%}",
+            figures,
+            to_dense,
+        ]
+    )
+
+
+def network_of(record: Record) -> Network:
+    """Return which network a record is of; a weights file by its name alone."""
+    return Network(record["network"]["name"], Path(record["asked"]["weights"]).name)
+
+
+def _unusual(options: Mapping[str, Any]) -> Iterator[str]:
     """Yield those options that have no column of their own and aren't the default."""
-    usual = {"score": "l1", "scope": "global", "layers": ["conv2d"], "include": [], "exclude": []}
-    for name, value in usual.items():
-        if variant.get(name, value) != value:
-            yield f"{name}={','.join(variant[name]) if isinstance(value, list) else variant[name]}"
-    if variant.get("with_norm"):
-        yield "with norm"
-    for name, value in {"dtype": None, "amp": None, "compile": False}.items():
-        if running[name] != value:
-            yield f"{name}={running[name]}"
-    yield from (f"no {name}" for name in ("fold", "channels_last") if not running[name])
+    for name, value in options.items():
+        is_usual = value is None or _listed(value) == _listed(OPTIONS[name].default)
+        if name in _COLUMNS or is_usual:
+            continue
+        if isinstance(value, bool):
+            yield f"{'' if value else 'no '}{name.replace('_', ' ')}"
+        else:
+            yield f"{name}={','.join(_listed(value))}"
 
 
-def warning_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values):
+        return "nan ± nan"
+    return f"{statistics.fmean(finite):.3f} ± {statistics.stdev(finite):.3f}"
+
+
+def warning_lines(records: Sequence[Record]) -> list[str]:
     """Return what to know about the figures of ``records``, each with how many it concerns."""
     counts = Counter(text for record in records for text in _warnings(record))
-    return [f"warning: {count} of {len(records)}: {text}" for text, count in counts.items()]
+    total = len(records)
+    concerned = {text: "" if total == 1 else f"{n} of {total}: " for text, n in counts.items()}
+    return [f"warning: {count}{text}" for text, count in concerned.items()]
 
 
-def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
-    yield from (record.get("pruning") or {}).get("warnings", ())
-    if (record.get("score_data") or {}).get("is_evaluation_data"):
-        yield "the score was computed on images of the evaluation data"
-    if record["metrics"]["non_finite"]:
+def _warnings(record: Record) -> Iterator[str]:
+    metrics = record["metrics"]
+    yield from (record["realised"] or {}).get("warnings", ())
+    if record["score_data"] and record["score_data"]["is_evaluation_data"]:
+        yield (
+            "the score was computed on images of the evaluation data; pass --score-data to take "
+            "others"
+        )
+    if metrics["non_finite"]:
         yield "images gave NaN or infinite outputs: counted as misses"
-    if record["metrics"]["unreadable"]:
-        yield "unreadable images were left out"
+    if metrics["unreadable"]:
+        yield f"{metrics['unreadable']} unreadable images were left out"
 
 
-def flat_row(record: Mapping[str, Any]) -> Row:
+def flat_row(record: Record) -> Row:
     """Return a record's settings and figures as one flat row; percent, nats and fractions."""
     variant, metrics = record["variant"] or {}, record["metrics"]
-    pruning, difference = record.get("pruning") or {}, record.get("difference") or {}
+    realised, difference = record["realised"] or {}, record["difference"] or {}
     intervals = {
         f"{name}_{end}": metrics[f"{name}_interval"][place]
-        for name in ("loss", "acc1", "acc5")
+        for name in FIGURES.values()
         for place, end in enumerate(("low", "high"))
     }
     differences = {
         f"{name}_difference{end}": value
-        for name in ("loss", "acc1", "acc5")
+        for name in FIGURES.values()
         for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
     }
     return {
@@ -86,21 +145,21 @@ def flat_row(record: Mapping[str, Any]) -> Row:
         "method": variant.get("method", "dense"),
         **{name: variant.get(name, 0.0) for name in ("p_prune", "p_bern")},
         **{name: variant.get(name) for name in ("score", "scope", "seed", "index", "with_norm")},
-        "layers": ",".join(variant.get("layers", [])),
-        "pruning_ratio": pruning.get("pruning_ratio", 0.0),
-        "zeroed_ratio": pruning.get("zeroed_ratio", 0.0),
-        "network_zeroed_ratio": pruning.get("network_zeroed_ratio", 0.0),
-        "newly_zeroed": pruning.get("newly_zeroed", 0),
+        **{name: ",".join(variant.get(name, [])) for name in ("layers", "include", "exclude")},
+        "pruning_ratio": realised.get("pruning_ratio", 0.0),
+        "zeroed_ratio": realised.get("zeroed_ratio", 0.0),
+        "network_zeroed_ratio": realised.get("network_zeroed_ratio", 0.0),
+        "newly_zeroed": realised.get("newly_zeroed", 0),
         **{name: metrics[name] for name in ("n", "loss", "acc1", "acc5")},
         **intervals,
         **differences,
         **{name: metrics[name] for name in ("non_finite", "unreadable")},
         "weights_sha256": record["network"]["weights_sha256"],
         "data_identity": record["data"]["identity"],
-        **{name: record["running"][name] for name in RUNNING},
+        **{name: record["asked"]["running"][name] for name in DECIDING},
         "torch": record["versions"]["torch"],
-        "prunable_sha256": record.get("prunable_sha256"),
-        "draw_sha256": record.get("draw_sha256"),
+        "prunable_sha256": record["prunable_sha256"],
+        "draw_sha256": record["draw_sha256"],
         "key": record["key"],
     }
 

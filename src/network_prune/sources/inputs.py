@@ -1,16 +1,12 @@
 """Which network runs on which images, and how they are loaded and read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from os import PathLike
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
 
 from network_prune.errors import ArgumentError, check_choice
 
 if TYPE_CHECKING:
-    import torch
-
-    from network_prune.evaluation.reading import ReadOptions
     from network_prune.sources.data.load import LoadedData
     from network_prune.sources.networks.load import LoadedNetwork
     from network_prune.sources.preprocessing import PixelTransform
@@ -18,25 +14,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The options of that name on the command line, with their defaults."""
+    """The options of these names, checked already."""
 
-    weights: str = "default"
-    cache_dir: str | PathLike[str] | None = None
-    data: str | None = None
-    data_root: str | None = None
-    image_column: str | None = None
-    label_column: str | None = None
-    limit: int | None = None
-    first_label: int | None = None
-    skip_unreadable: bool = False
-    resize: int | None = None
-    crop: int | None = None
-    interpolation: str | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    batch_size: int = 64
-    workers: int | None = None
-    device: str = "auto"
+    weights: str
+    cache_dir: str | None
+    data: str | None
+    data_root: str | None
+    image_column: str | None
+    label_column: str | None
+    limit: int | None
+    first_label: int | None
+    skip_unreadable: bool
+    resize: int | None
+    crop: int | None
+    interpolation: str | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    batch_size: int
+    workers: int | None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return the inputs among ``values``, which may hold others."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def data_for(self, archs: list[str]) -> str:
         """Return the name of the images for networks that are called ``archs``.
@@ -55,15 +55,6 @@ class Inputs:
         )
 
     @property
-    def reading(self) -> "ReadOptions":
-        """The options of `Reading`."""
-        return {
-            "batch_size": self.batch_size,
-            "workers": self.workers,
-            "skip_unreadable": self.skip_unreadable,
-        }
-
-    @property
     def data_options(self) -> dict[str, Any]:
         """The options of `load_data` that say how the data named ``data`` are read."""
         return {
@@ -80,10 +71,8 @@ class Inputs:
         Raises:
             NetworkPruneError: an option or ``data`` fits no network.
         """
-        from network_prune.sources.data.pictures import check_loading
         from network_prune.sources.preprocessing import INTERPOLATIONS
 
-        check_loading(batch_size=self.batch_size, workers=self.workers)
         check_choice("interpolation", self.interpolation or "bilinear", INTERPOLATIONS)
         self._check_data(data, self.data_options)
 
@@ -135,16 +124,6 @@ class Inputs:
             NetworkPruneError: they can't be loaded or don't fit the network.
         """
         return self._load(spec, network, None, self._score_options(spec, data))
-
-    def choose_device(self) -> "torch.device":
-        """Return the device to run on.
-
-        Raises:
-            ArgumentError: there is no such device, or not here.
-        """
-        from network_prune.evaluation.device import choose_device
-
-        return choose_device(self.device)
 
     def _check_data(self, spec: str, options: Mapping[str, Any]) -> None:
         from network_prune.sources.data.load import check_data

@@ -2,14 +2,18 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from network_prune.evaluation.memory import running
-from network_prune.evaluation.variant import PruneSettings
-from network_prune.study.network_study import NetworkStudy
+import torch
+
+from network_prune.evaluation.variant import Variant
+from network_prune.pruning.forward import eval_mode
+from network_prune.study.due import due_of, is_recorded, wanted_of
 from network_prune.study.plan import Network
+from network_prune.study.ready_network import ReadyNetwork
+from network_prune.study.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Estimate:
 
     Attributes:
         images: number of all images.
+        variants: what is pruned.
+        has_dense: whether the dense network is evaluated too.
         recorded: number of variants that are recorded already, the dense one counted.
         passes: number of variants that would run, the dense one counted, which runs along
             even if it is recorded.
@@ -27,6 +33,8 @@ class Estimate:
     """
 
     images: int
+    variants: tuple[Variant, ...]
+    has_dense: bool
     recorded: int
     passes: int
     batches: int
@@ -43,10 +51,10 @@ class Estimate:
 
 def estimate(
     network: Network,
-    variants: Sequence[PruneSettings],
+    variants: Sequence[Variant],
     options: Mapping[str, Any],
     *,
-    records: Collection[str] = (),
+    records: Mapping[str, Record],
 ) -> Estimate:
     """Load a network and time its first batch of images.
 
@@ -54,31 +62,28 @@ def estimate(
         network: which one.
         variants: what is pruned.
         options: the plan's options.
-        records: keys of what is recorded.
+        records: what is recorded, by key.
 
     Raises:
         NetworkPruneError: network or images can't be loaded, or the network fails.
     """
-    study = NetworkStudy(network, variants, options)
-    wanted = [study.key(settings) for settings in (None, *variants)]
-    due = [key for key in wanted if key not in records]
-    passes = len({wanted[0], *due}) if due else 0
+    ready = ReadyNetwork(network, variants, options)
     start = time.perf_counter()
-    with study.reading(0, passes=1, progress=False) as reading:
-        (batch,) = study.hold([next(iter(reading))])
+    with ready.reading(passes=1, progress=False) as reading:
+        (batch,) = ready.hold([next(iter(reading))]).batches
     read = time.perf_counter()
-    with running(study.loaded.model), study.switcher() as switcher:
-        compute = study.computer(switcher.dense)
-        compute(batch)
+    with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():
+        switcher.dense(batch)
         middle = time.perf_counter()
-        compute(batch)
+        switcher.dense(batch)
     computed = time.perf_counter()
-    count = math.ceil(study.data.n / len(batch))
     return Estimate(
-        images=study.data.n,
-        recorded=len(wanted) - len(due),
-        passes=passes,
-        batches=count,
+        images=ready.data.n,
+        variants=ready.variants,
+        has_dense=ready.has_dense,
+        recorded=sum(is_recorded(ready, key, records) for key in wanted_of(ready)),
+        passes=len(due_of(ready, records)),
+        batches=math.ceil(ready.data.n / len(batch)),
         reading=read - start,
         computing=computed - middle,
     )

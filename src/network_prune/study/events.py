@@ -1,12 +1,12 @@
 """What a study tells while it runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from network_prune.errors import NetworkPruneError
 from network_prune.evaluation.metrics import Metrics
-from network_prune.evaluation.variant import PruneSettings
+from network_prune.evaluation.variant import Variant
 from network_prune.study.plan import Network
 from network_prune.study.records import Record
 
@@ -36,13 +36,17 @@ class Started:
 
     Attributes:
         network: which one.
-        due: what is evaluated, None for the dense network; the other variants are recorded.
-        images: on how many images each.
+        due: what is evaluated, None for the dense network.
+        recorded: how many of the others are recorded already.
+        images: how many images each is evaluated on.
+        base: what all its records hold.
     """
 
     network: Network
-    due: tuple[PruneSettings | None, ...]
+    due: tuple[Variant | None, ...]
+    recorded: int
     images: int
+    base: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +55,27 @@ class Advanced:
 
     Attributes:
         network: its network.
-        settings: the variant, None for the dense network.
+        variant: which one, None for the dense network.
         metrics: its figures so far.
     """
 
     network: Network
-    settings: PruneSettings | None
+    variant: Variant | None
     metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A variant is finished and its record is on disk.
+    """A variant is finished and its record is kept.
 
     Attributes:
         network: its network.
-        settings: the variant, None for the dense network.
+        variant: which one, None for the dense network.
         record: the record.
     """
 
     network: Network
-    settings: PruneSettings | None
+    variant: Variant | None
     record: Record
 
 
@@ -81,11 +85,11 @@ class Failed:
 
     Attributes:
         network: which one.
-        error: why.
+        error: why, in one line.
     """
 
     network: Network
-    error: NetworkPruneError
+    error: str
 
     def __str__(self) -> str:
         return f"{self.network}: {self.error}"

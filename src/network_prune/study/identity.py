@@ -1,18 +1,28 @@
-"""What decides a figure, as plain data for JSON."""
+"""What decides a figure: as plain data in the record, hashed into its key, and refused if changed.
 
+The key is the same for records of schema 1 and 2, so that a folder of the former goes on.
+"""
+
+import hashlib
+import json
 import platform
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 import torchvision
 
-from network_prune.evaluation.variant import PruneSettings
+from network_prune.errors import SourceError
+from network_prune.evaluation.variant import Variant
+from network_prune.options import DECIDING
 from network_prune.sources.data.load import LoadedData
 from network_prune.sources.networks.load import LoadedNetwork
 from network_prune.version import __version__
+
+_KEY_SCHEMA: Final = 1
 
 
 def describe_network(network: LoadedNetwork) -> dict[str, Any]:
@@ -34,9 +44,11 @@ def describe_inputs(network: LoadedNetwork, data: LoadedData) -> dict[str, Any]:
     }
 
 
-def describe_settings(settings: PruneSettings) -> dict[str, Any]:
-    """Return the pruning options as plain data."""
-    return {**asdict(settings), "layers": settings.layer_names}
+def describe_running(options: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """Return how networks are computed: the options that decide figures, as plain data."""
+    values = {name: options[name] for name in DECIDING}
+    amp = options["amp_dtype"] if options["amp"] else None
+    return {**values, "amp": amp, "device": device.type}
 
 
 def describe_versions() -> dict[str, str]:
@@ -49,3 +61,78 @@ def describe_versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What decides the figures of one network's variants, as plain data.
+
+    Attributes:
+        base: what all its records hold: network, preprocessing, data, what was asked for
+            (``weights``, ``data``, ``running``) and versions.
+        score_data: what learned scores are computed on; None without any.
+    """
+
+    base: Mapping[str, Any]
+    score_data: Mapping[str, Any] | None
+
+    def of(self, variant: Variant | None) -> dict[str, Any]:
+        """Return what else decides the figures of a variant, None for the dense network."""
+        return {
+            "variant": None if variant is None else variant.to_dict(),
+            "score_data": self.score_data if variant is not None and variant.learns else None,
+        }
+
+    def key(self, variant: Variant | None) -> str:
+        """Return the key of a variant's record."""
+        return record_key({**self.base, **self.of(variant)})
+
+    def check_names(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Refuse records of a network or images of the same name and other bytes.
+
+        Raises:
+            SourceError: there are such.
+        """
+        base = self.base
+        for record in records:
+            old, new = record["network"], base["network"]
+            same_weights = record["asked"]["weights"] == base["asked"]["weights"]
+            is_other = old["weights_sha256"] != new["weights_sha256"]
+            if old["name"] == new["name"] and same_weights and is_other:
+                raise _changed(f"the weights of {new['name']}")
+            if record["asked"]["data"] != base["asked"]["data"]:
+                continue
+            for old, new in [
+                (record["data"], base["data"]),
+                (record["score_data"], self.score_data),
+            ]:
+                if old and new and _is_changed(old, new):
+                    raise _changed(f"the images of {new['name']}")
+
+
+def record_key(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of everything that decides a record's figures."""
+    deciding = {
+        "schema": _KEY_SCHEMA,
+        "network": [record["network"]["name"], record["network"]["weights_sha256"]],
+        "preprocessing": record["preprocessing"],
+        "data": record["data"]["identity"],
+        "running": record["asked"]["running"],
+        "versions": record["versions"],
+        "variant": record["variant"],
+    }
+    if record["score_data"] is not None:
+        deciding["score_data"] = [record["score_data"]["identity"], record["score_data"]["n"]]
+    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return old["name"] == new["name"] and old["identity"] != new["identity"]
+
+
+def _changed(what: str) -> SourceError:
+    return SourceError(
+        f"{what} aren't those of this study's records any more; pass another folder with --out, "
+        "or bring the old ones back"
+    )

@@ -1,46 +1,43 @@
-"""One network's pass over the images: its variants evaluated, and recorded when finished."""
+"""One network's run: its variants evaluated in one pass, and recorded when finished."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from network_prune.evaluation.memory import running
+import torch
+
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Chunk, Sums, chunks
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
-from network_prune.evaluation.variant import PruneSettings
-from network_prune.sources.data.pictures import Batch
+from network_prune.evaluation.variant import Variant
+from network_prune.pruning.forward import eval_mode
+from network_prune.study.due import Variants, due_of, is_recorded, wanted_of
 from network_prune.study.events import Advanced, Recorded, Started, Told
-from network_prune.study.identity import describe_settings
-from network_prune.study.network_study import NetworkStudy
-from network_prune.study.progress import Partial, State
-from network_prune.study.records import SCHEMA, Record, RecordFile
-
-Due = Mapping[str, PruneSettings | None]
+from network_prune.study.measure import Measure
+from network_prune.study.progress import Progress, State
+from network_prune.study.ready_network import ReadyNetwork
+from network_prune.study.records import SCHEMA, HeldRecords, Record, RecordFile
 
 
-class NetworkPass:
+class NetworkRun:
     """Evaluates what isn't recorded yet of one network's variants.
 
     Args:
-        study: the network and its images.
-        variants: what is pruned.
-        file: the study's records.
+        ready: the network and its images.
+        kept: the study's records.
+        measure: what is found out of each variant.
         told: is given what happens.
     """
 
     def __init__(
-        self, study: NetworkStudy, variants: Sequence[PruneSettings], file: RecordFile, told: Told
+        self, ready: ReadyNetwork, kept: RecordFile | HeldRecords, measure: Measure, told: Told
     ) -> None:
-        self._study = study
-        self._file = file
+        self._ready = ready
+        self._kept = kept
+        self._measure = measure
         self._told = told
-        self._wanted = {study.key(settings): settings for settings in (None, *variants)}
-        due = {key: s for key, s in self._wanted.items() if key not in file.records}
-        # The dense network runs along: all differences are to it, on the same images.
-        self._dense = study.key(None)
-        self._due = {self._dense: None, **due} if due else {}
-        self._partial = Partial(file.path.parent, self._dense)
+        self._wanted = wanted_of(ready)
+        self._progress = Progress(kept.folder, ready.identity.key(None))
 
     def run(self, *, progress: bool | None) -> None:
         """Evaluate and record.
@@ -52,98 +49,110 @@ class NetworkPass:
             NetworkPruneError: the network can't be ranked or fails, an image can't be read, or
                 a record can't be written.
         """
-        self._told(Started(self._study.network, tuple(self._due.values()), self._study.data.n))
-        state = self._partial.read()
+        ready = self._ready
+        due = due_of(ready, self._kept.records)
+        recorded = sum(key not in due for key in self._wanted)
+        told = (tuple(due.values()), recorded, ready.data.n, ready.identity.base)
+        self._told(Started(ready.network, *told))
+        state = self._progress.read()
+        dense = {key: v for key, v in due.items() if v is None}
         # What is under way is finished before variants that the grid has got since.
         for is_begun in (True, False):
-            due = {k: s for k, s in self._due.items() if s and (k in state.sums) is is_begun}
-            if due or (not is_begun and self._dense not in self._file.records):
-                due = {self._dense: None, **due}
-                self._evaluate(due, state.of(due), progress)
-                self._partial.remove()
+            part = {k: v for k, v in due.items() if v and (k in state.sums) is is_begun}
+            is_left = not is_begun and not all(map(self._is_recorded, dense))
+            if part or is_left:
+                part = {**dense, **part}
+                self._evaluate(part, state.of(part), progress)
+                self._progress.remove()
 
     def records(self) -> list[Record]:
         """Return what is recorded of the dense network and the variants, in their order."""
-        return [self._file.records[key] for key in self._wanted if key in self._file.records]
+        return [self._kept.records[key] for key in self._wanted if key in self._kept.records]
 
-    def _evaluate(self, due: Due, start: State, progress: bool | None) -> None:
-        state = start
+    def _is_recorded(self, key: str) -> bool:
+        return is_recorded(self._ready, key, self._kept.records)
+
+    def _evaluate(self, due: Variants, start: State, progress: bool | None) -> None:
+        ready, state = self._ready, start
+        passes = sum(self._measure.passes(variant) for variant in due.values())
         with (
-            running(self._study.loaded.model),
-            self._study.switcher() as switcher,
-            self._study.reading(start.images, passes=len(due), progress=progress) as reading,
+            ready.switcher() as switcher,
+            eval_mode(ready.loaded.model),
+            torch.no_grad(),
+            ready.reading(start.images, passes=passes, progress=progress) as reading,
         ):
-            for settings in due.values():
-                if settings is not None:
-                    switcher.prunable(settings)  # what can't be ranked is told before the long run
+            for variant in due.values():
+                if variant is not None:
+                    switcher.prunable(variant)  # what can't be ranked is told before the long run
             try:
-                for batches in chunks(reading):
+                for chunk in chunks(reading):
                     images = start.images + reading.read
                     unreadable = start.unreadable + reading.unreadable
                     state = state.before_chunk(images)
-                    for key, sums in self._evaluate_chunk(due, batches, state, switcher, reading):
+                    for key, sums in self._look(due, chunk, state, switcher, reading):
                         state = replace(state, ahead={**state.ahead, key: sums})
-                        if images == self._study.data.n:
+                        if images == ready.data.n:
                             self._record(key, sums, unreadable, switcher)
                         else:
-                            self._partial.write_at_times(state)
+                            self._progress.write_at_times(state)
                     state = State(images, unreadable, state.ahead)
-                    if images < self._study.data.n:
-                        self._partial.write(state)
+                    if images < ready.data.n:
+                        self._progress.write(state)
             except KeyboardInterrupt:
-                self._partial.write(state)
+                self._progress.write(state)
                 raise
             # The last images may all have been unreadable, and made no chunk.
+            unreadable = start.unreadable + reading.unreadable
             for key in due:
-                unreadable = start.unreadable + reading.unreadable
                 self._record(key, state.sums[key], unreadable, switcher)
 
-    def _evaluate_chunk(
-        self, due: Due, batches: Sequence[Batch], state: State, switcher: Switcher, reading: Reading
+    def _look(
+        self, due: Variants, read: Chunk, state: State, switcher: Switcher, reading: Reading
     ) -> Iterator[tuple[str, Sums]]:
         """Yield each variant's key, and its sums when it is done with the chunk."""
-        chunk = Chunk(self._study.hold(batches))
-        for key, settings in due.items():
-            sums = state.sums.get(key, Sums())
-            if settings is not None and key in state.ahead:
+        chunk = self._ready.hold(read.batches)
+        for key, variant in due.items():
+            passes = self._measure.passes(variant)
+            sums = state.sums.get(key, self._measure.nothing())
+            if variant is not None and key in state.ahead:
                 sums = state.ahead[key]
-                reading.advance(sum(map(len, batches)))
-                self._told(Advanced(self._study.network, settings, sums.metrics))
+                reading.advance(len(chunk) * passes)
+                self._told(Advanced(self._ready.network, variant, sums.metrics))
             else:
-                for part in chunk.evaluate(self._study.computer(switcher.switch(settings))):
+                for part in self._measure.look(chunk, variant, switcher):
                     sums += part
-                    reading.advance(part.metrics.n)
-                    self._told(Advanced(self._study.network, settings, sums.metrics))
+                    reading.advance(part.metrics.n * passes)
+                    self._told(Advanced(self._ready.network, variant, sums.metrics))
             yield key, sums
 
     def _record(self, key: str, sums: Sums, unreadable: int, switcher: Switcher) -> None:
-        """Write a variant's record, unless it is there."""
-        if key in self._file.records:
+        """Keep a variant's record, unless it is there."""
+        if self._is_recorded(key):
             return
-        settings = self._wanted[key]
-        prepared = switcher.dense.prepared
-        metrics = (sums.metrics + Metrics(unreadable=unreadable)).to_dict()
-        metrics.pop("seconds")
-        record: Record = {
-            "schema": SCHEMA,
-            "key": key,
-            **self._study.base,
-            "used": {"channels_last": prepared.channels_last, "folded_norms": prepared.folded},
-            "variant": None,
-            "metrics": metrics,
-        }
-        if settings is not None:
-            record |= self._describe(settings, switcher) | {"difference": sums.paired.to_dict()}
-        self._file.append(record)
-        self._told(Recorded(self._study.network, settings, self._file.records[key]))
+        variant, prepared = self._wanted[key], switcher.dense.prepared
+        whole = replace(sums, metrics=sums.metrics + Metrics(unreadable=unreadable))
+        self._kept.append(
+            {
+                "schema": SCHEMA,
+                "key": key,
+                **self._ready.identity.base,
+                "used": {"channels_last": prepared.channels_last, "folded_norms": prepared.folded},
+                **self._ready.identity.of(variant),
+                **_describe_pruning(variant, switcher),
+                **self._measure.describe(variant, whole),
+            }
+        )
+        self._told(Recorded(self._ready.network, variant, self._kept.records[key]))
 
-    def _describe(self, settings: PruneSettings, switcher: Switcher) -> Record:
-        prunable = switcher.prunable(settings)
-        return {
-            "variant": describe_settings(settings),
-            "score": prunable.score,
-            "score_data": self._study.score_data(settings),
-            "prunable_sha256": prunable.sha256,
-            "draw_sha256": switcher.draw(settings).sha256,
-            "pruning": switcher.summary(settings).to_dict(),
-        }
+
+def _describe_pruning(variant: Variant | None, switcher: Switcher) -> Record:
+    if variant is None:
+        names = ("score", "prunable_sha256", "draw_sha256", "realised")
+        return dict.fromkeys(names)
+    prunable = switcher.prunable(variant)
+    return {
+        "score": prunable.score,
+        "prunable_sha256": prunable.sha256,
+        "draw_sha256": switcher.draw(variant).sha256,
+        "realised": switcher.summary(variant).to_dict(),
+    }

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import yaml
 
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, check_choice
-from network_prune.study.plan import ALL_KEYS, GRID_KEYS, Key, read_keys
+from network_prune.options import GRID_OPTIONS, OPTIONS, Option, read_options
 
 PRESETS = ("published",)
 
@@ -61,13 +61,13 @@ class _Reader:
 
     def plan(self, node: yaml.Node) -> dict[str, Any]:
         grids: list[dict[str, Any]] = []
-        values = self._mapping(node, ALL_KEYS, others={"grids": grids})
+        values = self._mapping(node, OPTIONS, others={"grids": grids})
         return {**values, "grids": grids} if grids else values
 
     def _mapping(
         self,
         node: yaml.Node,
-        keys: Mapping[str, Key],
+        keys: Mapping[str, Option],
         *,
         others: Mapping[str, list[dict[str, Any]]],
     ) -> dict[str, Any]:
@@ -83,12 +83,12 @@ class _Reader:
             if key in others:
                 others[key].extend(self._grids(value_node))
                 continue
-            if key in ALL_KEYS and key not in keys:
+            if key in OPTIONS and key not in keys:
                 self._fail(key_node, f"{key} holds for the whole study; write it outside grids")
             value = self._value(value_node)
             try:
                 check_choice("key", key, [*keys, *others])
-                found |= read_keys({key: value}, keys)
+                found |= read_options({key: value}, keys)
             except NetworkPruneError as error:
                 self._fail(key_node, str(error))
         return found
@@ -102,7 +102,7 @@ class _Reader:
     def _grids(self, node: yaml.Node) -> list[dict[str, Any]]:
         if not isinstance(node, yaml.SequenceNode):
             self._fail(node, "grids takes a list; start each grid with a dash")
-        return [self._mapping(item, GRID_KEYS, others={}) for item in node.value]
+        return [self._mapping(item, GRID_OPTIONS, others={}) for item in node.value]
 
     def _fail(self, node: yaml.Node, message: str) -> NoReturn:
         raise ArgumentError(f"{self._name} line {node.start_mark.line + 1}: {message}")

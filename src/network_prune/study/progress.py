@@ -48,20 +48,22 @@ class State:
         return replace(self, next_images=images, ahead=ahead)
 
 
-class Partial:
+class Progress:
     """The state of one network's pass, in a study's folder.
 
     Args:
-        folder: the study's folder.
+        folder: the study's folder; without one, nothing is kept.
         key: hash of everything that decides figures, beside the variants.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._path = folder / f"partial-{key[:16]}.json"
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self._path = None if folder is None else folder / f"partial-{key[:16]}.json"
         self._written = time.monotonic()
 
     def read(self) -> State:
         """Return the state, or that before the first image if there is none or it is damaged."""
+        if self._path is None:
+            return State()
         try:
             state = json.loads(self._path.read_bytes())
             state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
@@ -75,6 +77,8 @@ class Partial:
         Raises:
             RunError: it can't be written.
         """
+        if self._path is None:
+            return
         self._written = time.monotonic()
         draft = self._path.with_suffix(".draft")
         try:
@@ -93,7 +97,8 @@ class Partial:
 
     def remove(self) -> None:
         """Forget the state: all its variants are recorded."""
-        self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
 def _by_key(entries: dict[str, Any]) -> dict[str, Sums]:

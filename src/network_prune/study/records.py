@@ -1,36 +1,26 @@
 """The records of a study: one JSON line for each finished variant, appended to a file.
 
-Everything that is shown of a study is derived from these lines alone. The file is made of
-whole lines: what a killed run left half-written is dropped when the file is opened again.
+Everything that is shown of a study is derived from records alone. The file is made of whole
+lines: what a killed run left half-written is dropped when the file is opened again. Records
+of schema 1, which earlier versions wrote, are read as what they would be in schema 2.
 """
 
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Self
 
 import filelock
 
 from network_prune.errors import RunError, SourceError
+from network_prune.options import DECIDING
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 FILE: Final = "records.jsonl"
-RUNNING: Final = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
 _LOCK: Final = "records.lock"
 
 Record = dict[str, Any]
-
-
-def record_key(deciding: Mapping[str, Any]) -> str:
-    """Return the SHA-256 (hex) of everything that decides a record's figures.
-
-    Args:
-        deciding: plain data; the order of its keys means nothing.
-    """
-    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_records(folder: Path) -> tuple[list[Record], int]:
@@ -47,6 +37,31 @@ def read_records(folder: Path) -> tuple[list[Record], int]:
     return list(_parse(path, whole)), len(content) - len(whole)
 
 
+class HeldRecords:
+    """Records in memory alone, of a study that keeps no folder.
+
+    Attributes:
+        folder: None.
+        records: what was appended, by key.
+        dropped: 0.
+    """
+
+    def __init__(self) -> None:
+        self.folder = None
+        self.records: dict[str, Record] = {}
+        self.dropped = 0
+
+    def append(self, record: Record) -> None:
+        """Hold one record, as plain data."""
+        self.records[record["key"]] = json.loads(json.dumps(record, allow_nan=False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 class RecordFile:
     """A study's file, opened for appending by one process at a time; leaving it closes it.
 
@@ -54,7 +69,9 @@ class RecordFile:
         folder: the study's folder, made if it isn't there.
 
     Attributes:
-        records: what the file holds, by key.
+        folder: the study's folder.
+        path: the file.
+        records: what the file holds, by key; of several lines with a key the last.
         dropped: number of bytes of a half-written last line that was dropped on opening.
 
     Raises:
@@ -63,6 +80,7 @@ class RecordFile:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -144,19 +162,30 @@ def _parse(path: Path, lines: bytes) -> Iterator[Record]:
         try:
             record = json.loads(line)
             schema = record["schema"]
-            if schema == SCHEMA:
+            record = _modern(record) if schema == 1 else record
+            if record["schema"] == SCHEMA:
                 _check(record)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SourceError(
                 f"{path} line {number} is no record; remove the line, and its variant is "
                 "evaluated again"
             ) from None
-        if schema != SCHEMA:
+        if record["schema"] != SCHEMA:
             raise SourceError(
-                f"{path} line {number} has schema {schema!r}, this version reads {SCHEMA}; use "
-                "the version of network-prune that wrote it, or another folder"
+                f"{path} line {number} has schema {schema!r}, this version reads 1 and {SCHEMA}; "
+                "use the version of network-prune that wrote it, or another folder"
             )
         yield record
+
+
+def _modern(record: Record) -> Record:
+    """Return a record of schema 1 in the shape of schema 2."""
+    names = ("score", "score_data", "prunable_sha256", "draw_sha256", "difference")
+    others = {name: record.get(name) for name in names}
+    others["realised"] = record.get("pruning")
+    asked = {**record["asked"], "running": record["running"]}
+    kept = {name: value for name, value in record.items() if name not in ("running", "pruning")}
+    return {**kept, "schema": SCHEMA, "asked": asked, **others}
 
 
 def _check(record: Record) -> None:
@@ -164,18 +193,21 @@ def _check(record: Record) -> None:
     needed = {
         "network": ("name", "weights", "weights_sha256"),
         "data": ("name", "identity"),
-        "asked": ("weights", "data"),
-        "running": RUNNING,
+        "asked": ("weights", "data", "running"),
         "versions": ("torch",),
         "metrics": ("n", "hits1", "hits5", "loss_sum", "loss", "acc1", "acc5"),
     }
     if record["variant"] is not None:
         needed["variant"] = ("method", "p_prune", "p_bern", "score", "scope", "seed", "index")
-        needed["pruning"] = ("pruning_ratio", "zeroed_ratio")
+        needed["realised"] = ("pruning_ratio", "zeroed_ratio")
+    if record["difference"] is not None:
         needed["difference"] = ("acc1_difference", "acc1_interval", "loss_sum")
     for name, keys in needed.items():
         for key in keys:
             record[name][key]
+    for name in DECIDING:
+        record["asked"]["running"][name]
+    record["score_data"]  # null for most, but there
     if not isinstance(record["key"], str):
         raise TypeError
 

@@ -1,5 +1,6 @@
 """Evaluate a plan's variants, each batch read once, and record each as soon as it is finished."""
 
+import gc
 import warnings
 from collections.abc import Mapping
 from os import PathLike
@@ -7,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from network_prune.core.scores import parse_score
-from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, RunError, is_out_of_memory
-from network_prune.evaluation.evaluate import check_options
+from network_prune.errors import RunError, failure_text
+from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.evaluate import check_precision
+from network_prune.options import LEARNED
+from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Dropped, Event, Failed, Told
-from network_prune.study.network_run import NetworkPass
-from network_prune.study.network_study import NetworkStudy, choose_inputs
+from network_prune.study.measure import Measure
+from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import Network, Plan, make_plan
-from network_prune.study.records import Record, RecordFile
-from network_prune.study.score_data import choose_score_data
+from network_prune.study.ready_network import ReadyNetwork
+from network_prune.study.records import HeldRecords, Record, RecordFile
+from network_prune.study.score_images import check_score_options
 
 
 def _warn(event: Event) -> None:
@@ -26,7 +31,8 @@ def _warn(event: Event) -> None:
 def sweep(
     plan: Plan | Mapping[str, Any],
     *,
-    out: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    measure: Measure | None = None,
     told: Told = _warn,
     progress: bool | None = None,
 ) -> list[Record]:
@@ -40,7 +46,8 @@ def sweep(
     Args:
         plan: what to evaluate; a mapping of ``network-prune sweep``'s options with
             underscores, e.g. ``{"method": ["weights", "neurons"], "p_prune": [0.1, 0.2]}``.
-        out: the study's folder, made if it isn't there.
+        out: the study's folder, made if it isn't there; None keeps records in memory alone.
+        measure: what is found out of each variant; by default loss and accuracy.
         told: is given each event as it comes: a network has started or failed, a variant
             has seen another batch or is recorded. By default, failures are warnings.
         progress: show a bar on stderr; None shows it on a terminal only.
@@ -52,38 +59,48 @@ def sweep(
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
     plan = plan if isinstance(plan, Plan) else make_plan(plan)
+    measure = Measure() if measure is None else measure
     check_plan(plan)
     found: list[Record] = []
-    with RecordFile(Path(out)) as file:
-        if file.dropped:
-            told(Dropped(file.path, file.dropped))
-        for network, variants in plan.variants.items():
-            try:
-                study = NetworkStudy(network, variants, plan.options)
-            except Exception as error:
-                told(_failed(network, error, plan))
-                continue
-            study.check_names(file.records.values())
-            network_pass = NetworkPass(study, variants, file, told)
-            try:
-                network_pass.run(progress=progress)
-            except RunError:
-                raise
-            except Exception as error:
-                told(_failed(network, error, plan))
-            found += network_pass.records()
+    with HeldRecords() if out is None else RecordFile(Path(out)) as kept:
+        if isinstance(kept, RecordFile) and kept.dropped:
+            told(Dropped(kept.path, kept.dropped))
+        for network in plan.variants:
+            found += _run_network(network, plan, kept, measure, told, progress)
+            # Networks whose modules refer to each other in circles would stay in memory.
+            gc.collect()
     return found
 
 
+def _run_network(
+    network: Network,
+    plan: Plan,
+    kept: HeldRecords | RecordFile,
+    measure: Measure,
+    told: Told,
+    progress: bool | None,
+) -> list[Record]:
+    try:
+        ready = ReadyNetwork(network, plan.variants[network], plan.options)
+    except Exception as error:
+        told(_failed(network, error, plan))
+        return []
+    ready.identity.check_names(kept.records.values())
+    run = NetworkRun(ready, kept, measure, told)
+    try:
+        run.run(progress=progress)
+    except RunError:
+        raise
+    except Exception as error:
+        told(_failed(network, error, plan))
+    return run.records()
+
+
 def _failed(network: Network, error: Exception, plan: Plan) -> Failed:
-    """Return what to tell of one of several networks; raise all that isn't its own doing."""
+    """Return what to tell of one of several networks; the error of the only one is raised."""
     if len(plan.variants) == 1:
         raise error
-    if isinstance(error, NetworkPruneError):
-        return Failed(network, error)
-    if is_out_of_memory(error):
-        return Failed(network, RunError(OUT_OF_MEMORY))
-    raise error
+    return Failed(network, failure_text(error))
 
 
 def check_plan(plan: Plan) -> None:
@@ -93,16 +110,14 @@ def check_plan(plan: Plan) -> None:
         NetworkPruneError: an option or the data fits no network.
     """
     options = plan.options
-    check_options(amp=options["amp"], amp_dtype=options["amp_dtype"], dtype=options["dtype"])
-    scores = {settings.score: None for each in plan.variants.values() for settings in each}
+    check_precision(options)
+    scores = {variant.score: None for each in plan.variants.values() for variant in each}
     for score in scores:
         parse_score(score)
-    network = next(iter(plan.variants))
-    inputs = choose_inputs(network, options)
-    inputs.choose_device()
-    data = inputs.data_for([each.arch for each in plan.variants])
+    choose_device(options["device"])
+    inputs = Inputs.of({**options, "weights": next(iter(plan.variants)).weights})
+    data = inputs.data_for([network.arch for network in plan.variants])
     inputs.check(data)
-    asked = (options["score_data"], options["score_images"])
-    chosen = choose_score_data(list(scores), data, spec=asked[0], count=asked[1])
-    if chosen is not None:
-        inputs.check_score_data(chosen.spec, data)
+    check_score_options(list(scores), options)
+    if any(score in LEARNED for score in scores):
+        inputs.check_score_data(options["score_data"] or data, data)

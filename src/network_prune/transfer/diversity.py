@@ -1,25 +1,25 @@
 """How different draws of a network are, beside dropout at the same expected pruning ratio."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self, Unpack
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from network_prune.core.layers import Granularity
-from network_prune.core.prunable import PrunableSet
-from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
+from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.evaluation.mean import Mean
-from network_prune.evaluation.memory import kept_memory
-from network_prune.evaluation.metrics import Metrics, measure_samples
-from network_prune.evaluation.reading import Images, Reading, ReadOptions
-from network_prune.pruning.forward import compute_logits, eval_mode, move_images
+from network_prune.evaluation.metrics import Samples, measure_samples
+from network_prune.evaluation.one_pass import Chunk, Sums
+from network_prune.evaluation.runner import Runner
+from network_prune.evaluation.switch import Switcher
+from network_prune.evaluation.variant import Variant
 from network_prune.pruning.surrogates.diversified import Diversified
 from network_prune.pruning.surrogates.surrogate import Mode
 from network_prune.sources.data.pictures import Batch
+from network_prune.study.measure import Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +74,95 @@ class Comparison:
             (self.left_out[0] + other.left_out[0], self.left_out[1] + other.left_out[1]),
         )
 
-
-@dataclass(frozen=True, slots=True)
-class DiversityCell:
-    """How different the draws of one prunable set are.
-
-    Attributes:
-        granularity: what an element is.
-        p_prune: fraction of the elements that is prunable.
-        ratio: expected pruning ratio of either mode, in [0, 1].
-        prunable_sha256: hash of the prunable elements.
-        comparison: the figures.
-    """
-
-    granularity: Granularity
-    p_prune: float
-    ratio: float
-    prunable_sha256: str
-    comparison: Comparison
-
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, for JSON."""
-        found = self.comparison
-        prune, dropout = found.left_out
+        prune, dropout = self.left_out
         return {
-            "granularity": self.granularity.value,
-            "p_prune": self.p_prune,
-            "expected_ratio": self.ratio,
-            "prunable_sha256": self.prunable_sha256,
-            "prune": {**found.prune.to_dict(), "left_out_of_cosine": prune},
-            "dropout": {**found.dropout.to_dict(), "left_out_of_cosine": dropout},
-            "difference": found.difference.to_dict(),
+            "prune": {**self.prune.to_dict(), "left_out_of_cosine": prune},
+            "dropout": {**self.dropout.to_dict(), "left_out_of_cosine": dropout},
+            "difference": self.difference.to_dict(),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Diversity:
-    """The dense network's figures and those of each prunable set, in the order asked for."""
+@dataclass(frozen=True)
+class DiverseSums(Sums):
+    """What a variant's first draw did with the images so far, and how all draws differ.
 
-    dense: Metrics
-    cells: tuple[DiversityCell, ...]
+    Attributes:
+        comparison: of all draws; of none for the dense network.
+    """
+
+    comparison: Comparison = Comparison()
+
+    def __add__(self, other: Sums) -> "DiverseSums":
+        """Return what was done with both sets of images together."""
+        more = other.comparison if isinstance(other, DiverseSums) else Comparison()
+        both = Sums(self.metrics, self.paired) + Sums(other.metrics, other.paired)
+        return DiverseSums(both.metrics, both.paired, self.comparison + more)
+
+
+class DrawsCompared(Measure):
+    """Compares draws of each variant with each other, and dropout's with each other.
+
+    A variant's index names the first draw. Gradients are held for one batch only, and no
+    Parameter is ever written.
+
+    Args:
+        draws: how many are compared, 2 or more.
+
+    Raises:
+        ArgumentError: ``draws`` leaves no pair.
+    """
+
+    def __init__(self, draws: int) -> None:
+        if draws < 2:
+            raise ArgumentError(f"draws={draws} leaves no pair to compare; pass 2 or more")
+        self._draws = draws
+
+    def nothing(self) -> Sums:
+        """Return what is found on no images."""
+        return DiverseSums()
+
+    def passes(self, variant: Variant | None) -> int:
+        """Return how often each image is computed: the draws of both modes."""
+        return 1 if variant is None else 2 * self._draws
+
+    def look(self, chunk: Chunk, variant: Variant | None, switcher: Switcher) -> Iterator[Sums]:
+        """Yield for each batch what is found of a variant; the dense network comes first."""
+        if variant is None:
+            yield from super().look(chunk, None, switcher)
+            return
+        prune, dropout = (self._draws_of(variant, mode, switcher) for mode in Mode)
+        for number, batch in enumerate(chunk.batches):
+            (first, kept), (_, dropped) = prune.look(batch), dropout.look(batch)
+            comparison = Comparison(
+                kept.figures(),
+                dropped.figures(),
+                kept.minus(dropped).figures(),
+                (kept.cosine.count(None), dropped.cosine.count(None)),
+            )
+            sums = chunk.sums(number, first)
+            yield DiverseSums(sums.metrics, sums.paired, comparison)
+
+    def describe(self, variant: Variant | None, found: Sums) -> dict[str, Any]:
+        """Return the first draw's figures, and how all draws differ, as plain data."""
+        assert isinstance(found, DiverseSums)
+        diversity = {"draws": self._draws, **found.comparison.to_dict()}
+        return {
+            **super().describe(variant, found),
+            "diversity": None if variant is None else diversity,
+        }
+
+    def _draws_of(self, variant: Variant, mode: Mode, switcher: Switcher) -> "_Draws":
+        runner = switcher.switch(None)
+        surrogate = Diversified(
+            runner.prepared.model,
+            switcher.prunable(variant),
+            p_bern=variant.p_bern,
+            seed=variant.seed,
+            mode=mode,
+        )
+        return _Draws(runner, surrogate, range(variant.index, variant.index + self._draws))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,124 +184,34 @@ class _Values:
         return _Values(acc1, agreement, cosine)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The two surrogates of each prunable set, and the draws that are compared."""
+class _Draws:
+    """Draws of one mode, computed on one batch after the other."""
 
-    pairs: list[tuple[Diversified, Diversified]]
-    indices: range
-    reading: Reading
+    def __init__(self, runner: Runner, surrogate: Diversified, indices: range) -> None:
+        self._runner = runner
+        self._through = runner.through(surrogate)
+        self._surrogate = surrogate
+        self._indices = indices
 
-
-def measure_diversity(
-    model: nn.Module,
-    prunable_sets: Sequence[PrunableSet],
-    data: Images,
-    *,
-    p_bern: float = 0.5,
-    seed: int = 0,
-    indices: range = range(5),
-    **options: Unpack[ReadOptions],
-) -> Diversity:
-    """Compare draws of each prunable set with each other, and dropout's with each other.
-
-    Each batch is read once and the draws are computed on it in turn; gradients are held
-    for one batch only. No Parameter is ever written.
-
-    Args:
-        model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``, each image for itself.
-        prunable_sets: what `rank` returned.
-        data: see `Reading`, which takes ``options`` too.
-        p_bern: probability in (0, 1] that a prunable element is pruned.
-        seed: names the draws.
-        indices: which draws of the seed, at least two.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-        UnsupportedNetworkError: the logits have no gradient to the images.
-        NetworkPruneError: what `Diversified`, `Reading` and `compute_logits` raise.
-    """
-    check_draws(p_bern=p_bern, draws=len(indices))
-    pairs = [
-        (
-            Diversified(model, prunable, p_bern=p_bern, seed=seed),
-            Diversified(model, prunable, p_bern=p_bern, seed=seed, mode=Mode.DROPOUT),
+    def look(self, batch: Batch) -> tuple[Samples, _Values]:
+        """Return what the first draw did with a batch, and the values of all draws."""
+        images = self._runner.inputs(batch).detach().requires_grad_()
+        samples: list[Samples] = []
+        predictions: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for index in self._indices:
+            with self._surrogate.frozen(index), torch.enable_grad():
+                logits = self._through(Batch(images, batch.labels))
+                gradients.append(_gradient(logits, images, batch.labels))
+            samples.append(measure_samples(logits, batch.labels))
+            predictions.append(_predict(logits))
+        hits = zip(*(each.hits1 for each in samples), strict=True)
+        values = _Values(
+            [100 * sum(each) / len(each) for each in hits],
+            _agreement(torch.stack(predictions)),
+            [_mean_cosine(torch.stack(each)) for each in zip(*gradients, strict=True)],
         )
-        for prunable in prunable_sets
-    ]
-    dense, found = Metrics(), [Comparison()] * len(pairs)
-    passes = 1 + 2 * len(pairs) * len(indices)
-    with (
-        eval_mode(model),
-        kept_memory(model),
-        Reading(data, label="diversity", passes=passes, **options) as reading,
-    ):
-        plan = _Plan(pairs, indices, reading)
-        for batch in reading:
-            with torch.no_grad():
-                logits = compute_logits(model, move_images(batch.images, model), batch.labels)
-            dense += measure_samples(logits, batch.labels).total()
-            reading.advance(len(batch))
-            more = _compare_batch(plan, batch)
-            found = [one + other for one, other in zip(found, more, strict=True)]
-    cells = [
-        DiversityCell(
-            prunable.granularity,
-            prunable.p_prune,
-            p_bern * len(prunable) / prunable.elements.elements,
-            prunable.sha256,
-            comparison,
-        )
-        for prunable, comparison in zip(prunable_sets, found, strict=True)
-    ]
-    return Diversity(dense + Metrics(unreadable=reading.unreadable), tuple(cells))
-
-
-def check_draws(*, p_bern: float, draws: int) -> None:
-    """Refuse draws that can't be compared.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
-    check_fraction("p_bern", p_bern)
-    if p_bern == 0:
-        raise ArgumentError("p_bern=0 prunes nothing, so no draws differ; pass one in (0, 1]")
-    if draws < 2:
-        raise ArgumentError(f"draws={draws} leaves no pair to compare; pass 2 or more")
-
-
-def _compare_batch(plan: _Plan, batch: Batch) -> list[Comparison]:
-    found: list[Comparison] = []
-    for surrogates in plan.pairs:
-        prune, dropout = (_image_values(surrogate, plan, batch) for surrogate in surrogates)
-        found.append(
-            Comparison(
-                prune.figures(),
-                dropout.figures(),
-                prune.minus(dropout).figures(),
-                (prune.cosine.count(None), dropout.cosine.count(None)),
-            )
-        )
-    return found
-
-
-def _image_values(surrogate: Diversified, plan: _Plan, batch: Batch) -> _Values:
-    hits: list[tuple[bool, ...]] = []
-    predictions: list[Tensor] = []
-    gradients: list[Tensor] = []
-    images = move_images(batch.images, surrogate).detach().requires_grad_()
-    for index in plan.indices:
-        with surrogate.frozen(index), torch.enable_grad():
-            logits = compute_logits(surrogate, images, batch.labels)
-            gradients.append(_gradient(logits, images, batch.labels))
-        hits.append(measure_samples(logits, batch.labels).hits1)
-        predictions.append(_predict(logits))
-        plan.reading.advance(len(batch))
-    return _Values(
-        [100 * sum(each) / len(each) for each in zip(*hits, strict=True)],
-        _agreement(torch.stack(predictions)),
-        [_mean_cosine(torch.stack(each)) for each in zip(*gradients, strict=True)],
-    )
+        return samples[0], values
 
 
 def _gradient(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:

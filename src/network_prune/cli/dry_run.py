@@ -1,0 +1,41 @@
+"""What a study would evaluate, and about how long it would take."""
+
+from pathlib import Path
+
+from network_prune.study.estimate import estimate
+from network_prune.study.plan import Plan
+from network_prune.study.records import FILE, read_records
+from network_prune.study.sweep import check_plan
+
+
+def show_plan(plan: Plan, out: Path) -> None:
+    """Print the variants of each network, its images, and about how long they would take.
+
+    Raises:
+        NetworkPruneError: a network or its images can't be loaded.
+    """
+    check_plan(plan)
+    total = 0.0
+    found = read_records(out)[0] if (out / FILE).exists() else []
+    records = {record["key"]: record for record in found}
+    for network, variants in plan.variants.items():
+        expected = estimate(network, variants, plan.options, records=records)
+        total += expected.seconds
+        dense = "1 dense and " if expected.has_dense else ""
+        count = len(expected.variants)
+        print(f"{network}: {expected.images} images, {dense}{count} pruned variants")
+        for variant in expected.variants:
+            only = f" of {', '.join(variant.include)}" if variant.include else ""
+            print(
+                f"  {variant.method}{only}, p_prune {variant.p_prune:g}, p_bern "
+                f"{variant.p_bern:g}, draw {variant.seed}/{variant.index}, score {variant.score}, "
+                f"scope {variant.scope}"
+            )
+        known = f"{expected.recorded} are recorded, " if expected.recorded else ""
+        print(f"  {known}about {_duration(expected.seconds)}")
+    print(f"in all about {_duration(total)}; records in {out}")
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"

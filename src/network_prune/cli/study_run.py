@@ -1,0 +1,186 @@
+"""Run any study and show it: a head, rows as they are finished, and what they come to."""
+
+import shlex
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from network_prune.cli.live import LiveTable
+from network_prune.cli.output import hand_over
+from network_prune.errors import RunError
+from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.memory import kept_memory
+from network_prune.reports.head_and_foot import foot_lines, head_lines, network_head, plan_head
+from network_prune.reports.tables import (
+    HEAD,
+    failure_row,
+    network_of,
+    record_row,
+    warning_lines,
+)
+from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started, Told
+from network_prune.study.measure import Measure
+from network_prune.study.plan import Network, Plan
+from network_prune.study.records import SCHEMA, Record
+from network_prune.study.sweep import sweep
+
+Say = Callable[[str], None]
+Table = Callable[[Sequence[Record]], list[str]]
+
+
+def run_study(
+    plan: Plan,
+    *,
+    as_json: bool,
+    out: Path | None = None,
+    path: Path | None = None,
+    measure: Measure | None = None,
+    table: Table | None = None,
+) -> list[Record]:
+    """Evaluate what isn't recorded yet, show it, and return all records.
+
+    Args:
+        plan: what to evaluate.
+        as_json: print the records as JSON, and no text.
+        out: folder of the records; None keeps none.
+        path: file to write the JSON to as well.
+        measure: as for `sweep`.
+        table: shows one network's records, instead of a row for each.
+
+    Raises:
+        NetworkPruneError: the study can't be run, or networks failed.
+    """
+    device = choose_device(plan.options["device"])
+    shown = _Shown(plan, str(device), out=out, as_json=as_json, table=table)
+    try:
+        # What a network prints isn't the study's output.
+        with shown.telling() as told, redirect_stdout(sys.stderr), kept_memory(device):
+            records = sweep(plan, out=out, measure=measure, told=told, progress=False)
+    except KeyboardInterrupt:
+        if out is None:
+            shown.finish(shown.records)
+            hand_over(shown.json(shown.records), as_json=as_json, path=path)
+        else:
+            where = f"what is finished is in {out}; the same command goes on from there"
+            print(where, file=sys.stderr)
+        raise
+    shown.finish(records)
+    hand_over(shown.json(records), as_json=as_json, path=path)
+    if shown.failed:
+        names = ", ".join(str(failure.network) for failure in shown.failed)
+        raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
+    return records
+
+
+class _Shown:
+    """What of a study is shown to people.
+
+    Attributes:
+        records: those that were finished meanwhile.
+        failed: the networks that failed.
+    """
+
+    def __init__(
+        self, plan: Plan, device: str, *, out: Path | None, as_json: bool, table: Table | None
+    ) -> None:
+        self.records: list[Record] = []
+        self.failed: list[Failed] = []
+        self._plan = plan
+        self._out = out
+        self._table = table
+        self._count = 0
+        self._heads: dict[Network, dict[str, str]] = {}
+        self._study_head = plan_head(plan, device)
+        self._prints = not as_json
+        self._say: Say = partial(print, file=sys.stdout, flush=True)
+        self._warn: Say = partial(print, file=sys.stderr)
+
+    @contextmanager
+    def telling(self) -> Generator[Told]:
+        """Show events; on a terminal below a table of what isn't finished."""
+        if not sys.stderr.isatty():
+            yield self._tell
+            return
+        counts = {network: 1 + len(found) for network, found in self._plan.variants.items()}
+        usual = self._say, self._warn
+        with LiveTable(counts, Console(stderr=True)) as table:
+            self._warn = table.print
+            if sys.stdout.isatty():  # then rows have to pass above the table
+                self._say = table.print
+
+            def told(event: Event) -> None:
+                table.take(event)
+                self._tell(event)
+
+            yield told
+        self._say, self._warn = usual
+
+    def finish(self, records: Sequence[Record]) -> None:
+        """Show what is below the rows."""
+        lines: list[str] = []
+        for network, head in self._heads.items():
+            own = [record for record in records if network_of(record) == network]
+            if not own:
+                continue
+            if len(self._plan.variants) > 1:
+                lines += ["", *head_lines(head)]
+            lines += (self._table or foot_lines)(own)
+            lines += warning_lines(own)
+        lines += [f"warning: {note}" for note in self._plan.notes]
+        if self._out is not None:
+            recorded = f"{len(records)} of {self._count} variants are recorded"
+            shows = f"; network-prune records {shlex.quote(str(self._out))} shows them"
+            lines += ["", recorded + shows]
+        self._print("\n".join(lines))
+
+    def json(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records, and at the end an entry for each network that failed."""
+        failures = [
+            {
+                "schema": SCHEMA,
+                "network": {"name": failure.network.arch},
+                "asked": {"weights": failure.network.weights},
+                "error": failure.error,
+            }
+            for failure in self.failed
+        ]
+        return [*records, *failures]
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._count += event.recorded + len(event.due)
+                self._heads[event.network] = network_head(event.base)
+                self._begin(network_head(event.base))
+            case Recorded():
+                self.records.append(event.record)
+                if self._table is None:
+                    self._print(record_row(event.record))
+            case Failed():
+                self.failed.append(event)
+                self._begin({})
+                self._print(failure_row(event.network, event.error))
+            case Dropped():
+                self._warn(str(event))
+            case Advanced():
+                pass
+
+    def _begin(self, head: dict[str, str]) -> None:
+        """Print the head, unless it was printed: of a single network all that is known of it."""
+        if not self._study_head:
+            return
+        count = len(self._plan.variants)
+        data = self._plan.options["data"] or "digits"
+        first = {"networks": str(count), "data": data} if count > 1 else head
+        kept = {} if self._out is None else {"records": str(self._out)}
+        lines = head_lines({**first, **self._study_head, **kept})
+        self._print("\n".join([*lines, *(["", HEAD] if self._table is None else [])]))
+        self._study_head = {}
+
+    def _print(self, text: str) -> None:
+        if self._prints:
+            self._say(text)

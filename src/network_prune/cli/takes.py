@@ -1,0 +1,88 @@
+"""Give commands the options of a study as parameters of their own, as Typer wants them."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from network_prune.errors import ArgumentError
+from network_prune.options import OPTIONS, Option, read_options
+
+Command = Callable[..., None]
+
+
+def takes(
+    names: Collection[str],
+    *,
+    one: Collection[str] = (),
+    own_defaults: Mapping[str, Any] | None = None,
+) -> Callable[[Command], Command]:
+    """Give a command, whose first parameter takes the checked values, some options.
+
+    What isn't given on the command line is left out of the values, unless the command has
+    a default of its own for it.
+
+    Args:
+        names: of `OPTIONS`, in their order in the help.
+        one: those that take a single value in this command, though others take several.
+        own_defaults: defaults that differ from the options' own.
+    """
+    own = dict(own_defaults or {})
+
+    def decorate(command: Command) -> Command:
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=_annotation(
+                    name, OPTIONS[name], own.get(name, OPTIONS[name].default), name in one
+                ),
+            )
+            for name in names
+        ]
+
+        @wraps(command)
+        def call(**values: Any) -> None:
+            given = {name: _value(name, values.pop(name)) for name in names}
+            said = {name: value for name, value in given.items() if value not in (None, [])}
+            command({**own, **read_options(said, OPTIONS)}, **values)
+
+        _, *others = inspect.signature(command).parameters.values()
+        parameters = [*options, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others)]
+        vars(call)["__signature__"] = inspect.Signature(parameters)
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        return call
+
+    return decorate
+
+
+def _annotation(name: str, option: Option, default: Any, takes_one: bool) -> Any:
+    kind, text, flags = option.kind, option.help, ()
+    if kind is bool:
+        flag = name.replace("_", "-")
+        flags = (f"--{flag}",) if default is False else (f"--{flag}/--no-{flag}",)
+    elif kind is tuple:
+        kind = str
+    elif option.many and not takes_one:
+        kind, text = list[kind], f"{text.rstrip('.')}; may be repeated."
+    if name == "arch" and not takes_one:
+        text += " Names may have wildcards, quoted: 'resnet*', 'timm:convnext_atto*'."
+    default = ", ".join(map(str, default)) if isinstance(default, tuple) else default
+    shown = option.shown or (False if default in (None, "", False, True) else str(default))
+    info = typer.Option(*flags, help=text, rich_help_panel=option.panel, show_default=shown)
+    return Annotated[kind | None, info]
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return the numbers that an option takes as text with commas; other values as they are."""
+    if OPTIONS[name].kind is not tuple or value is None:
+        return value
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise ArgumentError(
+            f"{name}={value!r} isn't numbers; pass e.g. 0.485,0.456,0.406"
+        ) from None

@@ -1,0 +1,377 @@
+"""Every option of a study, declared once: command line, plans, Python and records read it here."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from network_prune.errors import ArgumentError, check_choice, check_fraction
+
+NETWORK, DATA, PRUNING, RUNNING = "Network", "Data", "Pruning", "Running"
+
+METHODS: Final = {"connections": "connection", "neurons": "neuron", "weights": "weight"}
+SCOPES: Final = ("global", "layer", "alone")
+SCORES: Final = ("l1", "l2", "mean-l1", "lamp", "taylor", "gradient", "random")
+LEARNED: Final = ("taylor", "gradient")
+LAYERS: Final = {
+    "conv1d": "Conv1d",
+    "conv2d": "Conv2d",
+    "conv3d": "Conv3d",
+    "convtranspose1d": "ConvTranspose1d",
+    "convtranspose2d": "ConvTranspose2d",
+    "convtranspose3d": "ConvTranspose3d",
+    "linear": "Linear",
+}
+PRECISIONS: Final = ("bfloat16", "float16")
+
+_LARGEST: Final = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a study.
+
+    Attributes:
+        panel: the part of the help that it stands in.
+        help: what it does.
+        kind: type of one value on the command line; numbers with commas for ``tuple``.
+        check: takes the option's name and one value, returns the value or raises.
+        default: what it is if nothing is said, for an option of many values a tuple.
+        many: whether it takes several values, which span a grid.
+        decides: whether it changes how a network is computed, and so the figures.
+        shown: how the help shows the default, None for the default itself.
+    """
+
+    panel: str
+    help: str
+    kind: type
+    check: Callable[[str, Any], Any]
+    default: Any = None
+    many: bool = False
+    decides: bool = False
+    shown: str | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        """Return the checked value, for an option that takes several a tuple.
+
+        Raises:
+            ArgumentError: a value isn't allowed.
+        """
+        if not self.many:
+            if isinstance(value, list | tuple):
+                raise ArgumentError(f"{name} has a list of values; it takes one")
+            return self.check(name, value)
+        values: Any = value if isinstance(value, list | tuple) else [value]
+        if not values:
+            raise ArgumentError(f"{name} has no values; pass one or more, or leave it out")
+        return tuple(self.check(name, item) for item in values)
+
+
+def read_options(values: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+    """Return ``values`` checked, without those that are None.
+
+    Raises:
+        ArgumentError: a name is unknown or a value isn't allowed.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        check_choice("key", name, options)
+        if value is not None:
+            found[name] = options[name].read(name, value)
+    return found
+
+
+def check_options(**values: Any) -> None:
+    """Raise an ArgumentError unless each option has a value that is allowed, or None."""
+    read_options(values, OPTIONS)
+
+
+def _fraction(name: str, value: Any) -> float:
+    if isinstance(value, bool):
+        raise ArgumentError(f"{name}={value!r} is not a number; pass a fraction in [0, 1]")
+    return check_fraction(name, value)
+
+
+def _text(name: str, value: Any) -> str:
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text:
+        raise ArgumentError(f"{name}={value!r} is no text; pass a name")
+    return text
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name}={value!r} is neither true nor false; pass one of them")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentError(f"{name}={value!r} is no number; pass one for each channel")
+    return float(value)
+
+
+def _whole(least: int) -> Callable[[str, Any], int]:
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ArgumentError(f"{name}={value!r} is no whole number; pass one from {least} on")
+        if value < least:
+            raise ArgumentError(f"{name}={value} is too small; pass {least} or more")
+        if value > _LARGEST:
+            raise ArgumentError(f"{name}={value} is too large; pass at most 2**64 - 1")
+        return value
+
+    return check
+
+
+def _one_of(kind: str, names: Any) -> Callable[[str, Any], str]:
+    def check(name: str, value: Any) -> str:
+        check_choice(kind, _text(name, value), names)
+        return value
+
+    return check
+
+
+def _score(name: str, value: Any) -> str:
+    check_choice("score", _text(name, value).partition(":")[0], SCORES)
+    return value
+
+
+def _layers(name: str, value: Any) -> str:
+    for kind in split_layers(_text(name, value)):
+        check_choice("layer type", kind, LAYERS)
+    return value
+
+
+def split_layers(layers: str) -> list[str]:
+    """Return the layer types named in ``layers``, with commas between them, in lower case."""
+    return [name.strip().lower() for name in layers.split(",")]
+
+
+GRID_OPTIONS: Mapping[str, Option] = {
+    "arch": Option(
+        NETWORK,
+        "digits (embedded), a torchvision name such as resnet18, timm:NAME, hf:ORG/NAME[@REVISION] "
+        "or hf:FOLDER (transformers), or one that runs the code it names: "
+        "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, "
+        "PACKAGE.MODULE:CALLABLE. network-prune list shows the names.",
+        str,
+        _text,
+        ("digits",),
+        many=True,
+        shown="digits, the embedded network",
+    ),
+    "weights": Option(
+        NETWORK,
+        "default (IMAGENET1K_V1 where torchvision has it), none (random), a weights name such as "
+        "IMAGENET1K_V2, or a safetensors or torch FILE.",
+        str,
+        _text,
+        "default",
+    ),
+    "method": Option(
+        PRUNING,
+        "What is ranked and pruned: connections (kernels), neurons (filters) or weights (single "
+        "ones, as in the paper).",
+        str,
+        _one_of("method", METHODS),
+        ("connections",),
+        many=True,
+    ),
+    "p_prune": Option(
+        PRUNING,
+        "Fraction in [0, 1] of all elements, the lowest-scored, that is prunable.",
+        float,
+        _fraction,
+        (0.2,),
+        many=True,
+    ),
+    "p_bern": Option(
+        PRUNING,
+        "Probability in [0, 1] that a prunable element is pruned.",
+        float,
+        _fraction,
+        (1.0,),
+        many=True,
+    ),
+    "draws": Option(PRUNING, "Evaluate this many draws of each prunable set.", int, _whole(1), 1),
+    "score": Option(
+        PRUNING,
+        "How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED, or by images: "
+        "taylor or gradient.",
+        str,
+        _score,
+        ("l1",),
+        many=True,
+    ),
+    "scope": Option(
+        PRUNING,
+        "Rank all layers together (global), each for itself (layer), or prune one layer at a time "
+        "(alone), a variant for each.",
+        str,
+        _one_of("scope", SCOPES),
+        ("global",),
+        many=True,
+    ),
+    "layers": Option(
+        PRUNING,
+        "Layer types to rank, with commas: conv1d, conv2d, conv3d, convtranspose1d, "
+        "convtranspose2d, convtranspose3d, linear (attention's projections too).",
+        str,
+        _layers,
+        "conv2d",
+    ),
+    "include": Option(
+        PRUNING,
+        "Rank only layers whose path matches, e.g. 'layer4.*'.",
+        str,
+        _text,
+        (),
+        many=True,
+    ),
+    "exclude": Option(PRUNING, "Leave out layers whose path matches.", str, _text, (), many=True),
+    "with_norm": Option(
+        PRUNING,
+        "Prune a neuron's bias and BatchNorm with it, so that it sends out zeros.",
+        bool,
+        _flag,
+        False,
+    ),
+    "seed": Option(PRUNING, "Names the draws.", int, _whole(0), 0),
+    "index": Option(PRUNING, "Which draw of the seed; the first of --draws.", int, _whole(0), 0),
+}
+STUDY_OPTIONS: Mapping[str, Option] = {
+    "cache_dir": Option(
+        NETWORK,
+        "Folder to look for published weights and data in and to download them to, instead of the "
+        "libraries' own: torchvision's files in torch/checkpoints in it, the hub's in "
+        "huggingface/hub, hf: data in huggingface/datasets.",
+        str,
+        _text,
+    ),
+    "data": Option(
+        DATA,
+        "digits (embedded), a FOLDER of class folders or with val/ in it, ImageNet's flat "
+        "validation folder, a manifest .csv, .tsv or .parquet with image and label columns (the "
+        "ImageNet-compatible images.csv too), an .npz, torchvision:NAME[:FOLDER], "
+        "hf:NAME_OR_FOLDER[:SPLIT], .tar shards, or fake:N.",
+        str,
+        _text,
+        shown="digits, for the embedded network",
+    ),
+    "data_root": Option(
+        DATA, "Folder that a manifest's paths or torchvision's data lie in.", str, _text
+    ),
+    "image_column": Option(DATA, "The column of images in a manifest or hf: data.", str, _text),
+    "label_column": Option(DATA, "The column of labels in a manifest or hf: data.", str, _text),
+    "limit": Option(DATA, "Evaluate only this many images, spread over the data.", int, _whole(1)),
+    "first_label": Option(
+        DATA,
+        "The manifest's number for the first class; 0 by default, 1 for the ImageNet-compatible "
+        "set.",
+        int,
+        _whole(0),
+    ),
+    "skip_unreadable": Option(
+        DATA,
+        "Leave out images that can't be read, and count them, instead of stopping.",
+        bool,
+        _flag,
+        False,
+    ),
+    "score_data": Option(
+        PRUNING,
+        "The images that taylor and gradient are computed on, named as for --data, whose column, "
+        "folder and label options hold for data of the same form; training images, for example.",
+        str,
+        _text,
+        shown="the evaluation data",
+    ),
+    "score_images": Option(
+        PRUNING,
+        "How many images the score takes, spread over its data.",
+        int,
+        _whole(1),
+        shown="256",
+    ),
+    "resize": Option(DATA, "Pixels of the shorter side; default from the weights.", int, _whole(1)),
+    "crop": Option(DATA, "Pixels of the centre crop; default from the weights.", int, _whole(1)),
+    "interpolation": Option(
+        DATA, "bilinear, bicubic, nearest, …; default from the weights.", str, _text
+    ),
+    "mean": Option(
+        DATA, "Channel means with commas; default from the weights.", tuple, _number, many=True
+    ),
+    "std": Option(
+        DATA,
+        "Channel standard deviations with commas; default from the weights.",
+        tuple,
+        _number,
+        many=True,
+    ),
+    "batch_size": Option(RUNNING, "Images a batch.", int, _whole(1), 64, decides=True),
+    "workers": Option(
+        RUNNING,
+        "Processes that decode images.",
+        int,
+        _whole(0),
+        shown="one a core for image files",
+    ),
+    "device": Option(
+        RUNNING,
+        "auto (cuda, then mps, then cpu) or a PyTorch device such as cuda:1.",
+        str,
+        _text,
+        "auto",
+        decides=True,
+    ),
+    "amp": Option(RUNNING, "Compute in mixed precision.", bool, _flag, False, decides=True),
+    "amp_dtype": Option(
+        RUNNING,
+        "bfloat16 or float16, for --amp.",
+        str,
+        _one_of("amp_dtype", PRECISIONS),
+        "bfloat16",
+    ),
+    "channels_last": Option(
+        RUNNING,
+        "Lay out memory with the channels last, which is faster for convolutions.",
+        bool,
+        _flag,
+        True,
+        decides=True,
+    ),
+    "fold": Option(
+        RUNNING,
+        "Fold BatchNorms into the convolutions before them, which changes the outputs' rounding.",
+        bool,
+        _flag,
+        True,
+        decides=True,
+    ),
+    "compile": Option(
+        RUNNING, "Compile the network by torch.compile.", bool, _flag, False, decides=True
+    ),
+    "dtype": Option(
+        RUNNING,
+        "bfloat16 or float16: cast the network to it; not along with --amp.",
+        str,
+        _one_of("dtype", PRECISIONS),
+        decides=True,
+        shown="the network's own",
+    ),
+    "dense": Option(
+        RUNNING,
+        "Evaluate the dense network too, and the differences to it.",
+        bool,
+        _flag,
+        True,
+    ),
+}
+OPTIONS: Mapping[str, Option] = {**GRID_OPTIONS, **STUDY_OPTIONS}
+DECIDING = tuple(name for name, option in OPTIONS.items() if option.decides)
+
+
+def defaults(options: Mapping[str, Option]) -> dict[str, Any]:
+    """Return each option's default."""
+    return {name: option.default for name, option in options.items()}

@@ -1,0 +1,102 @@
+"""What stands above a study's rows, and below those of each network."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from network_prune.evaluation.metrics import FIGURES
+from network_prune.evaluation.variant import Variant
+from network_prune.reports.tables import mean_row, number
+from network_prune.sources.preprocessing import Preprocessing
+from network_prune.study.plan import Plan
+from network_prune.study.records import Record
+
+_IN_HEAD = ("p_prune", "p_bern", "seed", "score", "scope")
+
+
+def head_lines(lines: Mapping[str, str]) -> list[str]:
+    """Return titles and texts in two columns."""
+    return [f"{title:<14} {text}" for title, text in lines.items()]
+
+
+def network_head(base: Mapping[str, Any]) -> dict[str, str]:
+    """Return titles and texts of what all records of a network hold."""
+    network, data = base["network"], base["data"]
+    sha256 = network["weights_sha256"][:12]
+    return {
+        "network": f"{network['name']}, weights {network['weights']} (sha256 {sha256})",
+        "preprocessing": str(Preprocessing(**base["preprocessing"])),
+        "data": f"{data['name']}, {data['n']} images",
+    }
+
+
+def plan_head(plan: Plan, device: str) -> dict[str, str]:
+    """Return titles and texts of what a plan asks of all networks."""
+    variants = {variant: None for each in plan.variants.values() for variant in each}
+    options = plan.options
+    amp = [f"amp {options['amp_dtype']}"] if options["amp"] else []
+    cast = [f"dtype {options['dtype']}"] if options["dtype"] else []
+    return {
+        "pruning": _pruning(list(variants)) if variants else "none",
+        "device": ", ".join([device, *amp, *cast]),
+    }
+
+
+def _pruning(variants: Sequence[Variant]) -> str:
+    parts = [_values(variant.method for variant in variants)]
+    parts += [f"{name} {_values(getattr(v, name) for v in variants)}" for name in _IN_HEAD]
+    norm = ["with norm"] if any(variant.with_norm for variant in variants) else []
+    return ", ".join(parts + norm)
+
+
+def _values(values: Iterable[Any]) -> str:
+    texts = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
+    return "/".join(dict.fromkeys(texts))
+
+
+def foot_lines(records: Sequence[Record]) -> list[str]:
+    """Return the means over draws of one network's records, and details of a single variant."""
+    groups = list(draws_of(records))
+    means = [mean_row(group) for group in groups if len(group) > 1]
+    lines = [*means, ""]
+    if means:
+        lines.append("rows with ±: mean ± standard deviation over draws")
+    if len(groups) <= 1:
+        lines += _details(records[-1], is_one_of_many=bool(means))
+    return lines
+
+
+def draws_of(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Yield the records of each variant, which differ in their draw alone."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if record["variant"]:
+            found.setdefault(str({**record["variant"], "index": None}), []).append(record)
+    yield from found.values()
+
+
+def _details(record: Record, *, is_one_of_many: bool) -> Iterator[str]:
+    metrics = record["metrics"]
+    if not is_one_of_many:
+        intervals = (
+            f"{title} [{', '.join(map(number, metrics[f'{name}_interval']))}]"
+            for title, name in FIGURES.items()
+        )
+        yield f"95% intervals over {metrics['n']} images: {'  '.join(intervals)}"
+    if record["score_data"]:
+        kind, _, sha256 = record["score"].partition(":")
+        images = f"{record['score_data']['n']} images of {record['score_data']['name']}"
+        yield f"score: {kind} on {images} (sha256 {sha256[:12]})"
+    if record["realised"]:
+        draw = f"draw {record['variant']['index']}, " if is_one_of_many else ""
+        yield draw + ratios_line(record["realised"])
+
+
+def ratios_line(realised: Mapping[str, Any]) -> str:
+    """Return the ratios of a summary as plain data in one line."""
+    return (
+        f"realised: {realised['pruned']} of {realised['elements']} {realised['granularity']}s "
+        f"pruned ({realised['pruning_ratio']:.2%}); {realised['zeroed_ratio']:.2%} of the ranked "
+        f"layers' weights zeroed ({realised['network_zeroed_ratio']:.2%} of the network's), "
+        f"{realised['newly_zeroed'] / realised['weights']:.2%} newly; "
+        f"{realised['zero_before_ratio']:.2%} were zero before"
+    )

@@ -1,0 +1,92 @@
+"""What pruning each layer alone costs: layers down, p_prune across."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from network_prune.evaluation.mean import excludes_zero
+from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.reports.tables import figures_text, network_of
+from network_prune.study.records import Record
+
+_BETWEEN_TABLES = ("method", "p_bern", "score", "seed", "index", "with_norm", "layers")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTable:
+    """The records of one network that differ in the layer and in p_prune alone.
+
+    Attributes:
+        title: what they have in common.
+        dense: the dense network's record.
+        cells: the records by layer and p_prune.
+    """
+
+    title: str
+    dense: Record
+    cells: Mapping[tuple[str, float], Record]
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers' paths, in their order."""
+        return list(dict.fromkeys(layer for layer, _ in self.cells))
+
+    @property
+    def p_prunes(self) -> list[float]:
+        """The fractions, in their order."""
+        return list(dict.fromkeys(p_prune for _, p_prune in self.cells))
+
+
+def layer_tables(records: Sequence[Record]) -> Iterator[LayerTable]:
+    """Yield a table for each network and setting of records that rank one layer each."""
+    dense = {str(network_of(r)): r for r in records if r["variant"] is None}
+    found: dict[str, dict[tuple[str, float], Record]] = {}
+    for record in records:
+        variant = record["variant"]
+        if variant is not None:
+            common = {name: variant[name] for name in _BETWEEN_TABLES}
+            place = (record["realised"]["layers"][0]["name"], variant["p_prune"])
+            found.setdefault(f"{network_of(record)} {common}", {})[place] = record
+    for cells in found.values():
+        first = next(iter(cells.values()))
+        name = str(network_of(first))
+        yield LayerTable(f"{name}: {_title(first['variant'])}", dense[name], cells)
+
+
+def _title(variant: Mapping[str, Any]) -> str:
+    return (
+        f"{variant['method']}, one layer at a time, p_bern {variant['p_bern']:g}, "
+        f"seed {variant['seed']}, draw {variant['index']}, score {variant['score']}"
+    )
+
+
+def layer_lines(records: Sequence[Record]) -> list[str]:
+    """Return the tables of one network's records in Markdown, with what to know below each."""
+    return [line for table in layer_tables(records) for line in ["", *_lines(table)]]
+
+
+def _lines(table: LayerTable) -> Iterator[str]:
+    yield table.title
+    yield ""
+    yield markdown_head(["layer", *(f"p_prune {p:g}" for p in table.p_prunes)], words=1)
+    for layer in table.layers:
+        cells = (_cell(table.cells[layer, p_prune]) for p_prune in table.p_prunes)
+        yield markdown_row([layer, *cells])
+    yield ""
+    yield f"dense: {figures_text(table.dense['metrics'])}"
+    yield (
+        "cells: Acc@1 less the dense network's, in percentage points; * where the paired 95% "
+        "interval excludes 0"
+    )
+    unchanged = sum(not cell["realised"]["newly_zeroed"] for cell in table.cells.values())
+    if unchanged:
+        yield (
+            f"{unchanged} of {len(table.cells)} cells change no weight: there is nothing to "
+            "prune, or all of it was zero before"
+        )
+
+
+def _cell(record: Record) -> str:
+    difference = record["difference"]
+    mark = " *" if excludes_zero(difference["acc1_interval"]) else ""
+    return f"{difference['acc1_difference']:+.2f}{mark}"

@@ -1,0 +1,34 @@
+"""What a study finds out of each variant while its network's images pass by."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from network_prune.evaluation.one_pass import Chunk, Sums
+from network_prune.evaluation.switch import Switcher
+from network_prune.evaluation.variant import Variant
+
+
+class Measure:
+    """Loss, accuracy, and the difference to the dense network; a subclass finds more."""
+
+    def nothing(self) -> Sums:
+        """Return what is found on no images."""
+        return Sums()
+
+    def passes(self, variant: Variant | None) -> int:
+        """Return how often each image is computed for a variant, None for the dense network."""
+        return 1
+
+    def look(self, chunk: Chunk, variant: Variant | None, switcher: Switcher) -> Iterator[Sums]:
+        """Yield for each batch what is found of a variant; the dense network comes first."""
+        yield from chunk.evaluate(switcher.switch(variant), is_dense=variant is None)
+
+    def describe(self, variant: Variant | None, found: Sums) -> dict[str, Any]:
+        """Return what is found of a variant on all images as plain data, for its record."""
+        metrics = found.metrics.to_dict()
+        metrics.pop("seconds")
+        is_compared = variant is not None and found.paired.n
+        return {
+            "metrics": metrics,
+            "difference": found.paired.to_dict() if is_compared else None,
+        }

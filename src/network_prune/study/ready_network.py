@@ -1,0 +1,105 @@
+"""One network of a study, loaded with its images and ready to run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from torch.utils.data import Subset
+
+from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.faster_copy.prepare import Speed
+from network_prune.evaluation.one_pass import Chunk
+from network_prune.evaluation.reading import Reading
+from network_prune.evaluation.switch import Switcher
+from network_prune.evaluation.variant import Variant
+from network_prune.sources.inputs import Inputs
+from network_prune.study.identity import (
+    Identity,
+    describe_inputs,
+    describe_running,
+    describe_versions,
+)
+from network_prune.study.plan import Network
+from network_prune.study.score_images import ScoreImages
+
+
+class ReadyNetwork:
+    """A network on its device, with its images.
+
+    Args:
+        network: which one.
+        variants: what is pruned.
+        options: the plan's options.
+
+    Attributes:
+        network: as asked for.
+        variants: what is pruned; of scope ``alone`` a variant for each layer.
+        has_dense: whether the dense network is evaluated too.
+        loaded: the network, on the device.
+        data: the images, as pixels.
+        identity: what decides its figures.
+
+    Raises:
+        NetworkPruneError: network or images can't be loaded or don't fit.
+    """
+
+    def __init__(
+        self, network: Network, variants: Sequence[Variant], options: Mapping[str, Any]
+    ) -> None:
+        self.network = network
+        self._options = options
+        self._inputs = Inputs.of({**options, "weights": network.weights})
+        self._device = choose_device(options["device"])
+        self.loaded = self._inputs.load_network(network.arch)
+        name = self._inputs.data_for([network.arch])
+        pixels = self.loaded.preprocessing.pixel_transform()
+        self.data = self._inputs.load_data(name, self.loaded, transform=pixels)
+        self.loaded.model.to(self._device)
+        self.variants = tuple(v for each in variants for v in each.spelt_out(self.loaded.model))
+        self.has_dense: bool = options["dense"] or not self.variants
+        self._score_images = None
+        if any(variant.learns for variant in self.variants):
+            spec, count = options["score_data"] or name, options["score_images"]
+            self._score_images = ScoreImages(spec, count, self._inputs, self.loaded, self.data)
+        self.identity = Identity(
+            {
+                **describe_inputs(self.loaded, self.data),
+                "asked": {
+                    "weights": network.weights,
+                    "data": self._inputs.data_options,
+                    "running": describe_running(options, self._device),
+                },
+                "versions": describe_versions(),
+            },
+            self._score_images and self._score_images.describe(),
+        )
+
+    def switcher(self) -> Switcher:
+        """Return what puts variants on the network."""
+        options = self._options
+        return Switcher(
+            self.loaded.model,
+            Speed(**{field.name: options[field.name] for field in fields(Speed)}),
+            amp_dtype=options["amp_dtype"] if options["amp"] else None,
+            normalise=self.loaded.preprocessing.normalise,
+            score_batches=self._score_images and self._score_images.batches,
+        )
+
+    def reading(self, start: int = 0, *, passes: int, progress: bool | None) -> Reading:
+        """Return the images from ``start`` on, for so many passes."""
+        rest = Subset(self.data.dataset, range(start, self.data.n))
+        return Reading(
+            replace(self.data, dataset=rest),
+            label=str(self.network),
+            passes=passes,
+            progress=progress,
+            may_be_empty=start > 0,
+            pin_memory=self._device.type == "cuda",
+            batch_size=self._inputs.batch_size,
+            workers=self._inputs.workers,
+            skip_unreadable=self._inputs.skip_unreadable,
+        )
+
+    def hold(self, batches: Iterable[Any]) -> Chunk:
+        """Return batches with their pixels on the device, for all variants in turn."""
+        return Chunk([batch.to(self._device) for batch in batches])

@@ -1,0 +1,133 @@
+"""Under each variant the network computes what it does when it is pruned alone."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+import network_prune
+from network_prune.errors import StateError
+from network_prune.evaluation.evaluate import evaluate
+from network_prune.evaluation.faster_copy.prepare import Speed
+from network_prune.evaluation.switch import Switcher
+from tests.networks import snapshot
+from tests.studies import ITSELF, look_at, variant_of
+
+SPEEDS = [Speed(), ITSELF, Speed(dtype="bfloat16")]
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 7)).eval()
+
+
+@pytest.fixture
+def data() -> TensorDataset:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 7, (23,), generator=generator)
+    return TensorDataset(torch.randn(23, 3, 8, 8, generator=generator), labels)
+
+
+def draws(count=3, **values):
+    return [variant_of(p_bern=0.5, seed=3, index=4 + i, **values) for i in range(count)]
+
+
+def speed_options(speed):
+    return {name: getattr(speed, name) for name in ("channels_last", "fold", "dtype")}
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("speed", SPEEDS)
+@pytest.mark.parametrize(
+    "values",
+    [{"p_prune": 0.8}, {"p_prune": 0.6, "method": "connections"},
+     {"p_prune": 0.5, "method": "neurons", "with_norm": True}],
+)  # fmt: skip
+def test_each_draw_is_evaluated_as_if_it_were_alone(model, data, speed, values, dense):
+    found = look_at(model, data, draws(**values), speed=speed, dense=dense)
+    for variant in draws(**values):
+        prunable = variant.rank(model)
+        norm = {"with_norm": variant.with_norm}
+        with network_prune.prune(
+            model, prunable, p_bern=0.5, seed=3, index=variant.index, **norm
+        ) as alone:
+            metrics = evaluate(model, data, **speed_options(speed))
+            summary = alone.summary()
+        with Switcher(model, speed) as switcher:
+            assert switcher.draw(variant).sha256 == alone.draw.sha256
+            assert switcher.summary(variant) == summary
+        assert found[variant].metrics.loss_sum == metrics.loss_sum
+        assert found[variant].metrics.hits5 == metrics.hits5
+
+
+def test_the_users_network_is_untouched_to_the_last_bit(model, data):
+    model.train()
+    before = snapshot(model)
+    for speed in SPEEDS:
+        look_at(model, data, draws(method="neurons", p_prune=0.5), speed=speed)
+        look_at(model, data, draws(method="neurons", p_prune=0.5, with_norm=True), speed=speed)
+    assert snapshot(model) == before
+
+
+@pytest.mark.parametrize("with_norm", [False, True])
+def test_an_interruption_leaves_the_network_as_it_was(model, data, with_norm):
+    model.train()
+    before, calls = snapshot(model), []
+
+    class Interrupting(TensorDataset):
+        def __getitem__(self, index):
+            calls.append(index)
+            if len(calls) == 12:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    variants = draws(method="neurons", p_prune=0.9, with_norm=with_norm)
+    with pytest.raises(KeyboardInterrupt):
+        look_at(model, Interrupting(*data.tensors), variants, batch_size=5)
+    assert snapshot(model) == before
+
+
+class Viewing(nn.Module):
+    """It flattens by ``view``, which takes no images with the channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4 * 36, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.bn(self.conv(x)).view(-1, 4 * 36))
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_network_that_takes_no_channels_last_gets_none(data, dense):
+    torch.manual_seed(3)
+    model = Viewing().eval()
+    plain = look_at(model, data, draws(p_prune=0.5), speed=Speed(channels_last=False))
+    found = look_at(model, data, draws(p_prune=0.5), speed=Speed(), dense=dense)
+    for variant, sums in found.items():
+        assert sums.metrics.loss_sum == plain[variant].metrics.loss_sum
+    assert evaluate(model, data).n == 23
+
+
+def test_a_pruned_network_is_refused(model, data):
+    with (
+        network_prune.prune_weights(model, p_prune=0.5),
+        pytest.raises(StateError, match="layer '0' is pruned already"),
+    ):
+        look_at(model, data, draws(p_prune=0.5))
+
+
+def test_each_ranking_is_done_once(model, data, monkeypatch):
+    from network_prune.evaluation.variant import Variant
+
+    ranked, rank = [], Variant.rank
+    monkeypatch.setattr(
+        Variant, "rank", lambda self, *rest: (ranked.append(self), rank(self, *rest))[1]
+    )
+    variants = [*draws(p_prune=0.5), *draws(p_prune=0.7), variant_of(p_prune=0.5)]
+    look_at(model, data, variants, batch_size=4)
+    assert len(ranked) == 2
