@@ -16,7 +16,7 @@ from network_prune.evaluation.runner import Runner, Told
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import prune
 from network_prune.pruning.masks.summary import Summary, summarize
-from network_prune.pruning.ranking.find_layers import check_not_pruned
+from network_prune.pruning.state import check_not_pruned
 
 
 @dataclass(frozen=True, slots=True)
