@@ -15,7 +15,6 @@ from network_prune.core.streams import (
     Words,
     bernoulli_bits,
     check_stream_number,
-    draw_key,
     flags_of,
     octets_of,
 )
@@ -116,7 +115,7 @@ class Drawn:
     def _words_on(self, device: torch.device) -> Tensor:
         if device not in self._on_device:
             drawer = self._drawer
-            key = draw_key(drawer.seed, self.index)
-            among = drawer.words_on(device)
-            self._on_device[device] = bernoulli_bits_on_device(drawer.p_bern, among, key=key)
+            self._on_device[device] = bernoulli_bits_on_device(
+                drawer.p_bern, drawer.words_on(device), seed=drawer.seed, index=self.index
+            )
         return self._on_device[device]
