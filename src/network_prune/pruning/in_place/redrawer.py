@@ -71,7 +71,7 @@ class Redrawer:
         """The present draw, which holds the masks; None where ``index`` is None."""
         if self.index is None:
             return None
-        return self._drawer.draw(self.index).named()
+        return self._drawer.draw(self.index).draw
 
     @property
     def held_bytes(self) -> int:

@@ -109,7 +109,7 @@ class Surrogate(nn.Module):
     @property
     def draw(self) -> Draw | None:
         """The last forward's draw, to save or publish; None before the first."""
-        return None if self._drawn is None else self._drawn.named()
+        return None if self._drawn is None else self._drawn.draw
 
     @contextmanager
     def frozen(self, index: int | None = None) -> Generator[Self]:
