@@ -4,6 +4,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torchvision
@@ -59,14 +60,7 @@ def measure(name: str, *, rounds: int, images: int) -> list[Row]:
 
     things = {PLAIN: timed(PLAIN, lambda: plain_loop(model, data))}
     for way, options in SETTINGS.items():
-        things[way] = timed(
-            way,
-            lambda options=options: (
-                network_prune.evaluate(
-                    model, data, batch_size=BATCH, progress=False, **options
-                ).hits1
-            ),
-        )
+        things[way] = timed(way, lambda options=options: _evaluate(model, data, options))
     times = time_in_turn(things, rounds=rounds)
     return [
         {
@@ -79,6 +73,13 @@ def measure(name: str, *, rounds: int, images: int) -> list[Row]:
         }
         for way in things
     ]
+
+
+def _evaluate(model: nn.Module, data: TensorDataset, options: dict[str, Any]) -> int:
+    with network_prune.kept_memory():
+        return network_prune.evaluate(
+            model, data, batch_size=BATCH, progress=False, **options
+        ).hits1
 
 
 def random_network(name: str) -> nn.Module:

@@ -18,7 +18,6 @@ from unittest import mock
 
 import numpy as np
 import torch
-from network_prune.study.network_study import NetworkStudy
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -30,13 +29,14 @@ from benchmarks.evaluation import random_network
 from benchmarks.tables import DOCS, Row, include, machine
 from benchmarks.timing import Timed, ratio, time_in_turn
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
-from network_prune.evaluation.memory import running
 from network_prune.evaluation.metrics import Metrics, measure
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
-from network_prune.study.network_run import NetworkPass
+from network_prune.study.measure import Measure
+from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import make_plan
+from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.records import RecordFile
 
 BATCH = 32
@@ -112,7 +112,7 @@ class Study:
         }
         self._variants = next(iter(make_plan(self._plan).variants.values()))
         self._model = model
-        self._masks = [self._masks_of(settings) for settings in self._variants]
+        self._masks = [self._masks_of(variant) for variant in self._variants]
 
     def compare(self, rounds: int) -> list[Row]:
         """Return a row for each way to evaluate the ten variants."""
@@ -145,18 +145,22 @@ class Study:
     def shares(self, rounds: int) -> dict[str, float]:
         """Return what switching takes of a sweep, and a sweep's time over a bare loop's."""
         network, variants = next(iter(make_plan(self._plan).variants.items()))
-        study = NetworkStudy(network, variants, make_plan(self._plan).options)
+        study = ReadyNetwork(network, variants, make_plan(self._plan).options)
         switching: list[float] = []
 
         def run() -> None:
             with tempfile.TemporaryDirectory() as out, RecordFile(Path(out)) as file:
-                NetworkPass(study, variants, file, lambda event: None).run(progress=True)
+                NetworkRun(study, file, Measure(), lambda event: None).run(progress=True)
 
         things = {
             "sweep": Timed(run, repeats=1),
             "bare loop": Timed(lambda: bare_loop(study, variants), repeats=1),
         }
-        with _timed_switches(switching), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            _timed_switches(switching),
+            contextlib.redirect_stderr(io.StringIO()),
+            network_prune.kept_memory(),
+        ):
             times = time_in_turn(things, rounds=rounds)
         sweeps = sum(each["sweep"] for each in times) * (rounds + 1) / rounds
         return {
@@ -181,7 +185,8 @@ class Study:
             code = (
                 "import json, sys, network_prune\n"
                 "from benchmarks.memory import status\n"
-                "network_prune.sweep(json.loads(sys.argv[1]), out=sys.argv[2])\n"
+                "with network_prune.kept_memory():\n"
+                "    network_prune.sweep(json.loads(sys.argv[1]), out=sys.argv[2])\n"
                 "print(status('VmHWM'))"
             )
             return int(_run([sys.executable, "-c", code, json.dumps(plan), out]).split()[-1])
@@ -198,13 +203,13 @@ class Study:
         return found
 
     def _sweep(self, options: dict[str, Any]) -> list[dict[str, Any]]:
-        with tempfile.TemporaryDirectory() as out:
+        with tempfile.TemporaryDirectory() as out, network_prune.kept_memory():
             return network_prune.sweep({**self._plan, **options}, out=out, progress=False)
 
     def _scripts(self) -> None:
         command = [sys.executable, "-m", "benchmarks.plain", self._weights, self._manifest]
         command += ["--batch-size", BATCH, "--threads", self._threads]
-        for p_prune in [0, *(settings.p_prune for settings in self._variants)]:
+        for p_prune in [0, *(variant.p_prune for variant in self._variants)]:
             _run([*command, "--p-prune", p_prune, "--p-bern", GRID["p_bern"]])
 
     def _command(self) -> None:
@@ -213,36 +218,32 @@ class Study:
             plan.write_text(json.dumps(self._plan), encoding="utf-8")
             _run([sys.executable, "-m", "network_prune", "sweep", plan, "--out", out])
 
-    def _masks_of(self, settings: Any) -> dict[str, torch.Tensor]:
-        prunable = settings.rank(self._model)
-        draw = prunable.draw(p_bern=settings.p_bern, seed=settings.seed, index=settings.index)
+    def _masks_of(self, variant: Any) -> dict[str, torch.Tensor]:
+        prunable = variant.rank(self._model)
+        draw = prunable.draw(p_bern=variant.p_bern, seed=variant.seed, index=variant.index)
         return {layer.name: draw.mask(layer.name).float() for layer in draw.layers}
 
 
-def bare_loop(study: NetworkStudy, variants: Sequence[Variant]) -> list[int]:
+@torch.no_grad()
+def bare_loop(study: ReadyNetwork, variants: Sequence[Variant]) -> list[int]:
     """Return each variant's hits, by nothing but reading, redrawing, computing and counting."""
-    with running(study.loaded.model):
-        return _bare_loop(study, variants)
-
-
-def _bare_loop(study: NetworkStudy, variants: Sequence[Variant]) -> list[int]:
     batches = list(DataLoader(study.data.dataset, BATCH))
     model = prepare(study.loaded.model, Speed()).model
     hits = [_count_hits(study, model, batches)]
-    for _, same in itertools.groupby(variants, lambda settings: settings.at(index=0)):
+    for _, same in itertools.groupby(variants, lambda variant: variant.at(index=0)):
         draws = list(same)
         prunable = draws[0].rank(study.loaded.model)
         redrawer = network_prune.Redrawer(
             model, prunable, p_bern=draws[0].p_bern, seed=draws[0].seed
         )
         with redrawer:
-            for settings in draws:
-                redrawer.redraw(settings.index)
+            for variant in draws:
+                redrawer.redraw(variant.index)
                 hits.append(_count_hits(study, model, batches))
     return hits
 
 
-def _count_hits(study: NetworkStudy, model: nn.Module, batches: list[list[Tensor]]) -> int:
+def _count_hits(study: ReadyNetwork, model: nn.Module, batches: list[list[Tensor]]) -> int:
     hits = 0
     for images, labels in batches:
         inputs = study.loaded.preprocessing.normalise(images)
@@ -256,10 +257,10 @@ def _timed_switches(seconds: list[float]) -> Generator[None]:
     """Append the seconds of each switch to a list."""
     original = Switcher.switch
 
-    def switch(self: Switcher, settings: Variant | None) -> Runner:
+    def switch(self: Switcher, variant: Variant | None) -> Runner:
         start = time.perf_counter()
         try:
-            return original(self, settings)
+            return original(self, variant)
         finally:
             seconds.append(time.perf_counter() - start)
 

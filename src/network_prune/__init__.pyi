@@ -4,6 +4,7 @@ from .core.prunable import Draw as Draw
 from .core.prunable import PrunableSet as PrunableSet
 from .errors import NetworkPruneError as NetworkPruneError
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.memory import kept_memory as kept_memory
 from .evaluation.metrics import Metrics as Metrics
 from .pruning.in_place.redrawer import Redrawer as Redrawer
 from .pruning.masks.prune import Pruned as Pruned

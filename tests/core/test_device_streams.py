@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
-from network_prune.core.streams import bernoulli_bits, draw_key
+from network_prune.core.streams import bernoulli_bits
 
 WORDS = st.integers(0, 2**64 - 1)
 DEVICES = [
@@ -28,7 +28,7 @@ DEVICES = [
 def test_draws_what_numpy_draws(device, among, p, seed, index):
     words = np.array(among, np.uint64)
     here = torch.from_numpy(words.view(np.int64).copy()).to(device)
-    found = bernoulli_bits_on_device(p, here, key=draw_key(seed, index))
+    found = bernoulli_bits_on_device(p, here, seed=seed, index=index)
     expected = bernoulli_bits(p, words, seed=seed, index=index)
     assert found.cpu().numpy().view(np.uint64).tolist() == expected.tolist()
 

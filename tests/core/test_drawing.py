@@ -23,15 +23,15 @@ def prunable():
 def test_what_is_drawn_is_what_the_prunable_set_draws(prunable, p_bern):
     drawn = Drawer(prunable.elements, p_bern=p_bern, seed=4).draw(9)
     draw = prunable.draw(p_bern=p_bern, seed=4, index=9)
-    assert drawn.named() == draw
+    assert drawn.draw == draw
     for place, layer in enumerate(prunable.layers):
-        assert torch.equal(drawn.pruned(place, CPU), draw.pruned(layer.name))
+        assert torch.equal(~drawn.zeroed(place, CPU), draw.mask(layer.name))
 
 
 @pytest.mark.parametrize("p_bern", [0.0, 0.3, 0.5, 1.0])
 def test_torch_draws_what_numpy_draws(prunable, p_bern):
     drawn = Drawer(prunable.elements, p_bern=p_bern, seed=4).draw(2**64 - 1)
-    assert np.array_equal(drawn._words_on(CPU).numpy().view(np.uint64), drawn.words)
+    assert np.array_equal(drawn._words_on(CPU).numpy().view(np.uint64), drawn.draw.elements.words)
 
 
 def test_a_copy_leaves_what_lies_on_devices_behind(prunable):
@@ -39,7 +39,7 @@ def test_a_copy_leaves_what_lies_on_devices_behind(prunable):
     drawer.words_on(CPU)
     twin = copy.deepcopy(drawer)
     assert not twin._words
-    assert twin.draw(3).named() == drawer.draw(3).named()
+    assert twin.draw(3).draw == drawer.draw(3).draw
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_a_device_draws_what_the_host_does(prunable):
     for index in range(3):
         drawn = Drawer(prunable.elements, p_bern=0.3, seed=4).draw(index)
         for place in range(len(prunable.layers)):
-            assert torch.equal(drawn.pruned(place, device).cpu(), drawn.pruned(place, CPU))
+            assert torch.equal(drawn.zeroed(place, device).cpu(), drawn.zeroed(place, CPU))

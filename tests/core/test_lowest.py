@@ -15,7 +15,7 @@ import network_prune as npr
 import oracle
 from network_prune.core import lowest as selection
 from network_prune.core.layers import Granularity
-from network_prune.core.lowest import Magnitudes, NonFiniteScoreError, ScoreArray, lowest
+from network_prune.core.lowest import Magnitudes, NonFiniteScoreError, Part, lowest
 from network_prune.core.scores import Norm, norm_scores
 
 
@@ -47,7 +47,7 @@ def flags_of(words: Sequence[np.ndarray], counts: Sequence[int]) -> list[list[bo
 
 
 def marked(parts: Sequence[np.ndarray], k: int) -> list[list[bool]]:
-    words = lowest([ScoreArray(part) for part in parts], k)
+    words = lowest([Part(torch.from_numpy(part)) for part in parts], k)
     assert sum(int(np.bitwise_count(word).sum()) for word in words) == k
     return flags_of(words, [len(part) for part in parts])
 
@@ -179,7 +179,7 @@ def test_a_part_with_a_score_that_is_not_finite_is_named(monkeypatch, bad, small
     parts[2][299] = bad
     parts[3][0] = bad
     with threads(workers), pytest.raises(NonFiniteScoreError, match="part 2 has NaN or inf") as e:
-        lowest([ScoreArray(part) for part in parts], 10)
+        lowest([Part(torch.from_numpy(part)) for part in parts], 10)
     assert e.value.place == 2
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import oracle
 from network_prune.core.layers import Granularity
-from network_prune.core.lowest import ScoreArray, lowest
+from network_prune.core.lowest import Part, lowest
 from network_prune.core.scores import (
     DataScore,
     LayerScore,
@@ -124,7 +124,7 @@ VALUES = st.sampled_from([0.0, -0.0, 0.5, 1.0, 1e-45, 3e38])
 )
 def test_lowest_equals_the_oracle_with_ties(parts, share):
     k = int(share * sum(map(len, parts)))
-    found = lowest([ScoreArray(np.array(part, np.float32)) for part in parts], k)
+    found = lowest([Part(torch.tensor(part, dtype=torch.float32)) for part in parts], k)
     assert flags_of(found, parts) == oracle.lowest(parts, k)
 
 

@@ -14,7 +14,7 @@ from network_prune.core.layers import Granularity, Layer
 from network_prune.core.streams import (
     DRAW,
     SCORE,
-    bernoulli_words,
+    bernoulli_bits,
     check_stream_number,
     random_scores,
     random_words,
@@ -34,11 +34,16 @@ def unpacked(words: np.ndarray) -> np.ndarray:
     return np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little").astype(bool)
 
 
+def drawn(p: float, words: int, *, seed: int, index: int) -> np.ndarray:
+    """Draw for all positions of that many words."""
+    return bernoulli_bits(p, np.full(words, 2**64 - 1, np.uint64), seed=seed, index=index)
+
+
 def test_first_words_never_change():
     positions = np.arange(3, dtype=np.uint64)
     assert [hex(w) for w in random_words(stream_key(DRAW, 0, 0, 0), positions).tolist()] == WORDS_0
     assert [hex(w) for w in random_words(stream_key(SCORE, 7), positions).tolist()] == WORDS_SCORE
-    assert [hex(w) for w in bernoulli_words(0.3, 3, seed=1, index=2).tolist()] == BERNOULLI
+    assert [hex(w) for w in drawn(0.3, 3, seed=1, index=2).tolist()] == BERNOULLI
     assert (DRAW, SCORE) == (1, 2)
 
 
@@ -68,7 +73,7 @@ def test_keys_and_words_equal_the_oracle(parts, position):
     index=NUMBERS,
 )
 def test_every_bit_equals_the_oracle(p, seed, index):
-    found = unpacked(bernoulli_words(p, 3, seed=seed, index=index))
+    found = unpacked(drawn(p, 3, seed=seed, index=index))
     wanted = [oracle.bernoulli(p, seed=seed, index=index, position=i) for i in range(192)]
     assert found.tolist() == wanted
 
@@ -81,17 +86,15 @@ def test_random_scores_equal_the_oracle(seed, first, count):
 
 
 def test_a_short_draw_begins_a_long_one():
-    long = bernoulli_words(0.3, 500, seed=1, index=2)
-    assert np.array_equal(bernoulli_words(0.3, 7, seed=1, index=2), long[:7])
+    long = drawn(0.3, 500, seed=1, index=2)
+    assert np.array_equal(drawn(0.3, 7, seed=1, index=2), long[:7])
 
 
 def test_draws_come_in_any_order_from_any_thread():
     indices = list(range(24))
-    straight = [bernoulli_words(0.37, 300, seed=5, index=i) for i in indices]
+    straight = [drawn(0.37, 300, seed=5, index=i) for i in indices]
     with ThreadPoolExecutor(6) as pool:
-        tangled = list(
-            pool.map(lambda i: bernoulli_words(0.37, 300, seed=5, index=i), reversed(indices))
-        )
+        tangled = list(pool.map(lambda i: drawn(0.37, 300, seed=5, index=i), reversed(indices)))
     assert all(np.array_equal(a, b) for a, b in zip(straight, reversed(tangled), strict=True))
 
 
@@ -102,7 +105,7 @@ def test_global_generators_are_neither_read_nor_moved():
         torch.manual_seed(seed)
         np.random.seed(seed)
         before = torch.get_rng_state(), np.random.get_state()[1].tolist()
-        draws.append(bernoulli_words(0.3, 50, seed=0, index=0).tolist())
+        draws.append(drawn(0.3, 50, seed=0, index=0).tolist())
         draws.append(random_scores(0, 50, seed=0).tolist())
         states.append(before[1] == np.random.get_state()[1].tolist())
         states.append(torch.equal(before[0], torch.get_rng_state()))
@@ -112,7 +115,7 @@ def test_global_generators_are_neither_read_nor_moved():
 
 @pytest.mark.parametrize("p", [0.0, 1.0, -0.0])
 def test_certain_draws(p):
-    assert unpacked(bernoulli_words(p, 9, seed=3, index=4)).tolist() == [p == 1.0] * 576
+    assert unpacked(drawn(p, 9, seed=3, index=4)).tolist() == [p == 1.0] * 576
 
 
 # --- rates: within six standard deviations, for fixed seeds -------------------------------
@@ -123,21 +126,19 @@ def test_certain_draws(p):
 def test_the_rate_is_p(p, seed):
     words = 40_000
     n = 64 * words
-    hits = int(np.bitwise_count(bernoulli_words(p, words, seed=seed, index=11)).sum())
+    hits = int(np.bitwise_count(drawn(p, words, seed=seed, index=11)).sum())
     assert abs(hits - n * p) < 6 * math.sqrt(n * p * (1 - p))
 
 
 def test_the_rate_is_exact_for_a_tiny_p():
     p, words = 2.0**-20, 1_000_000
-    hits = sum(
-        int(np.bitwise_count(bernoulli_words(p, words, seed=9, index=i)).sum()) for i in range(4)
-    )
+    hits = sum(int(np.bitwise_count(drawn(p, words, seed=9, index=i)).sum()) for i in range(4))
     mean = 4 * 64 * words * p
     assert abs(hits - mean) < 6 * math.sqrt(mean)
 
 
 def test_every_bit_of_a_word_has_the_rate():
-    flags = unpacked(bernoulli_words(0.3, 40_000, seed=4, index=0)).reshape(-1, 64)
+    flags = unpacked(drawn(0.3, 40_000, seed=4, index=0)).reshape(-1, 64)
     bound = 6 * math.sqrt(40_000 * 0.3 * 0.7)
     assert np.all(np.abs(flags.sum(0) - 12_000) < bound)
 
@@ -156,8 +157,8 @@ def test_two_draws_are_independent(kind, p):
     words = 20_000
     n = 64 * words
     for one, other in PAIRS[kind]:
-        a = bernoulli_words(p, words, **one)
-        b = bernoulli_words(p, words, **other)
+        a = drawn(p, words, **one)
+        b = drawn(p, words, **other)
         assert_independent(a, b, p, n)
 
 
@@ -173,7 +174,7 @@ def assert_independent(a: np.ndarray, b: np.ndarray, p: float, n: int) -> None:
 @pytest.mark.parametrize("distance", [1, 2, 3, 9, 63, 64, 65, 576, 4608])
 def test_neighbouring_positions_are_independent(distance):
     p = 0.3
-    flags = unpacked(bernoulli_words(p, 20_000, seed=8, index=1))
+    flags = unpacked(drawn(p, 20_000, seed=8, index=1))
     both = int((flags[distance:] & flags[:-distance]).sum())
     n = len(flags) - distance
     assert abs(both - n * p * p) < 6 * math.sqrt(n * p * p * (1 - p * p))
@@ -182,7 +183,7 @@ def test_neighbouring_positions_are_independent(distance):
 def test_pairs_of_words_over_many_draws_show_no_pattern():
     # Chi-square of the byte values over many short draws: 255 degrees of freedom.
     octets = np.concatenate(
-        [bernoulli_words(0.5, 1, seed=s, index=i) for s in range(40) for i in range(400)]
+        [drawn(0.5, 1, seed=s, index=i) for s in range(40) for i in range(400)]
     ).view(np.uint8)
     counts = np.bincount(octets, minlength=256)
     expected = len(octets) / 256

@@ -7,25 +7,35 @@ shift has to be told to bring in zeros.
 import torch
 from torch import Tensor
 
-from network_prune.core.streams import FIRST, GAMMA, SECOND, binary_digits, extend_key
+from network_prune.core.streams import (
+    DRAW,
+    FIRST,
+    GAMMA,
+    SECOND,
+    binary_digits,
+    extend_key,
+    stream_key,
+)
 
 # Asking whether anything is left undecided waits for the device.
 _PLANES_BETWEEN_QUESTIONS = 8
 
 
-def bernoulli_bits_on_device(p: float, among: Tensor, *, key: int) -> Tensor:
+def bernoulli_bits_on_device(p: float, among: Tensor, *, seed: int, index: int) -> Tensor:
     """Draw the bits that `streams.bernoulli_bits` draws, for a network's words.
 
     Args:
         p: probability in [0, 1].
         among: int64 [words]: the bits of the positions to draw for.
-        key: `streams.draw_key` of seed and index.
+        seed: first part of the draw's name.
+        index: second part of the draw's name.
 
     Returns:
         int64 tensor [words] on the device of ``among``: its bits that were drawn.
     """
     if p >= 1.0:
         return among.clone()
+    key = stream_key(DRAW, seed, index)
     numbers = torch.arange(1, 1 + len(among), device=among.device)
     steps = numbers * _signed(GAMMA)
     less, undecided = torch.zeros_like(among), among

@@ -9,13 +9,10 @@ from torch import Tensor
 
 from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
 from network_prune.core.elements import ElementSet
-from network_prune.core.prunable import Draw
+from network_prune.core.prunable import Draw, draw_among
 from network_prune.core.streams import (
     Octets,
-    Words,
-    bernoulli_bits,
     check_stream_number,
-    draw_key,
     flags_of,
     octets_of,
 )
@@ -75,33 +72,25 @@ class Drawn:
         self._on_device: dict[torch.device, Tensor] = {}
 
     @cached_property
-    def words(self) -> Words:
-        """The pruned elements, as `ElementSet.words`."""
+    def draw(self) -> Draw:
+        """The draw as a value that can be saved and published."""
         drawer = self._drawer
-        return bernoulli_bits(
-            drawer.p_bern, drawer.elements.words, seed=drawer.seed, index=self.index
-        )
+        return draw_among(drawer.elements, p_bern=drawer.p_bern, seed=drawer.seed, index=self.index)
 
     @cached_property
     def octets(self) -> Octets:
         """The pruned elements, eight an octet, that of the lowest positions first."""
-        return octets_of(self.words)
+        return octets_of(self.draw.elements.words)
 
-    def named(self) -> Draw:
-        """Return the draw as a value that can be saved and published."""
-        drawer = self._drawer
-        elements = ElementSet(drawer.elements.granularity, drawer.elements.layers, self.words)
-        return Draw(elements, drawer.p_bern, drawer.seed, self.index)
-
-    def pruned(self, place: int, device: torch.device) -> Tensor:
-        """Return which elements of a layer are pruned.
+    def zeroed(self, place: int, device: torch.device) -> Tensor:
+        """Return which weights of a layer are pruned.
 
         Args:
             place: number of the layer among the ranked ones.
             device: where the answer is wanted.
 
         Returns:
-            bool tensor of the layer's element shape.
+            bool tensor of the weight's stored shape, possibly a view.
         """
         elements = self._drawer.elements
         layer, span = elements.layers[place], elements.spans[place]
@@ -111,12 +100,13 @@ class Drawn:
             flags = torch.from_numpy(flags_of(octets, count))
         else:
             flags = flags_on_device(self._words_on(device)[span], count)
-        return flags.reshape(layer.element_shape(elements.granularity))
+        pruned = flags.reshape(layer.element_shape(elements.granularity))
+        return layer.expand(pruned, elements.granularity)
 
     def _words_on(self, device: torch.device) -> Tensor:
         if device not in self._on_device:
             drawer = self._drawer
-            key = draw_key(drawer.seed, self.index)
-            among = drawer.words_on(device)
-            self._on_device[device] = bernoulli_bits_on_device(drawer.p_bern, among, key=key)
+            self._on_device[device] = bernoulli_bits_on_device(
+                drawer.p_bern, drawer.words_on(device), seed=drawer.seed, index=self.index
+            )
         return self._on_device[device]

@@ -9,17 +9,19 @@ two thirds are zeros costs no more memory than any other.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from network_prune.core.elements import word_count
 from network_prune.core.streams import Octets, Words
 
 Scores = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
+Room = NDArray[np.float32]
 
 BLOCK = 1 << 17  # scores that stay in a core's cache through all steps; whole 64-bit words
 SAMPLE = 1 << 16
@@ -27,79 +29,47 @@ SMALL = 1 << 18  # scores that are partitioned at once
 _DEVIATIONS = 3.0
 
 
-class Part(Protocol):
-    """The scores of one layer, which need not lie in memory all at once."""
+class Part:
+    """The scores of one layer.
 
-    def __len__(self) -> int: ...
-
-    @property
-    def dtype(self) -> Any:
-        """NumPy's dtype of the scores."""
-        ...
-
-    def read(self, start: int, room: Scores) -> Scores:
-        """Return the scores from ``start`` on, as many as ``room`` has space for if there are.
-
-        They may lie in ``room``; no one else may write there meanwhile.
-        """
-        ...
-
-    def sample(self, start: int, step: int) -> Scores:
-        """Return every ``step``-th score from ``start``."""
-        ...
-
-
-@dataclass(frozen=True)
-class ScoreArray:
-    """Scores that lie in memory.
-
-    Attributes:
-        values: floating [n].
+    Args:
+        values: floating tensor of any shape and device; it is copied only if its values
+            don't lie in the CPU's memory in their order.
     """
 
-    values: Scores
+    def __init__(self, values: Tensor) -> None:
+        self._values = values.reshape(-1).cpu()
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self._values)
 
-    @property
-    def dtype(self) -> Any:
-        """NumPy's dtype of the scores."""
-        return self.values.dtype
+    def read(self, start: int, room: Room) -> Scores:
+        """Return the scores from ``start`` on, as many as ``room`` has space for if there are.
 
-    def read(self, start: int, room: Scores) -> Scores:
-        """Return the scores from ``start`` on, a view."""
-        return self.values[start : start + len(room)]
+        They may lie in ``room``.
+        """
+        return self._values[start : start + len(room)].numpy()
 
     def sample(self, start: int, step: int) -> Scores:
         """Return every ``step``-th score from ``start``."""
-        return self.values[start::step]
+        return self._values[start::step].numpy()
 
 
-class Magnitudes:
+class Magnitudes(Part):
     """The absolute values of single weights, float32, made where they are read.
 
     Args:
-        weight: floating tensor of any shape, dtype, device and memory format; it is
-            copied only if its values don't lie in the CPU's memory in their order.
+        values: the weights, of any dtype and memory format.
     """
 
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, weight: Tensor) -> None:
-        self._weights = weight.reshape(-1).cpu()
-
-    def __len__(self) -> int:
-        return len(self._weights)
-
-    def read(self, start: int, room: Scores) -> Scores:
+    def read(self, start: int, room: Room) -> Scores:
         """Return the scores from ``start`` on, in ``room``."""
-        weights = self._weights[start : start + len(room)].to(torch.float32).numpy()
+        weights = self._values[start : start + len(room)].to(torch.float32).numpy()
         return np.abs(weights, out=room[: len(weights)])
 
     def sample(self, start: int, step: int) -> Scores:
         """Return every ``step``-th score from ``start``."""
-        return self._weights[start::step].to(torch.float32).abs().numpy()
+        return self._values[start::step].to(torch.float32).abs().numpy()
 
 
 class NonFiniteScoreError(Exception):
@@ -139,46 +109,31 @@ def lowest(parts: Sequence[Part], k: int) -> list[Words]:
     return marks.words()
 
 
-class _Block(NamedTuple):
-    """Some scores of a part: which part, the first one's place there, and its bit's position."""
-
-    place: int
-    start: int
-    position: int
-
-
 class _Marks:
     """One bit for each score of all parts, each part starting at a new 64-bit word."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts
         self.scores = sum(map(len, parts))
-        counts = [-(-len(part) // 64) for part in parts]
-        self.first_words = [0, *np.cumsum(counts).tolist()]
+        self.first_words = [0, *np.cumsum([word_count(len(part)) for part in parts]).tolist()]
         self.octets: Octets = np.zeros(8 * self.first_words[-1], np.uint8)
 
-    def blocks(self) -> Iterator[_Block]:
-        """Yield all blocks in order."""
-        for place, part in enumerate(self.parts):
-            for start in range(0, len(part), BLOCK):
-                yield _Block(place, start, 64 * self.first_words[place] + start)
+    def blocks(self) -> Iterator[tuple[int, Scores]]:
+        """Yield some scores in a row and the first one's bit's position, until all are told.
 
-    def room(self) -> Scores:
-        """Return memory for one block's scores."""
-        longest = max(map(len, self.parts), default=0)
-        return np.empty(min(BLOCK, longest), self.parts[0].dtype)
-
-    def read(self, block: _Block, room: Scores) -> Scores:
-        """Return the scores of ``block``.
+        Scores last until the next ones are yielded.
 
         Raises:
             NonFiniteScoreError: one is NaN or infinite.
         """
-        scores = self.parts[block.place].read(block.start, room)
-        # NaN carries through the maximum, and no score is minus infinity.
-        if not np.isfinite(scores.max()):
-            raise NonFiniteScoreError(block.place)
-        return scores
+        room = np.empty(BLOCK, np.float32)
+        for place, part in enumerate(self.parts):
+            for start in range(0, len(part), BLOCK):
+                scores = part.read(start, room)
+                # NaN carries through the maximum, and no score is minus infinity.
+                if not np.isfinite(scores.max()):
+                    raise NonFiniteScoreError(place)
+                yield 64 * self.first_words[place] + start, scores
 
     def write(self, position: int, flags: Flags) -> None:
         """Set and clear the bits from ``position`` on, a multiple of 8."""
@@ -201,14 +156,13 @@ class _Marks:
 
 
 def _mark_at_once(marks: _Marks, k: int) -> None:
-    blocks, room = list(marks.blocks()), marks.room()
+    blocks = [(position, scores.copy()) for position, scores in marks.blocks()]
     if not blocks:
         return
-    scores = [marks.read(block, room).copy() for block in blocks]
-    flags = _lowest_of_one(np.concatenate(scores), k)
-    ends = np.cumsum([len(part) for part in scores])
-    for block, part in zip(blocks, np.split(flags, ends[:-1]), strict=True):
-        marks.write(block.position, part)
+    flags = _lowest_of_one(np.concatenate([scores for _, scores in blocks]), k)
+    ends = np.cumsum([len(scores) for _, scores in blocks])
+    for (position, _), part in zip(blocks, np.split(flags, ends[:-1]), strict=True):
+        marks.write(position, part)
 
 
 def _lowest_of_one(scores: Scores, k: int) -> Flags:
@@ -269,27 +223,25 @@ def _mark_up_to(marks: _Marks, low: Any, high: Any) -> _Found:
     up_to_low = 0
     inside: list[Scores] = []
     positions: list[NDArray[np.int64]] = []
-    room, flags = marks.room(), np.empty((2, BLOCK), np.bool_)
-    for block in marks.blocks():
-        scores = marks.read(block, room)
+    flags = np.empty((2, BLOCK), np.bool_)
+    for position, scores in marks.blocks():
         at_most, between = flags[:, : len(scores)]
         np.less_equal(scores, low, out=at_most)
         up_to_low += int(np.count_nonzero(at_most))
-        marks.write(block.position, at_most)
+        marks.write(position, at_most)
         np.less(scores, high, out=between)
         places = np.flatnonzero(np.not_equal(at_most, between, out=between))
         inside.append(scores[places])
-        positions.append(places + block.position)
+        positions.append(places + position)
     return _Found(up_to_low, np.concatenate(inside), np.concatenate(positions))
 
 
 def _positions_of(marks: _Marks, score: Any, count: int) -> NDArray[np.int64]:
     """Return the positions of at most ``count`` scores equal to ``score``, the first ones."""
     found: list[NDArray[np.int64]] = []
-    room = marks.room()
-    for block in marks.blocks():
-        equal = np.flatnonzero(marks.read(block, room) == score)[:count]
-        found.append(equal + block.position)
+    for position, scores in marks.blocks():
+        equal = np.flatnonzero(scores == score)[:count]
+        found.append(equal + position)
         count -= len(equal)
         if not count:
             break

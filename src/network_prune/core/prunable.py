@@ -1,8 +1,10 @@
 """The prunable set of a network, and the draws that are made from it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
@@ -16,6 +18,10 @@ from network_prune.errors import check_fraction
 @dataclass(frozen=True)
 class _Chosen:
     """Elements that were chosen from a network, and what is read off them."""
+
+    # What a file of it holds: its name, and what reads the value of each field but the elements.
+    _kind: ClassVar[str]
+    _settings: ClassVar[Mapping[str, Callable[[Any], Any]]]
 
     elements: ElementSet = field(repr=False)
 
@@ -42,6 +48,25 @@ class _Chosen:
         """SHA-256 (hex) of the fingerprint and the chosen elements."""
         return self.elements.sha256
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it to a safetensors file; an older file of that name is replaced whole.
+
+        Raises:
+            RunError: the file can't be written.
+        """
+        settings = {name: getattr(self, name) for name in self._settings}
+        write_elements(path, self.elements, kind=self._kind, settings=settings)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            SourceError: the file is missing, damaged or something else.
+        """
+        elements, settings = read_elements(path, kind=cls._kind, settings=cls._settings)
+        return cls(elements, **settings)
+
 
 @dataclass(frozen=True)
 class Draw(_Chosen):
@@ -56,6 +81,13 @@ class Draw(_Chosen):
         seed: first part of the draw's name.
         index: second part of the draw's name.
     """
+
+    _kind = "draw"
+    _settings: ClassVar = {
+        "p_bern": partial(check_fraction, "p_bern"),
+        "seed": partial(check_stream_number, "seed"),
+        "index": partial(check_stream_number, "index"),
+    }
 
     p_bern: float
     seed: int
@@ -81,32 +113,11 @@ class Draw(_Chosen):
         keep = ~self.elements.members(layer)
         return self.elements.layer(layer).expand(keep, self.granularity).contiguous()
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the draw to a safetensors file; an older file of that name is replaced whole.
 
-        Raises:
-            RunError: the file can't be written.
-        """
-        settings = {"p_bern": self.p_bern, "seed": self.seed, "index": self.index}
-        write_elements(path, self.elements, kind="draw", settings=settings)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> "Draw":
-        """Read a draw that `save` wrote.
-
-        Raises:
-            SourceError: the file is missing, damaged or something else.
-        """
-        elements, settings = read_elements(
-            path,
-            kind="draw",
-            settings={
-                "p_bern": partial(check_fraction, "p_bern"),
-                "seed": partial(check_stream_number, "seed"),
-                "index": partial(check_stream_number, "index"),
-            },
-        )
-        return cls(elements, settings["p_bern"], settings["seed"], settings["index"])
+def draw_among(elements: ElementSet, *, p_bern: float, seed: int, index: int) -> Draw:
+    """Prune each of ``elements`` with probability ``p_bern``; all numbers are checked already."""
+    words = bernoulli_bits(p_bern, elements.words, seed=seed, index=index)
+    return Draw(replace(elements, words=words), p_bern, seed, index)
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,13 @@ class PrunableSet(_Chosen):
         score: name of the score.
         scope: what elements were ranked against.
     """
+
+    _kind = "prunable set"
+    _settings: ClassVar = {
+        "p_prune": partial(check_fraction, "p_prune"),
+        "score": str,
+        "scope": Scope,
+    }
 
     p_prune: float
     score: str
@@ -159,29 +177,4 @@ class PrunableSet(_Chosen):
         p_bern = check_fraction("p_bern", p_bern)
         seed = check_stream_number("seed", seed)
         index = check_stream_number("index", index)
-        words = bernoulli_bits(p_bern, self.elements.words, seed=seed, index=index)
-        elements = ElementSet(self.granularity, self.layers, words)
-        return Draw(elements, p_bern, seed, index)
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the set to a safetensors file; an older file of that name is replaced whole.
-
-        Raises:
-            RunError: the file can't be written.
-        """
-        settings = {"p_prune": self.p_prune, "score": self.score, "scope": self.scope.value}
-        write_elements(path, self.elements, kind="prunable set", settings=settings)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> "PrunableSet":
-        """Read a prunable set that `save` wrote.
-
-        Raises:
-            SourceError: the file is missing, damaged or something else.
-        """
-        elements, settings = read_elements(
-            path,
-            kind="prunable set",
-            settings={"p_prune": partial(check_fraction, "p_prune"), "score": str, "scope": Scope},
-        )
-        return cls(elements, settings["p_prune"], settings["score"], settings["scope"])
+        return draw_among(self.elements, p_bern=p_bern, seed=seed, index=index)

@@ -58,11 +58,6 @@ def stream_key(*parts: int) -> int:
     return key
 
 
-def draw_key(seed: int, index: int) -> int:
-    """Return the key of a draw, which the number of a bit plane extends."""
-    return stream_key(DRAW, seed, index)
-
-
 def random_words(key: int, positions: Words) -> Words:
     """Return one random 64-bit word for each position, as an array of the same shape."""
     with np.errstate(over="ignore"):
@@ -81,8 +76,8 @@ def _words_at(key: int, steps: Words) -> Words:
     return words
 
 
-def bernoulli_words(p: float, count: int, *, seed: int, index: int) -> Words:
-    """Draw ``64 · count`` independent Bernoulli(p) bits, packed into words.
+def bernoulli_bits(p: float, among: Words, *, seed: int, index: int) -> Words:
+    """Draw independent Bernoulli(p) bits for the positions whose bit is set in ``among``.
 
     Bit i % 64 of word i // 64 belongs to position i and says whether U < p, where
     U is that position's uniform number in [0, 1). The j-th binary digit of all U is
@@ -93,18 +88,9 @@ def bernoulli_words(p: float, count: int, *, seed: int, index: int) -> Words:
 
     Args:
         p: probability in [0, 1].
-        count: number of words.
+        among: uint64 array [words].
         seed: first part of the draw's name.
         index: second part of the draw's name.
-
-    Returns:
-        uint64 array [count].
-    """
-    return bernoulli_bits(p, np.full(count, _MASK, np.uint64), seed=seed, index=index)
-
-
-def bernoulli_bits(p: float, among: Words, *, seed: int, index: int) -> Words:
-    """Draw as `bernoulli_words` does, for the positions alone whose bit is set in ``among``.
 
     Returns:
         uint64 array like ``among``: its bits that were drawn, a subset.
@@ -112,7 +98,7 @@ def bernoulli_bits(p: float, among: Words, *, seed: int, index: int) -> Words:
     if p >= 1.0:
         return among.copy()
     digits = binary_digits(p)
-    key = draw_key(seed, index)
+    key = stream_key(DRAW, seed, index)
     drawn = np.empty_like(among)
     for start in range(0, len(among), _RUN):
         run = slice(start, start + _RUN)

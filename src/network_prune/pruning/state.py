@@ -1,13 +1,31 @@
-"""Which weights a `Redrawer` has written to at present: masks leave traces, writing doesn't."""
+"""Whether a network is pruned at present: masks leave traces, what a `Redrawer` writes doesn't."""
 
 import weakref
 from collections.abc import Iterable
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import prune
 from torch.utils.weak import WeakIdKeyDictionary
+
+from network_prune.errors import StateError
 
 # The values are weak references to what can put the weights back.
 _held: WeakIdKeyDictionary = WeakIdKeyDictionary()
+
+
+def check_not_pruned(model: nn.Module) -> None:
+    """Raise a StateError that names the first pruned layer, if there is one."""
+    for path, module in model.named_modules():
+        if any(isinstance(h, prune.BasePruningMethod) for h in module._forward_pre_hooks.values()):
+            raise StateError(
+                f"layer {path!r} is pruned already; call "
+                "network_prune.restore(model), make_permanent(model) or "
+                "torch.nn.utils.prune.remove first"
+            )
+        if any(is_held(p) for p in module._parameters.values() if p is not None):
+            raise StateError(
+                f"layer {path!r} is pruned in place by a Redrawer; call its restore() first"
+            )
 
 
 def hold(owner: object, weights: Iterable[Tensor]) -> None:

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,29 +23,36 @@ def fold_norms(model: nn.Module, *, dtype: torch.dtype | None = None) -> int:
 
     A pair is left alone where folding could change more than the rounding: modules or
     weights that serve anything else, a norm without running statistics, values that
-    the dtype can't hold. A network that torch.fx can't trace keeps all its norms.
+    the dtype can't hold. All norms are kept in a network that torch.fx can't trace, or
+    that takes other steps without its norms: it reads their statistics, or holds them
+    in a list of its own.
 
     Side effects, on ``model``, which must be in eval mode:
 
     1. the convolution has a new weight, whose zeros are +0.0, and a new bias;
-    2. the norm becomes an nn.Identity in place, for whoever holds it.
+    2. an nn.Identity takes the norm's place.
 
     Args:
         model: the network.
         dtype: what the new weights are rounded to, once, from float64; None keeps theirs.
     """
-    pairs = list(_pairs(model))
-    return sum(_fold(convolution, norm, dtype) for convolution, norm in pairs)
-
-
-def _pairs(model: nn.Module) -> Iterator[tuple[_ConvNd, _BatchNorm]]:
     graph = _graph(model)
-    nodes = list(graph.nodes) if graph is not None else []
-    calls = Counter(node.target for node in nodes if node.op == "call_module")
-    read = {str(node.target).rpartition(".")[0] for node in nodes if node.op == "get_attr"}
+    pairs = {} if graph is None else dict(_pairs(model, graph))
+    if not pairs or str(_graph(model, without=pairs)) != str(graph):
+        return 0
+    folded = [path for path, pair in pairs.items() if _fold(*pair, dtype)]
+    for path in folded:
+        model.set_submodule(path, nn.Identity().eval())
+    return len(folded)
+
+
+def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, tuple[_ConvNd, _BatchNorm]]]:
+    """Yield the path of each norm that may be folded, with its convolution and itself."""
+    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
+    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
     paths = Counter(module for _, module in model.named_modules(remove_duplicate=False))
     held = owners(model)
-    for node in nodes:
+    for node in graph.nodes:
         norm = only_reader(model, node)
         if norm is None or node.op != "call_module":
             continue
@@ -60,14 +67,16 @@ def _pairs(model: nn.Module) -> Iterator[tuple[_ConvNd, _BatchNorm]]:
         ):
             assert isinstance(convolution, _ConvNd)
             assert isinstance(norm, _BatchNorm)
-            yield convolution, norm
+            yield names[1], (convolution, norm)
 
 
-def _graph(model: nn.Module) -> fx.Graph | None:
+def _graph(model: nn.Module, *, without: Iterable[str] = ()) -> fx.Graph | None:
     """Trace a copy that shares the tensors, since a forward may keep symbols on its modules."""
     tensors = [*model.parameters(), *model.buffers()]
     try:
         twin = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+        for path in without:
+            twin.set_submodule(path, nn.Identity())
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             return trace(twin)
     except Exception:
@@ -90,7 +99,6 @@ def _fold(convolution: _ConvNd, norm: _BatchNorm, dtype: torch.dtype | None) -> 
         return False
     new = [nn.Parameter(tensor.to(old.device), requires_grad=False) for tensor in rounded]
     convolution.weight, convolution.bias = new
-    norm.__class__ = nn.Identity  # pyright: ignore[reportAttributeAccessIssue]
     return True
 
 

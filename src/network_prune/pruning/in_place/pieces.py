@@ -189,28 +189,21 @@ class WholeWeight:
 
     Args:
         weight: the layer's weight.
-        layer: its description.
-        granularity: what an element is.
         place: number of the layer among the ranked ones.
     """
 
     order: Order | None = None
 
-    def __init__(
-        self, weight: Tensor, layer: Layer, granularity: Granularity, *, place: int
-    ) -> None:
+    def __init__(self, weight: Tensor, place: int) -> None:
         self._weight = weight
         self._saved = weight.clone()
-        self._layer = layer
-        self._granularity = granularity
         self._place = place
         self.weights = weight.numel()
         self.held_bytes = self._saved.nbytes
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others."""
-        pruned = drawn.pruned(self._place, self._weight.device)
-        zero = self._layer.expand(pruned, self._granularity)
+        zero = drawn.zeroed(self._place, self._weight.device)
         self._copy(self._saved.masked_fill(zero, 0.0))
 
     def restore(self) -> None:
@@ -237,7 +230,7 @@ def pieces_of(weight: Tensor, elements: ElementSet, place: int) -> Iterator[Piec
         return
     parts = _parts(weight, layer, elements.granularity)
     if parts is None:
-        yield WholeWeight(weight, layer, elements.granularity, place=place)
+        yield WholeWeight(weight, place)
         return
     octets = octets_of(prunable)
     for start in range(0, layer.element_count(elements.granularity), parts.length):

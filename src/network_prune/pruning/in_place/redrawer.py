@@ -14,8 +14,7 @@ from network_prune.core.streams import check_stream_number
 from network_prune.errors import StateError
 from network_prune.pruning.in_place.pieces import Piece, pieces_of
 from network_prune.pruning.masks.targets import Target, find_targets
-from network_prune.pruning.ranking.find_layers import check_not_pruned
-from network_prune.pruning.state import hold, release
+from network_prune.pruning.state import check_not_pruned, hold, release
 
 
 class Redrawer:
@@ -72,7 +71,7 @@ class Redrawer:
         """The present draw, which holds the masks; None where ``index`` is None."""
         if self.index is None:
             return None
-        return self._drawer.draw(self.index).named()
+        return self._drawer.draw(self.index).draw
 
     @property
     def held_bytes(self) -> int:

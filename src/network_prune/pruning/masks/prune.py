@@ -12,8 +12,8 @@ from network_prune.pruning.masks.mask_hook import MaskMethod, uncover
 from network_prune.pruning.masks.refresher import attach_refreshers, detach_refreshers
 from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.masks.targets import Target, find_targets
-from network_prune.pruning.ranking.find_layers import check_not_pruned
 from network_prune.pruning.ranking.rankable import storage_key
+from network_prune.pruning.state import check_not_pruned
 
 
 class Pruned:

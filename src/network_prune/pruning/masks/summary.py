@@ -1,7 +1,7 @@
 """Where the masks of a draw lie, layer by layer."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -77,11 +77,6 @@ class Summary:
         return (self.total.zeroed + self.silenced) / self.network_weights
 
     @property
-    def vanished(self) -> tuple[str, ...]:
-        """Names of the layers that are pruned whole."""
-        return tuple(row.name for row in self.layers if row.pruned == row.elements)
-
-    @property
     def warnings(self) -> tuple[str, ...]:
         """One line for each thing that makes the figures easy to misread."""
         kind = self.granularity.plural
@@ -124,7 +119,7 @@ class Summary:
             "zero before",
             "new",
         )
-        rows = [header, *(_cells(row) for row in (*self.layers, self.total))]
+        rows = [header, *(tuple(map(str, astuple(row))) for row in (*self.layers, self.total))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(
@@ -182,12 +177,5 @@ def summarize(
 
 
 def _total(rows: list[LayerSummary]) -> LayerSummary:
-    fields = [name for name in LayerSummary.__slots__ if name != "name"]
-    sums = {name: sum(getattr(row, name) for row in rows) for name in fields}
-    return LayerSummary(name="total", **sums)
-
-
-def _cells(row: LayerSummary) -> tuple[str, ...]:
-    counts = (row.elements, row.prunable, row.pruned, row.weights)
-    zeros = (row.zeroed, row.zero_before, row.newly_zeroed)
-    return (row.name, *(str(value) for value in (*counts, *zeros)))
+    counts = zip(*(astuple(row)[1:] for row in rows), strict=True)
+    return LayerSummary("total", *map(sum, counts))

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from torch import nn
-from torch.nn.utils import prune
 
 from network_prune.core.layers import Layer
-from network_prune.errors import ArgumentError, StateError, UnsupportedNetworkError, unknown_name
+from network_prune.errors import ArgumentError, UnsupportedNetworkError, unknown_name
 from network_prune.pruning.ranking.rankable import RANKABLE, Place, find_places, storage_key
 from network_prune.pruning.ranking.soundness import sound_weight
-from network_prune.pruning.state import is_held
+from network_prune.pruning.state import check_not_pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +51,6 @@ def find_layers(
     found = [FoundLayer(chosen[name].describe(name), weight) for name, weight in weights.items()]
     first = {storage_key(layer.weight): layer for layer in reversed(found)}
     return [layer for layer in found if first[storage_key(layer.weight)] is layer]
-
-
-def check_not_pruned(model: nn.Module) -> None:
-    """Raise a StateError that names the first pruned layer, if there is one."""
-    for module in model.modules():
-        if any(isinstance(h, prune.BasePruningMethod) for h in module._forward_pre_hooks.values()):
-            raise StateError(
-                f"layer {_path(model, module)!r} is pruned already; call "
-                "network_prune.restore(model), make_permanent(model) or "
-                "torch.nn.utils.prune.remove first"
-            )
-        if any(is_held(p) for p in module._parameters.values() if p is not None):
-            raise StateError(
-                f"layer {_path(model, module)!r} is pruned in place by a Redrawer; "
-                "call its restore() first"
-            )
-
-
-def _path(model: nn.Module, module: nn.Module) -> str:
-    return next(name for name, other in model.named_modules() if other is module)
 
 
 def _check_types(layers: Sequence[object]) -> None:

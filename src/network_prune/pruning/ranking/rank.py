@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from network_prune.core.elements import ElementSet, word_count
@@ -14,7 +13,6 @@ from network_prune.core.lowest import (
     Magnitudes,
     NonFiniteScoreError,
     Part,
-    ScoreArray,
     lowest,
 )
 from network_prune.core.prunable import PrunableSet
@@ -192,7 +190,7 @@ def _data_scores(
     gradient: LossGradient,
 ) -> list[Part]:
     return [
-        ScoreArray(data_scores(item, slopes, granularity, rule).flatten().numpy())
+        Part(data_scores(item, slopes, granularity, rule))
         for item, slopes in zip(found, gradient.layers, strict=True)
     ]
 
@@ -201,12 +199,12 @@ def _norm_scores(item: FoundLayer, granularity: Granularity, norm: Norm) -> Part
     weight = item.layer.canonical(item.weight.detach())
     if item.layer.element_count(granularity) == item.layer.weights:
         return Magnitudes(weight)
-    return ScoreArray(norm_scores(weight, granularity, norm).flatten().cpu().numpy())
+    return Part(norm_scores(weight, granularity, norm))
 
 
 def _lamp_scores(item: FoundLayer, granularity: Granularity) -> Part:
     squares = squared_norms(item.layer.canonical(item.weight.detach()).cpu(), granularity)
-    return ScoreArray(lamp_scores(squares.flatten().numpy()))
+    return Part(torch.from_numpy(lamp_scores(squares.flatten().numpy())))
 
 
 def _random_scores(specs: Sequence[Layer], granularity: Granularity, seed: int) -> list[Part]:
@@ -214,7 +212,7 @@ def _random_scores(specs: Sequence[Layer], granularity: Granularity, seed: int) 
     first = 0
     for spec in specs:
         count = spec.element_count(granularity)
-        parts.append(ScoreArray(random_scores(first, count, seed=seed)))
+        parts.append(Part(torch.from_numpy(random_scores(first, count, seed=seed))))
         first += 64 * word_count(count)
     return parts
 
@@ -230,10 +228,10 @@ def _custom_scores(
             f"score lacks the layers {missing} and has {extra}, which are not ranked; "
             f"pass one tensor for each of the {len(names)} ranked layers"
         )
-    return [ScoreArray(_custom_score(spec, granularity, scores[spec.name])) for spec in specs]
+    return [Part(_custom_score(spec, granularity, scores[spec.name])) for spec in specs]
 
 
-def _custom_score(spec: Layer, granularity: Granularity, score: Any) -> NDArray[np.float64]:
+def _custom_score(spec: Layer, granularity: Granularity, score: Any) -> Tensor:
     shape = spec.element_shape(granularity)
     values = torch.as_tensor(score).detach()
     if tuple(values.shape) != shape:
@@ -245,4 +243,4 @@ def _custom_score(spec: Layer, granularity: Granularity, score: Any) -> NDArray[
         raise ArgumentError(
             f"score of layer {spec.name!r} has complex, NaN or infinite values; pass finite ones"
         )
-    return values.to("cpu", torch.float64).flatten().numpy()
+    return values.to(torch.float64)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.core.drawing import Drawn
-from network_prune.core.layers import Granularity, Layer
+from network_prune.core.layers import Layer
 from network_prune.core.prunable import PrunableSet
 from network_prune.errors import StateError
 from network_prune.pruning.masks.targets import find_targets
@@ -22,13 +22,11 @@ class RankedWeight:
     Attributes:
         place: number of the layer among the ranked ones.
         layer: its description.
-        granularity: what an element is.
         holders: path of the module and name of the Parameter; several if it is shared.
     """
 
     place: int
     layer: Layer
-    granularity: Granularity
     holders: tuple[tuple[str, str], ...]
 
     def find(self, model: nn.Module) -> list["Holder"]:
@@ -60,8 +58,7 @@ class RankedWeight:
         Returns:
             Tensor like ``weight``, in its memory format.
         """
-        pruned = drawn.pruned(self.place, weight.device)
-        zero = self.layer.expand(pruned, self.granularity)
+        zero = drawn.zeroed(self.place, weight.device)
         if not weight.is_contiguous():
             zero = torch.empty_like(weight, dtype=torch.bool, requires_grad=False).copy_(zero)
         kept = weight if factor == 1.0 else weight * factor
@@ -94,7 +91,7 @@ def find_ranked_weights(model: nn.Module, prunable: PrunableSet) -> tuple[Ranked
     for target in find_targets(model, prunable, False):
         holders[target.layer].append((paths[target.module], target.name))
     return tuple(
-        RankedWeight(place, layer, prunable.granularity, tuple(holders[layer.name]))
+        RankedWeight(place, layer, tuple(holders[layer.name]))
         for place, layer in enumerate(prunable.layers)
     )
 

@@ -17,7 +17,7 @@ from network_prune.core.drawing import Drawer, Drawn
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.streams import check_stream_number
 from network_prune.errors import ArgumentError, check_choice, check_fraction
-from network_prune.pruning.ranking.find_layers import check_not_pruned
+from network_prune.pruning.state import check_not_pruned
 from network_prune.pruning.surrogates.checkpointing import (
     check_no_checkpoint_around,
     checkpoints_refused,
@@ -109,7 +109,7 @@ class Surrogate(nn.Module):
     @property
     def draw(self) -> Draw | None:
         """The last forward's draw, to save or publish; None before the first."""
-        return None if self._drawn is None else self._drawn.named()
+        return None if self._drawn is None else self._drawn.draw
 
     @contextmanager
     def frozen(self, index: int | None = None) -> Generator[Self]:
