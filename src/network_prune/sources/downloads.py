@@ -1,6 +1,7 @@
 """Published weights: found in the local caches, else downloaded, else one clear line."""
 
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -44,14 +45,15 @@ def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
         ) from error
     import huggingface_hub.constants as hub
 
-    before: tuple[str | None, str] = (getattr(torch.hub, "_hub_dir", None), hub.HF_HUB_CACHE)
+    before = torch.hub.get_dir(), hub.HF_HUB_CACHE
     token = _cache_dir.set(path)
     torch.hub.set_dir(str(path / "torch"))
     hub.HF_HUB_CACHE = str(path / "huggingface" / "hub")  # pyright: ignore[reportConstantRedefinition]
     try:
         yield
     finally:
-        torch.hub._hub_dir, hub.HF_HUB_CACHE = before  # pyright: ignore[reportConstantRedefinition]
+        torch.hub.set_dir(before[0])
+        hub.HF_HUB_CACHE = before[1]  # pyright: ignore[reportConstantRedefinition]
         _cache_dir.reset(token)
 
 
@@ -85,13 +87,14 @@ def fetch_url(url: str) -> Path:
     remedy = f"put the file into {folder} or pass --weights FILE"
     check_reachable(url, path.name, remedy)
     # torchvision's names end in the first digits of the file's hash: name-0123abcd.pth.
-    tail = path.stem.rpartition("-")[2]
-    prefix = tail if len(tail) >= 8 and all(c in "0123456789abcdef" for c in tail) else None
+    digits = re.search(r"-([0-9a-f]{8,})$", path.stem)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
+        torch.hub.download_url_to_file(
+            url, str(path), digits and digits[1], progress=sys.stderr.isatty()
+        )
     except (OSError, RuntimeError) as error:
-        raise RunError(f"can't download {path.name} ({reason(error)}); {remedy}") from error
+        raise failed_download(path.name, reason(error), remedy) from error
     return path
 
 
@@ -101,11 +104,11 @@ def fetch_from_hub(repository: str, names: tuple[str, ...]) -> Path:
     Raises:
         RunError: none is in the local cache, and none can be downloaded.
     """
-    remedy = _fill_cache("pass --weights FILE")
-    found = find_on_hub(repository, names, instead="pass --weights FILE")
+    instead = "pass --weights FILE"
+    found = find_on_hub(repository, names, instead=instead)
     if found is None:
         what = f"{names[0]} of {repository.partition('@')[0]}"
-        raise RunError(f"can't download {what} (no such file there); {remedy}")
+        raise failed_download(what, "no such file there", _fill_cache(instead))
     return found
 
 
@@ -140,16 +143,20 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
     for name in names:
         try:
             return Path(huggingface_hub.hf_hub_download(repository, name, **where))
-        except EntryNotFoundError as error:
-            if isinstance(error, LocalEntryNotFoundError):
-                raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
-        except (OSError, RuntimeError, ValueError) as error:
-            raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
+        except (OSError, RuntimeError, ValueError, EntryNotFoundError) as error:
+            lacking = isinstance(error, EntryNotFoundError)
+            if not lacking or isinstance(error, LocalEntryNotFoundError):
+                raise failed_download(what, reason(error), remedy) from error
     return None
 
 
 def _fill_cache(instead: str) -> str:
     return f"fill the cache {hub_cache()} on a machine that is online, or {instead}"
+
+
+def failed_download(what: str, why: str, remedy: str) -> RunError:
+    """Return the error for ``what`` that couldn't be downloaded."""
+    return RunError(f"can't download {what} ({why}); {remedy}")
 
 
 def check_reachable(url: str, what: str, remedy: str) -> None:
@@ -164,7 +171,7 @@ def check_reachable(url: str, what: str, remedy: str) -> None:
     except urllib.error.HTTPError as answer:
         answer.close()
     except (OSError, ValueError) as error:
-        raise RunError(f"can't download {what} ({reason(error)}); {remedy}") from error
+        raise failed_download(what, reason(error), remedy) from error
 
 
 def reason(error: BaseException) -> str:

@@ -4,15 +4,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
-from torchvision import transforms
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms._presets import ImageClassification
-from torchvision.transforms.functional import convert_image_dtype, normalize
 
 from network_prune.errors import ArgumentError, SourceError, check_choice
 
@@ -97,8 +94,11 @@ class Preprocessing:
         """
         if pixels.device.type != "cpu":
             return look_up(self, pixels)
-        scaled = convert_image_dtype(pixels, torch.float32)
-        return normalize(scaled, list(self.mean), list(self.std), inplace=True)
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)
+            for values in (self.mean, self.std)
+        )
+        return (pixels.to(torch.float32) / 255).sub_(mean).div_(std)
 
     def replace(self, **changes: Any) -> "Preprocessing":
         """Return a copy with the fields in ``changes`` set, those that are None left as they are.
@@ -175,6 +175,7 @@ class Incomplete:
         return Preprocessing().replace(**{**self.known, **given})
 
 
+@dataclass(frozen=True)
 class PixelTransform:
     """PIL image to uint8 tensor [C, crop, crop] on the CPU; can be pickled for workers.
 
@@ -182,21 +183,7 @@ class PixelTransform:
         preprocessing: what it carries out, up to the scaling and normalising.
     """
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
-        self.preprocessing = preprocessing
-        side = preprocessing.resize
-        self._steps: Any = transforms.Compose(
-            [
-                transforms.Resize(
-                    side if preprocessing.crop_mode == "center" else (side, side),
-                    interpolation=InterpolationMode(preprocessing.interpolation),
-                ),
-                transforms.CenterCrop(preprocessing.crop)
-                if preprocessing.crop_rounding == "even"
-                else partial(_crop_rounding_down, preprocessing.crop),
-                transforms.PILToTensor(),
-            ]
-        )
+    preprocessing: Preprocessing
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         """Return the pixels that the network sees of ``image``.
@@ -204,10 +191,12 @@ class PixelTransform:
         Raises:
             SourceError: the picture holds values other than 8 bits a channel.
         """
-        return self._steps(convert(image, "L" if self.preprocessing.channels == 1 else "RGB"))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.preprocessing})"
+        wanted = self.preprocessing
+        image = convert(image, "L" if wanted.channels == 1 else "RGB")
+        size = _resized(image.size, wanted)
+        image = image.resize(size, Image.Resampling[wanted.interpolation.upper()])
+        pixels = np.array(_crop(image, wanted)).reshape(wanted.crop, wanted.crop, -1)
+        return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 class Transform(PixelTransform):
@@ -226,9 +215,17 @@ class Transform(PixelTransform):
         return self.preprocessing.normalise(super().__call__(image))
 
 
-def _crop_rounding_down(side: int, image: Image.Image) -> Image.Image:
-    top, left = (image.height - side) // 2, (image.width - side) // 2
-    return image.crop((left, top, left + side, top + side))
+def _resized(size: tuple[int, int], wanted: Preprocessing) -> tuple[int, int]:
+    if wanted.crop_mode == "squash":
+        return wanted.resize, wanted.resize
+    width, height = (int(wanted.resize * side / min(size)) for side in size)
+    return width, height
+
+
+def _crop(image: Image.Image, wanted: Preprocessing) -> Image.Image:
+    start = round if wanted.crop_rounding == "even" else math.floor
+    left, top = (start((side - wanted.crop) / 2) for side in image.size)
+    return image.crop((left, top, left + wanted.crop, top + wanted.crop))
 
 
 def convert(image: Image.Image, mode: str) -> Image.Image:
@@ -258,21 +255,24 @@ def check_pixel_format(image: Image.Image) -> None:
         )
 
 
-def from_torchvision(preset: object, *, name: str) -> Preprocessing:
+def from_torchvision(preset: Any, *, name: str) -> Preprocessing:
     """Return the preprocessing of a torchvision weights' ``transforms()``.
 
     Raises:
         SourceError: ``preset`` is no preset for classifying images.
     """
-    if not isinstance(preset, ImageClassification):
-        raise SourceError(f"{name} doesn't come with preprocessing for classifying images")
-    return Preprocessing(
-        resize=preset.resize_size[0],
-        crop=preset.crop_size[0],
-        interpolation=preset.interpolation.value,
-        mean=tuple(preset.mean),
-        std=tuple(preset.std),
-    )
+    try:
+        return Preprocessing(
+            resize=preset.resize_size[0],
+            crop=preset.crop_size[0],
+            interpolation=preset.interpolation.value,
+            mean=tuple(preset.mean),
+            std=tuple(preset.std),
+        )
+    except AttributeError as error:
+        raise SourceError(
+            f"{name} doesn't come with preprocessing for classifying images"
+        ) from error
 
 
 def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:

@@ -1,8 +1,10 @@
 import re
+import subprocess
 import sys
 
 import huggingface_hub.constants
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors.torch import save_file
@@ -12,6 +14,7 @@ from network_prune.sources import digits
 from network_prune.sources.data.load import load_data
 from network_prune.sources.data.pictures import collate
 from network_prune.sources.networks.load import load_network
+from network_prune.sources.networks.weights import hash_weights
 from network_prune.sources.preprocessing import Preprocessing
 
 GREY_CIFAR = """
@@ -77,6 +80,33 @@ def test_the_embedded_weights_are_small():
 def test_the_embedded_network_has_1x1_shortcuts_with_stride():
     convs = [m for m in load_network().model.modules() if isinstance(m, torch.nn.Conv2d)]
     assert sum(m.kernel_size == (1, 1) and m.stride == (2, 2) for m in convs) == 3
+
+
+def test_the_embedded_network_is_timms_of_the_same_weights():
+    theirs = timm.models.resnet.ResNet(
+        timm.models.resnet.BasicBlock,
+        layers=(1, 1, 1, 1),
+        channels=(16, 32, 64, 96),
+        stem_type="deep",
+        stem_width=8,
+        in_chans=1,
+        num_classes=10,
+    ).eval()
+    ours = load_network().model
+    assert list(theirs.state_dict()) == list(ours.state_dict())
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+
+
+def test_the_embedded_network_needs_no_library_of_networks():
+    code = (
+        "import sys; from network_prune import load_network; load_network().preprocessing."
+        "transform(); print({'timm', 'torchvision', 'transformers'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("spec", ["digits", "resnet18", "timm:resnet10t"])
@@ -148,6 +178,36 @@ def test_published_weights_come_from_the_cache_with_their_preprocessing(offline,
     assert network.weights == got
     preset = torchvision.models.get_model_weights(name)[got].transforms()
     assert (network.preprocessing.resize,) == tuple(preset.resize_size)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_published_weights_are_loaded_without_their_side_heads(offline, name):
+    with torch.random.fork_rng():
+        theirs = torchvision.models.get_model(name, weights=None, init_weights=False).state_dict()
+    (weights,) = torchvision.models.get_model_weights(name)
+    folder = offline / "torch" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(theirs, folder / weights.url.rpartition("/")[2])
+    model = load_network(name).model
+    ours = model.state_dict()
+    assert model.transform_input
+    assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+    assert {key.partition(".")[0].lower() for key in theirs.keys() - ours.keys()} <= {
+        "aux1",
+        "aux2",
+        "auxlogits",
+    }
+
+
+def test_published_weights_say_how_large_a_vision_transformers_pictures_are(offline):
+    weights = torchvision.models.get_model_weights("vit_b_16")["IMAGENET1K_SWAG_E2E_V1"]
+    folder = offline / "torch" / "checkpoints"
+    folder.mkdir(parents=True)
+    theirs = torchvision.models.vit_b_16(image_size=384)
+    torch.save(theirs.state_dict(), folder / weights.url.rpartition("/")[2])
+    network = load_network("vit_b_16", weights=weights.name)
+    assert network.preprocessing.shape == (3, 384, 384)
+    assert network.weights_sha256 == hash_weights(theirs)
 
 
 @pytest.fixture
@@ -278,8 +338,6 @@ def test_refusals_name_what_was_asked(spec, weights, message):
 
 
 def test_timm_networks_without_published_weights_say_so():
-    import timm
-
     names = timm.list_models(pretrained=False)
     name = next(n for n in names if not timm.models.is_model_pretrained(n))
     with pytest.raises(SourceError, match=f"timm has no weights for {name}; pass --weights none"):

@@ -176,7 +176,7 @@ def test_a_hubconf_that_doesnt_work_is_refused_in_one_line(tmp_path, hubconf, me
 @pytest.mark.parametrize(
     ("spec", "weights", "message"),
     [
-        ("hub:{}:net", "V1", "has no weights 'V1'; pass default or a file"),
+        ("hub:{}:net", "V1", "has no weights 'V1'; pass default, none or a file"),
         ("hub:{}:plain", "V1", "has no weights 'V1'; pass default or a file"),
         ("hub:{}:plain", "none", "comes as its callable makes it"),
         ("hub:{}:named", "default", "makes random weights unless told which; pass --weights NAME"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from network_prune.errors import SourceError, one_line
+from network_prune.errors import SourceError
 from network_prune.sources.networks.weights import State
 from network_prune.sources.preprocessing import Incomplete, Preprocessing
 
@@ -26,32 +26,28 @@ class Published:
     preprocessing: Preprocessing | Incomplete
 
 
-def unchanged(state: State) -> State:
-    """Return ``state`` as it is."""
-    return state
-
-
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """Ways to make one network.
 
     Attributes:
         blank: makes it with random weights; None where they can't be had.
-        published: makes it with the published weights of a name, or with the
-            default ones for None.
+        published: makes it with the default weights.
         preprocessing: what the network made by ``blank`` expects by default.
+        named: makes it with the published weights of a name; None where they have none.
         adapt: renames or drops weights of a file written for another version.
     """
 
     blank: Callable[[], nn.Module] | None
-    published: Callable[[str | None], Published]
+    published: Callable[[], Published]
     preprocessing: Callable[[nn.Module], Preprocessing | Incomplete]
-    adapt: Callable[[State], State] = unchanged
+    named: Callable[[str], Published] | None = None
+    adapt: Callable[[State], State] = dict
 
 
-def unfit(path: Path, name: str, error: BaseException) -> SourceError:
+def unfit(path: Path, name: str, reason: str) -> SourceError:
     """Return the error for ``path``, found where the weights of ``name`` belong, but other."""
     return SourceError(
-        f"{path} can't be loaded as the weights of {name} ({one_line(error)}); remove it to have "
+        f"{path} can't be loaded as the weights of {name} ({reason}); remove it to have "
         "it downloaded anew, or pass --weights FILE"
     )

@@ -1,15 +1,14 @@
 """Networks that are known by name: what ``network-prune list`` shows and wildcards stand for."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
-from torch import nn
 
 from network_prune.errors import SourceError, unknown_name
 from network_prune.sources import digits
+from network_prune.sources.networks.from_timm import build_timm, list_timm
 from network_prune.sources.networks.from_torchvision import count_torchvision, list_torchvision
 
 _WILDCARDS = "*?["
@@ -43,7 +42,7 @@ def find_networks(pattern: str | None = None) -> list[Entry]:
     Raises:
         SourceError: nothing matches; the message has the nearest names.
     """
-    known = [Entry("digits", ("default",)), *_torchvision_entries(), *_timm_entries()]
+    known = list(_known())
     if pattern is None:
         return known
     wanted = pattern.lower() if is_pattern(pattern) else f"*{pattern.lower()}*"
@@ -81,7 +80,7 @@ def count_parameters(name: str) -> int | None:
         return count_torchvision(name)
     try:
         with torch.device("meta"):
-            model = digits.build_network() if name == "digits" else _build_timm(name)
+            model = digits.build_network() if name == "digits" else build_timm(name)
     except (NotImplementedError, RuntimeError):
         return None
     return sum(parameter.numel() for parameter in model.parameters())
@@ -92,39 +91,10 @@ def counts_slowly(name: str) -> bool:
     return name.startswith("timm:")
 
 
-def _torchvision_entries() -> Iterator[Entry]:
-    for name, weights in list_torchvision().items():
+def _known() -> Iterator[Entry]:
+    yield Entry("digits", ("default",))
+    for name, weights in (list_torchvision() | list_timm()).items():
         yield Entry(name, weights)
-
-
-def _timm_entries() -> Iterator[Entry]:
-    import timm
-    from timm.models import get_pretrained_cfg
-
-    from network_prune.sources.networks.from_timm import is_classifier
-
-    tags: defaultdict[str, list[str]] = defaultdict(list)
-    for name in filter(is_classifier, timm.list_pretrained()):
-        family, _, tag = name.partition(".")
-        tags[family].append(tag)
-    for family in timm.list_models():
-        if is_classifier(family):
-            config = get_pretrained_cfg(family)
-            default = None if config is None else config.tag
-            yield Entry(f"timm:{family}", _first(default, tags[family]))
-        else:
-            for tag in tags[family]:
-                yield Entry(f"timm:{family}.{tag}", (tag,))
-
-
-def _build_timm(name: str) -> nn.Module:
-    import timm
-
-    return timm.create_model(name.removeprefix("timm:"), pretrained=False)
-
-
-def _first(default: str | None, tags: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted(tags, key=lambda tag: tag != default))
 
 
 def _tagged(entries: Iterable[Entry]) -> Iterator[Entry]:

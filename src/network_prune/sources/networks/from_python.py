@@ -3,10 +3,9 @@
 import difflib
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from torch import nn
 
 from network_prune.errors import SourceError
 from network_prune.sources.networks.architecture import Architecture, Published
@@ -18,7 +17,6 @@ from network_prune.sources.networks.user_code import (
     run_file,
     stated_preprocessing,
 )
-from network_prune.sources.preprocessing import Preprocessing
 
 PREFIXES = ("timm", "hf", "hub")
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -60,16 +58,12 @@ def open_python_module(spec: str) -> Architecture:
     Raises:
         SourceError: there is no such module or callable, or its code fails.
     """
-    module_name, _, name = spec.partition(":")
+    module, _, name = spec.partition(":")
+    top = module.partition(".")[0]
+    hint = mistyped_prefix(spec) or f"install it or run where {top} lies"
 
     def find() -> Callable[..., Any]:
-        module = import_module(module_name)
-        if module is None:
-            hint = mistyped_prefix(spec) or (
-                f"install it or run where {module_name.partition('.')[0]} lies"
-            )
-            raise SourceError(f"no module {module_name}; {hint}")
-        return find_callable(module, name, where=module_name)
+        return find_callable(import_module(module, hint=hint), name, where=module)
 
     return _architecture(spec, find, Path.cwd())
 
@@ -82,14 +76,11 @@ def mistyped_prefix(spec: str) -> str:
 
 
 def _architecture(spec: str, find: Callable[[], Callable[..., Any]], folder: Path) -> Architecture:
-    def published(weights: str | None) -> Published:
-        if weights is not None:
-            raise SourceError(f"{spec} has no weights {weights!r}; pass default or a file")
+    preprocessing = partial(stated_preprocessing, spec=spec)
+
+    def published() -> Published:
         with importable(folder):
             model = call(find(), spec)
-        return Published(model, f"as {spec} returns them", stated_preprocessing(model, spec))
-
-    def preprocessing(model: nn.Module) -> Preprocessing:
-        return stated_preprocessing(model, spec)
+        return Published(model, f"as {spec} returns them", preprocessing(model))
 
     return Architecture(None, published, preprocessing)

@@ -1,11 +1,15 @@
-"""Networks that timm names: ``timm:resnet50``, ``timm:resnet50.a1_in1k``."""
+"""Networks that timm names: ``timm:resnet50``, ``timm:resnet50.a1_in1k``.
 
+timm takes seconds to import, and networks of other kinds don't need it.
+"""
+
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from network_prune.errors import SourceError, unknown_name
+from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.downloads import fetch_from_hub, fetch_url
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
 from network_prune.sources.preprocessing import Preprocessing, from_timm
@@ -17,7 +21,6 @@ def open_timm(spec: str) -> Architecture:
     Raises:
         SourceError: timm has no such network, or it has no classifier.
     """
-    # timm takes seconds to import, and networks of other kinds don't need it.
     import timm
 
     name = spec.removeprefix("timm:")
@@ -26,24 +29,53 @@ def open_timm(spec: str) -> Architecture:
         raise SourceError(unknown_name("timm network", name, sorted(known)))
 
     def blank() -> nn.Module:
-        _check_classifier(name)
-        return timm.create_model(name, pretrained=False)
-
-    def published(weights: str | None) -> Published:
-        return _with_weights(name if weights is None else _tagged(name, weights))
+        _configuration(name)
+        return build_timm(spec)
 
     def preprocessing(model: nn.Module) -> Preprocessing:
         config: Any = model.pretrained_cfg
         return from_timm(config, name=spec)
 
-    return Architecture(blank, published, preprocessing)
+    return Architecture(
+        blank,
+        partial(_with_weights, name),
+        preprocessing,
+        named=lambda weights: _with_weights(_tagged(name, weights)),
+    )
 
 
-def is_classifier(name: str) -> bool:
+def build_timm(spec: str) -> nn.Module:
+    """Return timm's network ``spec`` with random weights."""
+    import timm
+
+    return timm.create_model(spec.removeprefix("timm:"), pretrained=False)
+
+
+def list_timm() -> dict[str, tuple[str, ...]]:
+    """Return the specs of timm's classifiers, each with its weights, the default first.
+
+    A family whose default weights don't classify is there by those that do, each alone.
+    """
+    import timm
+
+    tags: dict[str, list[str]] = {name: [] for name in timm.list_models()}
+    for name in filter(_is_classifier, timm.list_pretrained()):
+        family, _, tag = name.partition(".")
+        tags[family].append(tag)
+    found: dict[str, tuple[str, ...]] = {}
+    for family, own in tags.items():
+        if _is_classifier(family):
+            default = _configuration(family).get("tag")
+            found[f"timm:{family}"] = tuple(sorted(own, key=lambda tag: tag != default))
+        else:
+            found |= {f"timm:{family}.{tag}": (tag,) for tag in own}
+    return found
+
+
+def _is_classifier(name: str) -> bool:
     """Return whether timm's ``name`` classifies, with preprocessing that we can do."""
     try:
-        config = _check_classifier(name)
-        from_timm(config, name=name)
+        from_timm(_configuration(name), name=name)
     except SourceError:
         return False
     return True
@@ -53,8 +85,7 @@ def _tagged(name: str, tag: str) -> str:
     import timm
 
     family = name.partition(".")[0]
-    names = timm.list_pretrained(f"{family}.*")
-    tags = [tagged.partition(".")[2] for tagged in names]
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{family}.*")]
     if tag not in tags:
         raise SourceError(unknown_name(f"weights for timm:{family}", tag, tags))
     return f"{family}.{tag}"
@@ -67,19 +98,19 @@ def _with_weights(name: str) -> Published:
         raise SourceError(
             f"timm has no weights for {name}; pass --weights none for random ones, or a file"
         )
-    config = _check_classifier(name)
+    config = _configuration(name)
     path = _fetch(config)
     try:
         model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
     except MemoryError:
         raise
     except Exception as error:
-        raise unfit(path, f"timm:{name}", error) from error
+        raise unfit(path, f"timm:{name}", one_line(error)) from error
     tag = config.get("tag") or "default"
     return Published(model, tag, from_timm(config, name=f"timm:{name}"))
 
 
-def _check_classifier(name: str) -> dict[str, Any]:
+def _configuration(name: str) -> dict[str, Any]:
     from timm.models import get_pretrained_cfg
 
     config = get_pretrained_cfg(name)
@@ -95,10 +126,9 @@ def _fetch(config: dict[str, Any]) -> Path:
     if not repository:
         return fetch_url(config["url"])
     name = config.get("hf_hub_filename") or "pytorch_model.bin"
-    if not name.endswith(".bin"):
+    stem = name.removesuffix(".bin")
+    if stem == name:
         return fetch_from_hub(repository, (name,))
-    if name.endswith("pytorch_model.bin"):
-        safe = name.removesuffix("pytorch_model.bin") + "model.safetensors"
-    else:
-        safe = name.removesuffix(".bin") + ".safetensors"
-    return fetch_from_hub(repository, (safe, name))
+    if stem.endswith("pytorch_model"):
+        stem = stem.removesuffix("pytorch_model") + "model"
+    return fetch_from_hub(repository, (f"{stem}.safetensors", name))

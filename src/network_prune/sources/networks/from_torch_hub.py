@@ -7,14 +7,13 @@ import urllib.error
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
-from network_prune.errors import RunError, SourceError
-from network_prune.sources.downloads import check_reachable, reason
+from network_prune.errors import SourceError
+from network_prune.sources.downloads import check_reachable, failed_download, reason
 from network_prune.sources.networks.architecture import Architecture, Published
 from network_prune.sources.networks.user_code import (
     call,
@@ -24,11 +23,8 @@ from network_prune.sources.networks.user_code import (
     run_file,
     stated_preprocessing,
 )
-from network_prune.sources.preprocessing import Preprocessing
 
 _REPOSITORY = re.compile(r"(?P<owner>\w[\w.-]*)/(?P<name>\w[\w.-]*)(?::(?P<ref>[^:\s]+))?")
-# Options that entries take for their weights, with the value that means random ones.
-_RANDOM: dict[str, Any] = {"pretrained": False, "weights": None}
 
 
 def open_torch_hub(spec: str) -> Architecture:
@@ -48,34 +44,33 @@ def open_torch_hub(spec: str) -> Architecture:
         entry = _find_entry(folder, name)
     options = parameters(entry)
     make = partial(_make, entry, folder, spec)
-    choice = next((option for option in _RANDOM if option in options), None)
+    preprocessing = partial(stated_preprocessing, spec=spec)
 
-    def preprocessing(model: nn.Module) -> Preprocessing:
-        return stated_preprocessing(model, spec)
-
-    def published(weights: str | None) -> Published:
-        chosen = _choose(spec, choice, weights)
-        if choice == "weights" and weights is None and options[choice].default is None:
-            raise SourceError(
-                f"{spec} makes random weights unless told which; pass --weights NAME, which it "
-                "gets as weights=NAME, none or a file"
-            )
+    def published(**chosen: Any) -> Published:
         model = make(**chosen)
         told = "".join(f" with {key}={value}" for key, value in chosen.items())
         return Published(model, f"as {spec} returns them{told}", preprocessing(model))
 
-    if choice is None:
-        return Architecture(None, published, preprocessing)
-    random = {choice: _RANDOM[choice]}
-    return Architecture(lambda: make(**random), published, preprocessing)
+    def default() -> Published:
+        if options["weights"].default is None:
+            raise SourceError(
+                f"{spec} makes random weights unless told which; pass --weights NAME, which it "
+                "gets as weights=NAME, none or a file"
+            )
+        return published()
 
-
-def _choose(spec: str, choice: str | None, weights: str | None) -> dict[str, Any]:
-    if weights is not None and choice != "weights":
-        raise SourceError(f"{spec} has no weights {weights!r}; pass default or a file")
-    if choice == "pretrained":
-        return {"pretrained": True}
-    return {} if weights is None else {"weights": weights}
+    if "pretrained" in options:
+        return Architecture(
+            partial(make, pretrained=False), partial(published, pretrained=True), preprocessing
+        )
+    if "weights" in options:
+        return Architecture(
+            partial(make, weights=None),
+            default,
+            preprocessing,
+            named=lambda weights: published(weights=weights),
+        )
+    return Architecture(None, published, preprocessing)
 
 
 def _make(entry: Callable[..., Any], folder: Path, spec: str, **options: Any) -> nn.Module:
@@ -87,11 +82,9 @@ def _make(entry: Callable[..., Any], folder: Path, spec: str, **options: Any) ->
     except SourceError as error:
         if not isinstance(error.__cause__, urllib.error.URLError):
             raise
-        checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
-        raise RunError(
-            f"can't download the weights of {spec} ({reason(error.__cause__)}); "
-            f"put the file into {checkpoints} or pass --weights FILE"
-        ) from error
+        remedy = f"put the file into {torch.hub.get_dir()}/checkpoints or pass --weights FILE"
+        why = reason(error.__cause__)
+        raise failed_download(f"the weights of {spec}", why, remedy) from error
 
 
 def _find_folder(source: str, spec: str) -> Path:
@@ -104,35 +97,28 @@ def _find_folder(source: str, spec: str) -> Path:
             f"{spec}: {source!r} is neither a folder nor OWNER/REPO; "
             "pass hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY"
         )
-    return _cached(parts) or _download(parts, source)
+    owner, name, ref = parts.groups()
+    refs = [ref.replace("/", "_")] if ref else ["main", "master"]
+    places = [Path(torch.hub.get_dir()) / f"{owner}_{name}_{ref}" for ref in refs]
+    if not any(map(Path.is_dir, places)):
+        _download(source, f"https://github.com/{owner}/{name}", places)
+    return next(filter(Path.is_dir, places))
 
 
-def _cached(parts: re.Match[str]) -> Path | None:
-    refs = [parts["ref"].replace("/", "_")] if parts["ref"] else ["main", "master"]
-    folders = [
-        Path(torch.hub.get_dir()) / f"{parts['owner']}_{parts['name']}_{ref}" for ref in refs
-    ]
-    return next((folder for folder in folders if folder.is_dir()), None)
-
-
-def _download(parts: re.Match[str], source: str) -> Path:
-    where = Path(torch.hub.get_dir()) / f"{parts['owner']}_{parts['name']}_"
-    ref = parts["ref"].replace("/", "_") if parts["ref"] else "main"
-    remedy = f"put the repository into {where}{ref} or pass hub:FOLDER:ENTRY"
+def _download(source: str, url: str, places: list[Path]) -> None:
+    remedy = f"put the repository into {places[0]} or pass hub:FOLDER:ENTRY"
     # torch.hub itself waits without limit for an answer.
-    check_reachable(f"https://github.com/{parts['owner']}/{parts['name']}", source, remedy)
+    check_reachable(url, source, remedy)
     # Its newest annotation lacks the value that it documents for "without asking".
     download: Any = torch.hub.list
+    why, cause = "it isn't where torch.hub puts it", None
     try:
         download(source, trust_repo=True, verbose=False)
     except (Exception, SystemExit) as error:
         # Listing runs the code too; where that alone fails, it is run again and says why.
-        if _cached(parts) is None:
-            raise RunError(f"can't download {source} ({reason(error)}); {remedy}") from error
-    folder = _cached(parts)
-    if folder is None:
-        raise RunError(f"can't download {source} (it isn't where torch.hub puts it); {remedy}")
-    return folder
+        why, cause = reason(error), error
+    if not any(map(Path.is_dir, places)):
+        raise failed_download(source, why, remedy) from cause
 
 
 def _find_entry(folder: Path, name: str) -> Callable[..., Any]:
@@ -140,11 +126,6 @@ def _find_entry(folder: Path, name: str) -> Callable[..., Any]:
     if not path.is_file():
         raise SourceError(f"{folder} has no hubconf.py; pass the top folder of a hub repository")
     module = run_file(path)
-    _check_dependencies(module, path)
-    return find_callable(module, name, where=str(path))
-
-
-def _check_dependencies(module: ModuleType, path: Path) -> None:
     wanted: list[str] = list(getattr(module, "dependencies", ()))
     missing = [name for name in wanted if importlib.util.find_spec(name.partition(".")[0]) is None]
     if missing:
@@ -152,3 +133,4 @@ def _check_dependencies(module: ModuleType, path: Path) -> None:
             f"{path} needs {', '.join(missing)}, which isn't installed; "
             f"pip install {' '.join(missing)}"
         )
+    return find_callable(module, name, where=str(path))

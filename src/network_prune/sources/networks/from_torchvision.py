@@ -1,18 +1,23 @@
-"""Networks that torchvision names, such as ``resnet18``."""
+"""Networks that torchvision names, such as ``resnet18``.
+
+torchvision takes seconds to import, and networks of other kinds don't need it.
+"""
 
 import re
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models import WeightsEnum
 
 from network_prune.errors import SourceError, unknown_name
 from network_prune.sources.downloads import fetch_url
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
-from network_prune.sources.networks.weights import State, read_weights
+from network_prune.sources.networks.weights import State, fill, read_weights
 from network_prune.sources.preprocessing import Preprocessing, from_torchvision
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 # Side heads serve training only: in eval mode they never run, so they must not be ranked.
 _SIDE_HEADS = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
@@ -24,29 +29,31 @@ def open_torchvision(name: str) -> Architecture:
     Raises:
         SourceError: torchvision has no classifier of that name.
     """
+    import torchvision
+
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         raise SourceError(unknown_name("network", name, ["digits", *names]))
-    choices: Any = torchvision.models.get_model_weights(name)
-
-    def published(weights: str | None) -> Published:
-        return _with_weights(name, _choose(name, choices, weights))
 
     def preprocessing(_: nn.Module) -> Preprocessing:
-        return from_torchvision(_choose(name, choices, None).transforms(), name=name)
+        return from_torchvision(_choose(name).transforms(), name=name)
 
-    def adapt(state: State) -> State:
-        return _adapt(name, state)
+    def published(weights: str | None = None) -> Published:
+        return _with_weights(name, _choose(name, weights))
 
-    return Architecture(lambda: _blank(name), published, preprocessing, adapt)
+    return Architecture(
+        partial(_build, name), published, preprocessing, published, partial(_adapt, name)
+    )
 
 
 def list_torchvision() -> dict[str, tuple[str, ...]]:
     """Return the names of torchvision's classifiers, each with its weights, the default first."""
+    import torchvision
+
     found: dict[str, tuple[str, ...]] = {}
     for name in torchvision.models.list_models(module=torchvision.models):
         choices: Any = torchvision.models.get_model_weights(name)
-        default = _choose(name, choices, None)
+        default = _choose(name)
         found[name] = tuple(w.name for w in sorted(choices, key=lambda w: w is not default))
     return found
 
@@ -54,26 +61,26 @@ def list_torchvision() -> dict[str, tuple[str, ...]]:
 def count_torchvision(name: str) -> int:
     """Return the number of parameters of torchvision's ``name`` with its default weights."""
     if name not in _SIDE_HEADS:
-        choices: Any = torchvision.models.get_model_weights(name)
-        return _choose(name, choices, None).meta["num_params"]
+        return _choose(name).meta["num_params"]
     with torch.device("meta"):
-        options = _options(name) | {"init_weights": False}
-        model = torchvision.models.get_model(name, weights=None, **options)
-    return sum(parameter.numel() for parameter in model.parameters())
+        return sum(parameter.numel() for parameter in _build(name, fresh=False).parameters())
 
 
-def _options(name: str) -> dict[str, Any]:
-    # Their published weights expect pictures normalised otherwise, and the network itself
-    # converts; a file holds these weights as a rule.
-    return {"transform_input": True, "aux_logits": False} if name in _SIDE_HEADS else {}
+def _build(name: str, *, fresh: bool = True, **options: Any) -> nn.Module:
+    """Return the network with random weights, which needn't be good ones unless it is ``fresh``."""
+    import torchvision
 
-
-def _blank(name: str) -> nn.Module:
-    options = _options(name) | ({"init_weights": True} if name in _SIDE_HEADS else {})
+    if name in _SIDE_HEADS:
+        # Their published weights expect pictures normalised otherwise, and the network itself
+        # converts; a file holds these weights as a rule.
+        options |= {"transform_input": True, "aux_logits": False, "init_weights": fresh}
     return torchvision.models.get_model(name, weights=None, **options)
 
 
-def _choose(name: str, choices: Any, weights: str | None) -> WeightsEnum:
+def _choose(name: str, weights: str | None = None) -> "WeightsEnum":
+    import torchvision
+
+    choices: Any = torchvision.models.get_model_weights(name)
     if weights is None:
         return choices.__members__.get("IMAGENET1K_V1") or choices["DEFAULT"]
     if weights not in choices.__members__:
@@ -81,15 +88,16 @@ def _choose(name: str, choices: Any, weights: str | None) -> WeightsEnum:
     return choices[weights]
 
 
-def _with_weights(name: str, weights: WeightsEnum) -> Published:
-    # torchvision would download them itself, and let the file run code; so the file
-    # is fetched and read safely once before torchvision finds it in its cache.
+def _with_weights(name: str, weights: "WeightsEnum") -> Published:
+    # torchvision would let the file run code, so it is read here.
     path = fetch_url(weights.url)
-    read_weights(path)
-    try:
-        model = torchvision.models.get_model(name, weights=weights, **_options(name))
-    except RuntimeError as error:
-        raise unfit(path, name, error) from error
+    state = _adapt(name, read_weights(path))
+    # What torchvision's own builders take from the weights, too.
+    options = {"image_size": weights.meta["min_size"][0]} if name.startswith("vit_") else {}
+    model = _build(name, fresh=False, **options)
+    problems = fill(model, state)
+    if problems:
+        raise unfit(path, name, "; ".join(problems))
     preprocessing = from_torchvision(weights.transforms(), name=f"{name} {weights.name}")
     return Published(model, weights.name, preprocessing)
 

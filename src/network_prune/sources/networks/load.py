@@ -66,19 +66,13 @@ class Form:
     open: Callable[[str], Architecture]
 
 
-def _open_digits(name: str) -> Architecture:
-    def published(weights: str | None) -> Published:
-        if weights is not None:
-            raise SourceError(f"{name} has no weights {weights!r}; pass default, none or a file")
+def _open_digits(_: str) -> Architecture:
+    def published() -> Published:
         model = digits.build_network()
         load_weights(model, digits.WEIGHTS)
         return Published(model, "embedded", digits.PREPROCESSING)
 
-    return Architecture(
-        blank=digits.build_network,
-        published=published,
-        preprocessing=lambda _: digits.PREPROCESSING,
-    )
+    return Architecture(digits.build_network, published, lambda _: digits.PREPROCESSING)
 
 
 # The first form that accepts a name opens it; the last one takes what is left.
@@ -166,22 +160,23 @@ def load_network(
 
 def _make(architecture: Architecture, spec: str, weights: str) -> Published:
     if weights == "default":
-        return architecture.published(None)
-    if weights != "none" and not is_weights_file(weights):
-        return architecture.published(weights)
-    if architecture.blank is None:
-        model = architecture.published(None).model
-    else:
-        model = architecture.blank()
-    preprocessing = architecture.preprocessing(model)
+        return architecture.published()
+    blank = architecture.blank
     if weights == "none":
-        if architecture.blank is None:
+        if blank is None:
             raise SourceError(
                 f"{spec} comes as its callable makes it; pass --weights default or a file"
             )
-        return Published(model, f"none (random, seed {SEED})", preprocessing)
-    load_weights(model, weights, adapt=architecture.adapt)
-    return Published(model, weights, preprocessing)
+        model = blank()
+        return Published(model, f"none (random, seed {SEED})", architecture.preprocessing(model))
+    if is_weights_file(weights):
+        model = architecture.published().model if blank is None else blank()
+        load_weights(model, weights, adapt=architecture.adapt)
+        return Published(model, weights, architecture.preprocessing(model))
+    if architecture.named is None:
+        ways = "default or a file" if blank is None else "default, none or a file"
+        raise SourceError(f"{spec} has no weights {weights!r}; pass {ways}")
+    return architecture.named(weights)
 
 
 @torch.no_grad()

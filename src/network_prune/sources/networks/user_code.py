@@ -62,18 +62,18 @@ def run_file(path: Path) -> ModuleType:
     return module
 
 
-def import_module(name: str) -> ModuleType | None:
-    """Return the module ``name``, or None if there is none; `importable` is left to the caller.
+def import_module(name: str, *, hint: str) -> ModuleType:
+    """Return the module ``name``; `importable` is left to the caller.
 
     Raises:
-        SourceError: its code fails.
+        SourceError: there is none, which ``hint`` says how to mend, or its code fails.
     """
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{name}.".startswith(f"{missing}."):
-            return None
+            raise SourceError(f"no module {name}; {hint}") from error
         raise SourceError(f"module {name} failed on import: {_reason(error)}") from error
 
 

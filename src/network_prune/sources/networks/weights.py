@@ -73,16 +73,21 @@ def load_weights(
     Raises:
         SourceError: the file can't be read, or names or shapes differ from the network's.
     """
-    state = adapt(read_weights(path))
-    problems = differences(model.state_dict(), state)
+    problems = fill(model, adapt(read_weights(path)))
     if problems:
         raise SourceError(f"{path} doesn't fit the network: {'; '.join(problems)}")
-    # Files without version marks would be read as the oldest layout; the check above shows
-    # that this one is current.
-    versions = getattr(model.state_dict(), "_metadata", None)
-    ordered = OrderedDict(state)
-    ordered._metadata = versions  # pyright: ignore[reportAttributeAccessIssue]
-    model.load_state_dict(ordered, strict=False)
+
+
+def fill(model: nn.Module, state: State) -> list[str]:
+    """Copy ``state`` into ``model``, in place, or return in words what keeps it from fitting."""
+    problems = differences(model.state_dict(), state)
+    if not problems:
+        # Files without version marks would be read as the oldest layout; the check above shows
+        # that this one is current.
+        ordered = OrderedDict(state)
+        ordered._metadata = getattr(model.state_dict(), "_metadata", None)  # pyright: ignore[reportAttributeAccessIssue]
+        model.load_state_dict(ordered, strict=False)
+    return problems
 
 
 def hash_weights(model: nn.Module) -> str:
@@ -112,8 +117,9 @@ def _read_safetensors(path: Path) -> State:
     except MemoryError:
         raise
     except Exception as error:
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise SourceError(
-            f"{path} can't be read as safetensors ({_first_line(error)}); "
+            f"{path} can't be read as safetensors ({reason}); "
             "it may be cut off or of another format"
         ) from error
 
@@ -123,35 +129,28 @@ def _read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except pickle.UnpicklingError as error:
+    except Exception as error:
         needed = re.search(r"Unsupported (?:global|class)[^\n]*?([\w.]+\.[\w.]+)", str(error))
-        if needed:
+        if needed and isinstance(error, pickle.UnpicklingError):
             raise SourceError(
                 f"{path} needs code to load ({needed[1]}), which could do anything, so it is "
                 "refused; save the state dict alone, best as safetensors"
             ) from error
-        raise _not_torch(path) from error
-    except Exception as error:
-        raise _not_torch(path) from error
-
-
-def _not_torch(path: Path) -> SourceError:
-    return SourceError(
-        f"{path} can't be read as a torch weights file; it may be cut off or of another format "
-        "(safetensors files need the suffix .safetensors)"
-    )
+        raise SourceError(
+            f"{path} can't be read as a torch weights file; it may be cut off or of another format "
+            "(safetensors files need the suffix .safetensors)"
+        ) from error
 
 
 def _unwrap(content: Any, path: Path) -> State:
-    if _is_state(content):
-        return dict(content)
-    if isinstance(content, Mapping):
-        for key in _WRAPPERS:
-            if _is_state(content.get(key)):
-                return dict(content[key])
-        keys = ", ".join(map(repr, list(content)[:6])) or "nothing"
-        raise SourceError(f"{path} holds no state dict; it holds {keys}")
-    raise SourceError(f"{path} holds a {type(content).__name__}, not a state dict")
+    if not isinstance(content, Mapping):
+        raise SourceError(f"{path} holds a {type(content).__name__}, not a state dict")
+    states: list[Any] = [content, *map(content.get, _WRAPPERS)]
+    found = next(filter(_is_state, states), None)
+    if found is not None:
+        return dict(found)
+    keys = ", ".join(map(repr, list(content)[:6])) or "nothing"
+    raise SourceError(f"{path} holds no state dict; it holds {keys}")
 
 
 def _is_state(content: Any) -> bool:
@@ -185,13 +184,8 @@ def differences(wanted: Mapping[str, Any], given: State) -> list[str]:
         if name in given and given[name].shape != value.shape
     ]
     found = (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
-    return [f"{len(names)} {what} ({_first(names)})" for what, names in found if names]
-
-
-def _first(names: list[str]) -> str:
-    more = ", …" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+    return [
+        f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})"
+        for what, names in found
+        if names
+    ]
