@@ -1,7 +1,8 @@
 """Which network runs on which images, and how they are loaded and read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ if TYPE_CHECKING:
     import torch
 
     from network_prune.evaluation.reading import ReadOptions
-    from network_prune.sources.data.load import LoadedData
+    from network_prune.sources.data.listing import Request
+    from network_prune.sources.data.load import ListedData, LoadedData
     from network_prune.sources.networks.load import LoadedNetwork
     from network_prune.sources.preprocessing import PixelTransform
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """The options of that name on the command line, with their defaults."""
 
@@ -85,7 +87,7 @@ class Inputs:
 
         check_loading(batch_size=self.batch_size, workers=self.workers)
         check_choice("interpolation", self.interpolation or "bilinear", INTERPOLATIONS)
-        self._check_data(data, self.data_options)
+        self._list(data, self.data_options)
 
     def check_score_data(self, spec: str, data: str) -> None:
         """As `check`, for the images called ``spec`` that a score is computed on.
@@ -93,7 +95,7 @@ class Inputs:
         Raises:
             NetworkPruneError: they fit no network.
         """
-        self._check_data(spec, self._score_options(spec, data))
+        self._list(spec, self._score_options(spec, data))
 
     def load_network(self, arch: str) -> "LoadedNetwork":
         """Return the network called ``arch``, on the CPU.
@@ -146,11 +148,24 @@ class Inputs:
 
         return choose_device(self.device)
 
-    def _check_data(self, spec: str, options: Mapping[str, Any]) -> None:
-        from network_prune.sources.data.load import check_data
+    @cached_property
+    def _list_once(self) -> "Callable[[Request], ListedData]":
+        """`list_data`, which reads what several networks run on for the first of them alone."""
+        from network_prune.sources.data.load import list_data
 
-        others = {name: value for name, value in options.items() if name != "first_label"}
-        check_data(spec, skip_unreadable=self.skip_unreadable, **others)
+        return cache(list_data)
+
+    def _list(self, spec: str, options: Mapping[str, Any]) -> "ListedData":
+        from network_prune.sources.data.listing import Request
+
+        return self._list_once(
+            Request(
+                spec=spec,
+                skip_unreadable=self.skip_unreadable,
+                cache_dir=self.cache_dir,
+                **options,
+            )
+        )
 
     def _load(
         self,
@@ -159,16 +174,8 @@ class Inputs:
         transform: "PixelTransform | None",
         options: Mapping[str, Any],
     ) -> "LoadedData":
-        from network_prune.sources.data.load import load_data
-
-        return load_data(
-            spec,
-            transform=transform or network.preprocessing.transform(),
-            classes=network.classes,
-            skip_unreadable=self.skip_unreadable,
-            cache_dir=self.cache_dir,
-            **options,
-        )
+        transform = transform or network.preprocessing.transform()
+        return self._list(spec, options).bind(classes=network.classes, transform=transform)
 
     def _score_options(self, spec: str, data: str) -> dict[str, Any]:
         from network_prune.sources.data.load import same_form
