@@ -42,7 +42,7 @@ class LoadedData:
 
     Attributes:
         dataset: gives (picture, class number from 0); raises SourceError for a
-            picture that can't be read. ``images.Guarded`` and ``images.collate``
+            picture that can't be read. ``pictures.Guarded`` and ``pictures.collate``
             make batches of it that tell such pictures apart.
         name: the data as it was asked for.
         n: number of pictures.
