@@ -38,6 +38,7 @@ from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import make_plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.records import RecordFile
+from network_prune.study.sweep import check_plan
 
 BATCH = 32
 # With the dense network these are ten variants.
@@ -144,8 +145,9 @@ class Study:
 
     def shares(self, rounds: int) -> dict[str, float]:
         """Return what switching takes of a sweep, and a sweep's time over a bare loop's."""
-        network, variants = next(iter(make_plan(self._plan).variants.items()))
-        study = ReadyNetwork(network, variants, make_plan(self._plan).options)
+        plan = make_plan(self._plan)
+        network, variants = next(iter(plan.variants.items()))
+        study = ReadyNetwork(network, variants, plan.options, check_plan(plan))
         switching: list[float] = []
 
         def run() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from network_prune.sources import digits
-from network_prune.sources.data.pictures import ArrayImages
 
 SEED = 0
 EPOCHS = 40
@@ -25,9 +25,8 @@ LEARNING_RATE = 4e-3
 def load_part(*, held_out: bool) -> tuple[Tensor, Tensor]:
     """Return preprocessed digits, float32 [n, 1, 32, 32], and labels, int64 [n]."""
     pixels, labels = digits.read_digits(held_out=held_out)
-    pictures = ArrayImages(pixels)
     transform = digits.PREPROCESSING.transform()
-    images = [transform(pictures.read(position)) for position in range(len(labels))]
+    images = [transform(Image.fromarray(picture)) for picture in pixels]
     return torch.stack(images), torch.from_numpy(labels)
 
 

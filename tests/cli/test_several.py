@@ -4,8 +4,10 @@ import gc
 import json
 import re
 import weakref
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 PERFORMANCE = r"Loss \d+\.\d{3}  Acc@1 \d+\.\d{3}  Acc@5 \d+\.\d{3}"
 FAKE = ("--data", "fake:4", "--workers", 0)
@@ -41,6 +43,18 @@ def rows(out):
 
 def archs(*names):
     return [part for name in names for part in ("--arch", name)]
+
+
+def test_a_manifest_is_read_once_for_all_networks(run, nets, tmp_path, monkeypatch):
+    Image.new("L", (8, 8)).save(tmp_path / "x.png")
+    manifest = tmp_path / "big.csv"
+    manifest.write_text("image,label\nx.png,3\n")
+    read = []
+    original = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), original(path))[1])
+    options = ("--data", manifest, "--workers", 0)
+    assert run("eval", *archs("digits", f"{nets}:good"), *options).code == 0
+    assert read.count(manifest) == 1
 
 
 def test_each_network_has_a_row_and_its_details(run, nets):

@@ -2,14 +2,13 @@
 
 from network_prune.study.estimate import Estimate, estimate
 from network_prune.study.plan import make_plan
-from network_prune.study.sweep import sweep
+from network_prune.study.ready_network import ReadyNetwork
+from network_prune.study.sweep import check_plan, sweep
 
 
 def test_time_is_that_of_reading_once_and_of_every_pass():
     found = Estimate(
         images=20,
-        variants=(),
-        has_dense=True,
         recorded=0,
         passes=3,
         batches=10,
@@ -22,14 +21,15 @@ def test_time_is_that_of_reading_once_and_of_every_pass():
 def test_passes_are_those_of_what_is_due_with_the_dense_network(tmp_path):
     small = {"p_prune": 0.2, "limit": 10, "batch_size": 4}
     records = {record["key"]: record for record in sweep(small, out=tmp_path)}
-    plan = make_plan({**small, "p_prune": [0.2, 0.4, 0.6]})
-    ((network, variants),) = plan.variants.items()
-    found = [
-        estimate(network, variants, plan.options, records=dict(list(records.items())[:n]))
-        for n in range(3)
-    ]
+    ready = made_ready({**small, "p_prune": [0.2, 0.4, 0.6]})
+    found = [estimate(ready, dict(list(records.items())[:n])) for n in range(3)]
     assert [(each.recorded, each.passes) for each in found] == [(0, 4), (1, 4), (2, 3)]
     assert (found[0].images, found[0].batches) == (10, 3)
-    ((network, variants),) = make_plan(small).variants.items()
-    done = estimate(network, variants, plan.options, records=records)
+    done = estimate(made_ready(small), records)
     assert (done.recorded, done.passes, done.seconds) == (2, 0, 0.0)
+
+
+def made_ready(values):
+    plan = make_plan(values)
+    ((network, variants),) = plan.variants.items()
+    return ReadyNetwork(network, variants, plan.options, check_plan(plan))

@@ -95,11 +95,13 @@ def test_figures_dont_hang_on_how_much_is_held(tmp_path, monkeypatch, undisturbe
 
 
 def test_each_image_is_read_once(tmp_path, monkeypatch):
-    from network_prune.sources.data.pictures import ArrayImages
+    from network_prune.sources.data.pictures import LabelledImages
 
     read = []
-    original = ArrayImages.read
-    monkeypatch.setattr(ArrayImages, "read", lambda self, i: (read.append(i), original(self, i))[1])
+    original = LabelledImages.__getitem__
+    monkeypatch.setattr(
+        LabelledImages, "__getitem__", lambda self, i: (read.append(i), original(self, i))[1]
+    )
     sweep(GRID, out=tmp_path)
     assert len(read) == len(set(read)) == 60
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from network_prune.study.estimate import estimate
 from network_prune.study.plan import Plan
+from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.records import FILE, read_records
 from network_prune.study.sweep import check_plan
 
@@ -14,17 +15,17 @@ def show_plan(plan: Plan, out: Path) -> None:
     Raises:
         NetworkPruneError: a network or its images can't be loaded.
     """
-    check_plan(plan)
+    inputs = check_plan(plan)
     total = 0.0
     found = read_records(out)[0] if (out / FILE).exists() else []
     records = {record["key"]: record for record in found}
     for network, variants in plan.variants.items():
-        expected = estimate(network, variants, plan.options, records=records)
+        ready = ReadyNetwork(network, variants, plan.options, inputs)
+        expected = estimate(ready, records)
         total += expected.seconds
-        dense = "1 dense and " if expected.has_dense else ""
-        count = len(expected.variants)
-        print(f"{network}: {expected.images} images, {dense}{count} pruned variants")
-        for variant in expected.variants:
+        dense = "1 dense and " if ready.has_dense else ""
+        print(f"{network}: {expected.images} images, {dense}{len(ready.variants)} pruned variants")
+        for variant in ready.variants:
             only = f" of {', '.join(variant.include)}" if variant.include else ""
             print(
                 f"  {variant.method}{only}, p_prune {variant.p_prune:g}, p_bern "

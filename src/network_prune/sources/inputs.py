@@ -1,90 +1,60 @@
-"""Which network runs on which images, and how they are loaded and read."""
+"""Which images networks run on, and how both are loaded: what a study's options say of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, check_choice
 
 if TYPE_CHECKING:
-    from network_prune.sources.data.load import LoadedData
+    from network_prune.sources.data.load import ListedData, LoadedData
     from network_prune.sources.networks.load import LoadedNetwork
     from network_prune.sources.preprocessing import PixelTransform
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The options of these names, checked already."""
+    """Loads networks and images; images that several networks run on are listed once.
 
-    weights: str
-    cache_dir: str | None
-    data: str | None
-    data_root: str | None
-    image_column: str | None
-    label_column: str | None
-    limit: int | None
-    first_label: int | None
-    skip_unreadable: bool
-    resize: int | None
-    crop: int | None
-    interpolation: str | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
-    batch_size: int
-    workers: int | None
+    Args:
+        options: the options of a study, checked already.
+        archs: the networks' names.
 
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return the inputs among ``values``, which may hold others."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+    Attributes:
+        data: the images' name.
+        data_options: the options of `load_data` that say how they are read.
 
-    def data_for(self, archs: list[str]) -> str:
-        """Return the name of the images for networks that are called ``archs``.
+    Raises:
+        ArgumentError: no images are named, and the embedded ones don't fit.
+    """
 
-        Raises:
-            ArgumentError: none is named, and the embedded ones don't fit.
-        """
-        if self.data is not None:
-            return self.data
-        arch = next((name for name in archs if name != "digits"), None)
-        if arch is None:
-            return "digits"
-        raise ArgumentError(
-            f"{arch} needs labelled images: pass --data FOLDER (class folders, or one with val/ in "
-            f"it, such as ImageNet's), --data FILE.csv, or --data fake:64 for a trial run"
-        )
-
-    @property
-    def data_options(self) -> dict[str, Any]:
-        """The options of `load_data` that say how the data named ``data`` are read."""
-        return {
-            "limit": self.limit,
-            "root": self.data_root,
-            "image_column": self.image_column,
-            "label_column": self.label_column,
-            "first_label": self.first_label,
+    def __init__(self, options: Mapping[str, Any], archs: Sequence[str]) -> None:
+        self._options = options
+        self._list = cache(self._list_anew)
+        self.data: str = options["data"] or _embedded_data(archs)
+        self.data_options: dict[str, Any] = {
+            "limit": options["limit"],
+            "root": options["data_root"],
+            "image_column": options["image_column"],
+            "label_column": options["label_column"],
+            "first_label": options["first_label"],
         }
 
-    def check(self, data: str) -> None:
+    def check(self, *spec: str) -> None:
         """Find out before any network is loaded what would be refused for each.
 
+        Args:
+            spec: names of other images that are needed.
+
         Raises:
-            NetworkPruneError: an option or ``data`` fits no network.
+            NetworkPruneError: an option or images fit no network.
         """
         from network_prune.sources.preprocessing import INTERPOLATIONS
 
-        check_choice("interpolation", self.interpolation or "bilinear", INTERPOLATIONS)
-        self._check_data(data, self.data_options)
+        check_choice("interpolation", self._options["interpolation"] or "bilinear", INTERPOLATIONS)
+        for each in (self.data, *spec):
+            self._list(each)
 
-    def check_score_data(self, spec: str, data: str) -> None:
-        """As `check`, for the images called ``spec`` that a score is computed on.
-
-        Raises:
-            NetworkPruneError: they fit no network.
-        """
-        self._check_data(spec, self._score_options(spec, data))
-
-    def load_network(self, arch: str) -> "LoadedNetwork":
+    def load_network(self, arch: str, weights: str) -> "LoadedNetwork":
         """Return the network called ``arch``, on the CPU.
 
         Raises:
@@ -95,61 +65,46 @@ class Inputs:
         names = ("resize", "crop", "interpolation", "mean", "std")
         return load_network(
             arch,
-            weights=self.weights,
-            preprocessing={name: getattr(self, name) for name in names},
-            cache_dir=self.cache_dir,
+            weights=weights,
+            preprocessing={name: self._options[name] for name in names},
+            cache_dir=self._options["cache_dir"],
         )
 
     def load_data(
-        self, data: str, network: "LoadedNetwork", *, transform: "PixelTransform | None" = None
+        self, spec: str, network: "LoadedNetwork", transform: "PixelTransform"
     ) -> "LoadedData":
-        """Return the images called ``data``, preprocessed for ``network``.
+        """Return the images called ``spec`` for ``network``.
 
-        Args:
-            data: their name.
-            network: says how many classes there are.
-            transform: what makes tensors of pictures; None takes the network's own.
+        The options that say how to read the evaluation data hold for images of the same
+        form, too, but for ``limit``.
 
         Raises:
             NetworkPruneError: they can't be loaded or don't fit the network.
         """
-        return self._load(data, network, transform, self.data_options)
+        return self._list(spec).bind(classes=network.classes, transform=transform)
 
-    def load_score_data(self, spec: str, data: str, network: "LoadedNetwork") -> "LoadedData":
-        """Return the images called ``spec`` that a score is computed on, for ``network``.
+    def _list_anew(self, spec: str) -> "ListedData":
+        from network_prune.sources.data.listing import Request
+        from network_prune.sources.data.load import list_data, same_form
 
-        The options that say how to read ``data`` hold for images of the same form, too.
-
-        Raises:
-            NetworkPruneError: they can't be loaded or don't fit the network.
-        """
-        return self._load(spec, network, None, self._score_options(spec, data))
-
-    def _check_data(self, spec: str, options: Mapping[str, Any]) -> None:
-        from network_prune.sources.data.load import check_data
-
-        others = {name: value for name, value in options.items() if name != "first_label"}
-        check_data(spec, skip_unreadable=self.skip_unreadable, **others)
-
-    def _load(
-        self,
-        spec: str,
-        network: "LoadedNetwork",
-        transform: "PixelTransform | None",
-        options: Mapping[str, Any],
-    ) -> "LoadedData":
-        from network_prune.sources.data.load import load_data
-
-        return load_data(
-            spec,
-            transform=transform or network.preprocessing.transform(),
-            classes=network.classes,
-            skip_unreadable=self.skip_unreadable,
-            cache_dir=self.cache_dir,
-            **options,
+        options = self.data_options
+        if spec != self.data:
+            options = {**options, "limit": None} if same_form(spec, self.data) else {}
+        return list_data(
+            Request(
+                spec=spec,
+                skip_unreadable=self._options["skip_unreadable"],
+                cache_dir=self._options["cache_dir"],
+                **options,
+            )
         )
 
-    def _score_options(self, spec: str, data: str) -> dict[str, Any]:
-        from network_prune.sources.data.load import same_form
 
-        return {**self.data_options, "limit": None} if same_form(spec, data) else {}
+def _embedded_data(archs: Sequence[str]) -> str:
+    arch = next((name for name in archs if name != "digits"), None)
+    if arch is None:
+        return "digits"
+    raise ArgumentError(
+        f"{arch} needs labelled images: pass --data FOLDER (class folders, or one with val/ in "
+        f"it, such as ImageNet's), --data FILE.csv, or --data fake:64 for a trial run"
+    )

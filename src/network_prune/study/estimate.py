@@ -2,16 +2,13 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from network_prune.evaluation.variant import Variant
 from network_prune.pruning.forward import eval_mode
 from network_prune.study.due import due_of, is_recorded, wanted_of
-from network_prune.study.plan import Network
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.records import Record
 
@@ -22,8 +19,6 @@ class Estimate:
 
     Attributes:
         images: number of all images.
-        variants: what is pruned.
-        has_dense: whether the dense network is evaluated too.
         recorded: number of variants that are recorded already, the dense one counted.
         passes: number of variants that would run, the dense one counted, which runs along
             even if it is recorded.
@@ -33,8 +28,6 @@ class Estimate:
     """
 
     images: int
-    variants: tuple[Variant, ...]
-    has_dense: bool
     recorded: int
     passes: int
     batches: int
@@ -49,25 +42,16 @@ class Estimate:
         return self.batches * (self.reading + self.computing * self.passes)
 
 
-def estimate(
-    network: Network,
-    variants: Sequence[Variant],
-    options: Mapping[str, Any],
-    *,
-    records: Mapping[str, Record],
-) -> Estimate:
-    """Load a network and time its first batch of images.
+def estimate(ready: ReadyNetwork, records: Mapping[str, Record]) -> Estimate:
+    """Time a network's first batch of images.
 
     Args:
-        network: which one.
-        variants: what is pruned.
-        options: the plan's options.
+        ready: the network with its variants and images.
         records: what is recorded, by key.
 
     Raises:
-        NetworkPruneError: network or images can't be loaded, or the network fails.
+        NetworkPruneError: an image can't be read, or the network fails.
     """
-    ready = ReadyNetwork(network, variants, options)
     start = time.perf_counter()
     with ready.reading(passes=1, progress=False) as reading:
         (batch,) = ready.hold([next(iter(reading))]).batches
@@ -79,8 +63,6 @@ def estimate(
     computed = time.perf_counter()
     return Estimate(
         images=ready.data.n,
-        variants=ready.variants,
-        has_dense=ready.has_dense,
         recorded=sum(is_recorded(ready, key, records) for key in wanted_of(ready)),
         passes=len(due_of(ready, records)),
         batches=math.ceil(ready.data.n / len(batch)),

@@ -30,6 +30,7 @@ class ReadyNetwork:
         network: which one.
         variants: what is pruned.
         options: the plan's options.
+        inputs: loads it and its images.
 
     Attributes:
         network: as asked for.
@@ -44,29 +45,34 @@ class ReadyNetwork:
     """
 
     def __init__(
-        self, network: Network, variants: Sequence[Variant], options: Mapping[str, Any]
+        self,
+        network: Network,
+        variants: Sequence[Variant],
+        options: Mapping[str, Any],
+        inputs: Inputs,
     ) -> None:
         self.network = network
         self._options = options
-        self._inputs = Inputs.of({**options, "weights": network.weights})
         self._device = choose_device(options["device"])
-        self.loaded = self._inputs.load_network(network.arch)
-        name = self._inputs.data_for([network.arch])
-        pixels = self.loaded.preprocessing.pixel_transform()
-        self.data = self._inputs.load_data(name, self.loaded, transform=pixels)
+        self.loaded = inputs.load_network(network.arch, network.weights)
+        preprocessing = self.loaded.preprocessing
+        pixels = preprocessing.pixel_transform()
+        self.data = inputs.load_data(inputs.data, self.loaded, pixels)
         self.loaded.model.to(self._device)
         self.variants = tuple(v for each in variants for v in each.spelt_out(self.loaded.model))
         self.has_dense: bool = options["dense"] or not self.variants
         self._score_images = None
         if any(variant.learns for variant in self.variants):
-            spec, count = options["score_data"] or name, options["score_images"]
-            self._score_images = ScoreImages(spec, count, self._inputs, self.loaded, self.data)
+            spec = options["score_data"] or inputs.data
+            images = inputs.load_data(spec, self.loaded, pixels)
+            is_evaluated = spec == inputs.data
+            self._score_images = ScoreImages(images, preprocessing, options, is_evaluated)
         self.identity = Identity(
             {
                 **describe_inputs(self.loaded, self.data),
                 "asked": {
                     "weights": network.weights,
-                    "data": self._inputs.data_options,
+                    "data": inputs.data_options,
                     "running": describe_running(options, self._device),
                 },
                 "versions": describe_versions(),
@@ -95,9 +101,7 @@ class ReadyNetwork:
             progress=progress,
             may_be_empty=start > 0,
             pin_memory=self._device.type == "cuda",
-            batch_size=self._inputs.batch_size,
-            workers=self._inputs.workers,
-            skip_unreadable=self._inputs.skip_unreadable,
+            **{name: self._options[name] for name in ("batch_size", "workers", "skip_unreadable")},
         )
 
     def hold(self, batches: Iterable[Any]) -> Chunk:

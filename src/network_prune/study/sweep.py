@@ -11,7 +11,6 @@ from network_prune.core.scores import parse_score
 from network_prune.errors import RunError, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
-from network_prune.options import LEARNED
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Dropped, Event, Failed, Told
 from network_prune.study.measure import Measure
@@ -60,13 +59,13 @@ def sweep(
     """
     plan = plan if isinstance(plan, Plan) else make_plan(plan)
     measure = Measure() if measure is None else measure
-    check_plan(plan)
+    inputs = check_plan(plan)
     found: list[Record] = []
     with HeldRecords() if out is None else RecordFile(Path(out)) as kept:
         if isinstance(kept, RecordFile) and kept.dropped:
             told(Dropped(kept.path, kept.dropped))
         for network in plan.variants:
-            found += _run_network(network, plan, kept, measure, told, progress)
+            found += _run_network(network, plan, inputs, kept, measure, told, progress)
             # Networks whose modules refer to each other in circles would stay in memory.
             gc.collect()
     return found
@@ -75,13 +74,14 @@ def sweep(
 def _run_network(
     network: Network,
     plan: Plan,
+    inputs: Inputs,
     kept: HeldRecords | RecordFile,
     measure: Measure,
     told: Told,
     progress: bool | None,
 ) -> list[Record]:
     try:
-        ready = ReadyNetwork(network, plan.variants[network], plan.options)
+        ready = ReadyNetwork(network, plan.variants[network], plan.options, inputs)
     except Exception as error:
         told(_failed(network, error, plan))
         return []
@@ -103,21 +103,19 @@ def _failed(network: Network, error: Exception, plan: Plan) -> Failed:
     return Failed(network, failure_text(error))
 
 
-def check_plan(plan: Plan) -> None:
-    """Find out before any network is loaded what would be refused for each.
+def check_plan(plan: Plan) -> Inputs:
+    """Find out before any network is loaded what would be refused for each; return the inputs.
 
     Raises:
         NetworkPruneError: an option or the data fits no network.
     """
     options = plan.options
     check_precision(options)
+    choose_device(options["device"])
     scores = {variant.score: None for each in plan.variants.values() for variant in each}
     for score in scores:
         parse_score(score)
-    choose_device(options["device"])
-    inputs = Inputs.of({**options, "weights": next(iter(plan.variants)).weights})
-    data = inputs.data_for([network.arch for network in plan.variants])
-    inputs.check(data)
-    check_score_options(list(scores), options)
-    if any(score in LEARNED for score in scores):
-        inputs.check_score_data(options["score_data"] or data, data)
+    check_score_options(scores, options)
+    inputs = Inputs(options, [network.arch for network in plan.variants])
+    inputs.check(*([options["score_data"]] if options["score_data"] else []))
+    return inputs

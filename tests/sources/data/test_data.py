@@ -1,11 +1,13 @@
 import os
+import tarfile
 
 import numpy as np
 import pytest
 import torch
 
 from network_prune.errors import ArgumentError, SourceError
-from network_prune.sources.data.load import load_data
+from network_prune.sources.data.listing import Request
+from network_prune.sources.data.load import list_data, load_data
 from network_prune.sources.digits import read_digits
 from network_prune.sources.preprocessing import Preprocessing
 
@@ -225,6 +227,26 @@ def test_identity_does_not_depend_on_where_the_folder_lies(tmp_path, save_photo)
     one = folders(tmp_path / "one", save_photo, ["a", "b"])
     two = folders(tmp_path / "two", save_photo, ["a", "b"])
     assert load_data(one).identity == load_data(two).identity
+
+
+@pytest.mark.parametrize("spec", ["digits", "fake:6", "folders", "list.csv", "x.npz", "x.tar"])
+def test_what_is_listed_once_fits_each_network_as_if_loaded_for_it(tmp_path, save_photo, spec):
+    folders(tmp_path / "folders", save_photo, [str(number) for number in range(3)])
+    (tmp_path / "list.csv").write_text("image,label\nfolders/0/0.png,2\nfolders/1/1.png,0\n")
+    np.savez(tmp_path / "x.npz", images=np.zeros((2, 8, 8), np.uint8), labels=[1, 2])
+    (tmp_path / "0.cls").write_text("1")
+    with tarfile.open(tmp_path / "x.tar", "w") as shard:
+        shard.add(tmp_path / "folders" / "0" / "0.png", "0.png")
+        shard.add(tmp_path / "0.cls", "0.cls")
+    spec = str(tmp_path / spec) if (tmp_path / spec).exists() else spec
+    listed = list_data(Request(spec=spec))
+    for classes, side in ((10, 16), (None, 24), (10, 24)):
+        options = {"classes": classes, "transform": Preprocessing(32, side).transform()}
+        bound, loaded = listed.bind(**options), load_data(spec, **options)
+        assert (bound.name, bound.n, bound.identity) == (loaded.name, loaded.n, loaded.identity)
+        assert labels_of(bound) == labels_of(loaded)
+        assert torch.equal(bound.dataset[0][0], loaded.dataset[0][0])
+        assert bound.dataset[0][0].shape[-1] == side
 
 
 def test_batches_hold_every_picture_in_order_and_may_be_gone_through_again():

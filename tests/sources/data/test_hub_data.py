@@ -7,7 +7,7 @@ import pytest
 from photos import photo
 
 from network_prune.errors import RunError, SourceError
-from network_prune.sources.data.from_hub import HubImages
+from network_prune.sources.data.from_hub import read_row
 from network_prune.sources.data.load import load_data
 
 datasets = pytest.importorskip("datasets", reason="the extra [datasets] isn't installed")
@@ -134,13 +134,13 @@ def test_only_files_in_the_librarys_own_cache_are_read(tmp_path, save_photo, pat
     (tmp_path / "cache" / "link").symlink_to(tmp_path)
     paths = [str(tmp_path / path), str(tmp_path / "cache" / "own.png"), None]
     rows = [{"image": {"bytes": None, "path": path}} for path in paths]
-    pictures = HubImages(rows, "image", folders=["gone", str(tmp_path / "cache")], name="hf:x")
-    assert pictures.read(1).size == (61, 47)
+    folders = ["gone", str(tmp_path / "cache")]
+    assert read_row(rows, "image", folders, "hf:x", 1).size == (61, 47)
     for position in (0, 2):
         with pytest.raises(SourceError, match=f"row {position} of hf:x: the data set doesn't hold"):
-            pictures.read(position)
+            read_row(rows, "image", folders, "hf:x", position)
     with pytest.raises(SourceError, match="row 1 of hf:x: the data set doesn't hold"):
-        HubImages(rows, "image", folders=(), name="hf:x").read(1)
+        read_row(rows, "image", (), "hf:x", 1)
 
 
 def test_identity_follows_the_pictures_and_not_the_place(save):

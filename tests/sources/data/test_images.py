@@ -5,7 +5,7 @@ from torch.utils.data import DataLoader
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources.data.load import load_data
-from network_prune.sources.data.pictures import Batch, Guarded, Unreadable, collate
+from network_prune.sources.data.pictures import Batch, Guarded, collate
 from network_prune.sources.preprocessing import Preprocessing
 
 TRANSFORM = Preprocessing(16, 16).transform()
@@ -79,12 +79,12 @@ def test_guarding_leaves_readable_pictures_as_they_are():
 
 
 def test_a_batch_of_nothing_is_empty():
-    batch = collate([Unreadable("x")])
+    batch = collate([SourceError("x")])
     assert (len(batch), batch.unreadable, len(batch.images)) == (0, 1, 0)
 
 
 def test_batches_keep_order():
-    batch = collate([(torch.zeros(1), 4), Unreadable("x"), (torch.ones(1), 2)])
+    batch = collate([(torch.zeros(1), 4), SourceError("x"), (torch.ones(1), 2)])
     assert batch.labels.tolist() == [4, 2]
     assert batch.images.tolist() == [[0.0], [1.0]]
     assert Batch(batch.images, batch.labels).unreadable == 0

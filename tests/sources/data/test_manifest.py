@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from network_prune.errors import SourceError
@@ -214,6 +214,9 @@ NAMES = st.text(
     mark=st.booleans(),
 )
 def test_what_csv_writes_is_read_back(rows, separator, quoting, ending, swapped, mark):
+    # Between line ends of "\n", older versions of csv write "\r" without quotes: a line end to all.
+    bare = ending == "\n" and quoting == csv.QUOTE_MINIMAL
+    assume(not (bare and any("\r" in name for name, _ in rows)))
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=ending)
     writer.writerow(["label", "image"] if swapped else ["image", "label"])
@@ -221,7 +224,7 @@ def test_what_csv_writes_is_read_back(rows, separator, quoting, ending, swapped,
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.csv"
         path.write_bytes(text.getvalue().encode("utf-8-sig" if mark else "utf-8"))
-        listing = list_manifest(str(path), Request())
+        listing = list_manifest(Request(spec=str(path)))(None, None)
     assert listing.source.paths == [name for name, _ in rows]
     assert listing.labels.tolist() == [label for _, label in rows]
 
@@ -238,7 +241,7 @@ def test_no_path_leads_out_of_the_folder(path):
         with manifest.open("w", newline="") as file:
             csv.writer(file).writerows([["image", "label"], [picture, 0]])
         try:
-            listing = list_manifest(str(manifest), Request())
+            listing = list_manifest(Request(spec=str(manifest)))(None, None)
         except SourceError:
             return
         full = os.path.normpath(os.path.join(folder, listing.source.paths[0]))
@@ -251,7 +254,7 @@ def test_any_text_is_read_or_refused_in_one_line(header, body):
         path = Path(folder) / "m.csv"
         path.write_bytes(f"{header}\n{body}".encode(errors="replace"))
         with contextlib.suppress(SourceError):
-            list_manifest(str(path), Request())
+            list_manifest(Request(spec=str(path)))(None, None)
 
 
 def test_a_million_rows_are_read_in_seconds(tmp_path):

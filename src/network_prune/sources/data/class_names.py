@@ -1,13 +1,16 @@
 """Which of a network's outputs a list of class names stands for."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
+
+import numpy as np
 
 from network_prune.errors import SourceError
 
 IMAGENET_CLASSES = 1000
 _SYNSET = re.compile(r"n\d{8}")
+_WHOLE = re.compile(r"[+-]?\d{1,19}")
 
 
 @cache
@@ -68,6 +71,56 @@ def number_classes(
             f"{classes} classes; it takes {classes} {kind}{fits}{hint}"
         )
     return list(range(len(names)))
+
+
+def number_labels(
+    texts: Sequence[str],
+    classes: int | None,
+    *,
+    where: Callable[[int], str],
+    column: str = "label",
+    first: int = 0,
+) -> np.ndarray:
+    """Return the class numbers that labels written as ``texts`` stand for, int64 [n].
+
+    Args:
+        texts: whole numbers or, for a network with ImageNet's outputs, its synset names.
+        classes: number of the network's outputs, None if unknown.
+        where: names the place of the label at a position, for errors.
+        column: what the labels are called there.
+        first: number of the first of ImageNet's classes.
+
+    Raises:
+        SourceError: a label is neither.
+    """
+    distinct = set(texts)
+    numbers = {text: int(text) for text in distinct if _is_whole(text)}
+    if len(numbers) < len(distinct):
+        synsets = synset_numbers(set(map(str.strip, distinct)), classes)
+        if synsets is None:
+            position = next(n for n, text in enumerate(texts) if text not in numbers)
+            raise SourceError(
+                f"{where(position)}: {column} {texts[position][:40]!r} is no whole number"
+            )
+        numbers = {text: synsets[text.strip()] + first for text in distinct}
+    return np.fromiter(map(numbers.__getitem__, texts), dtype=np.int64)
+
+
+def check_class_count(own: int, classes: int | None, *, what: str, instead: str = "") -> None:
+    """Refuse a network of another number of outputs than the data's ``own``.
+
+    Raises:
+        SourceError: ``classes`` is known and differs; the message calls the data ``what``.
+    """
+    if classes not in (None, own):
+        raise SourceError(
+            f"{what} {own} classes, but the network has {classes}; "
+            f"pass data of the network's classes{instead}"
+        )
+
+
+def _is_whole(text: str) -> bool:
+    return bool(_WHOLE.fullmatch(text.strip())) and -(2**63) <= int(text) < 2**63
 
 
 def some(names: Sequence[str]) -> str:

@@ -1,20 +1,22 @@
 """Pictures in a numpy file: ``FILE.npz`` with an array of pixels and one of labels."""
 
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from network_prune.errors import SourceError
-from network_prune.sources.data.listing import Listing, Request
-from network_prune.sources.data.pictures import ArrayImages
+from network_prune.sources.data.listing import Lister, Listing, Request, check_file
+from network_prune.sources.data.pictures import read_array, refusing
+from network_prune.sources.downloads import reason
 
 # The first that the file has is taken; test parts come before whole sets.
 IMAGE_ARRAYS = ("test_images", "x_test", "images", "x", "data")
 LABEL_ARRAYS = ("test_labels", "y_test", "labels", "y", "targets")
 
 
-def list_arrays(spec: str, request: Request) -> Listing:
-    """List the pictures of the npz file ``spec``; nothing in it is unpickled.
+def list_arrays(request: Request) -> Lister:
+    """List the pictures of an npz file; nothing in it is unpickled.
 
     Images are uint8 [n, H, W] or [n, H, W, 1] for grey, [n, H, W, 3] for RGB,
     labels whole numbers [n] or [n, 1], counted from 0. Both are found by name,
@@ -23,29 +25,30 @@ def list_arrays(spec: str, request: Request) -> Listing:
     Raises:
         SourceError: there is no such file, or its arrays are others.
     """
-    path = Path(spec)
-    if not path.is_file():
-        raise SourceError(f"no file {path}")
-    try:
-        with path.open("rb") as file:
+    path = check_file(request.spec)
+    read = cache(lambda: _read(path, request))
+    return lambda *_: read()
+
+
+def _read(path: Path, request: Request) -> Listing:
+    def told(error: Exception) -> str:
+        return f"{path} can't be read as npz: {reason(error)}"
+
+    with path.open("rb") as file:
+        with refusing(told):
             arrays = np.load(file, allow_pickle=False)
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise SourceError(f"{path} holds one array alone; it must hold images and labels")
-            image = _choose(arrays.files, request.image_column, IMAGE_ARRAYS, path, "image")
-            label = _choose(arrays.files, request.label_column, LABEL_ARRAYS, path, "label")
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise SourceError(f"{path} holds one array alone; it must hold images and labels")
+        image = _choose(arrays.files, request.image_column, IMAGE_ARRAYS, path, "image")
+        label = _choose(arrays.files, request.label_column, LABEL_ARRAYS, path, "label")
+        with refusing(told):
             pixels, labels = arrays[image], arrays[label]
-    except (SourceError, MemoryError):
-        raise
-    except Exception as error:
-        # Damaged files make zipfile and numpy raise nearly anything.
-        text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise SourceError(f"{path} can't be read as npz: {text}") from error
     pixels = _check_pixels(pixels, f"{path}: {image}")
     return Listing(
         labels=_check_labels(labels, len(pixels), f"{path}: {label}"),
         first_label=0,
         where=lambda position: f"{path} picture {position}",
-        source=ArrayImages(pixels),
+        source=partial(read_array, pixels),
         content=repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes(),
         decoded=True,
     )

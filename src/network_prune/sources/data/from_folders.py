@@ -1,18 +1,23 @@
 """Pictures in one folder a class."""
 
 import os
+from collections import Counter
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+
+import numpy as np
 
 from network_prune.errors import SourceError
 from network_prune.sources.data.class_names import number_classes
 from network_prune.sources.data.from_ilsvrc import is_flat_validation, list_flat_validation
-from network_prune.sources.data.listing import IMAGE_SUFFIXES, Files, Listing, Request, labels_array
+from network_prune.sources.data.listing import IMAGE_SUFFIXES, Files, Lister, Listing, Request
 
 _PARTS = frozenset(("train", "training", "test", "testing", "valid", "validation", "eval"))
 
 
-def list_class_folders(spec: str, request: Request) -> Listing:
-    """List the pictures in the class folders of ``spec``, or of the ``val`` folder in it.
+def list_class_folders(request: Request) -> Lister:
+    """List the pictures in the class folders of a folder, or of the ``val`` folder in it.
 
     Folders with whole numbers for names stand for these class numbers, and some
     may be absent. Folders with ImageNet's synset names stand for ImageNet's
@@ -23,16 +28,25 @@ def list_class_folders(spec: str, request: Request) -> Listing:
     over; links are followed, but not back into a folder that they lie in.
     The flat ILSVRC2012 validation folder is told by its files' names.
 
-    Raises:
+    The lister raises:
         SourceError: there are no class folders, no pictures in them, or their
             number doesn't fit the network, or they are parts such as train and test.
         OSError: one of them can't be read.
     """
-    root = Path(spec)
+    root = Path(request.spec)
     if (root / "val").is_dir():
         root = root / "val"
-    if is_flat_validation(root):
-        return list_flat_validation(root, request)
+    find = cache(partial(_pictures_in, root))
+
+    def list_for(classes: int | None, _: object) -> Listing:
+        if is_flat_validation(root):
+            return list_flat_validation(root, classes)
+        return _list(root, find, classes)
+
+    return list_for
+
+
+def _list(root: Path, find: Callable[[str], list[str]], outputs: int | None) -> Listing:
     names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
     if not names:
         raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
@@ -42,17 +56,13 @@ def list_class_folders(spec: str, request: Request) -> Listing:
             f"than classes; pass one of them, e.g. {root / names[0]}"
         )
     numbered = all(name.isdecimal() for name in names)
-    classes = _number_by_name(names, root) if numbered else _number(names, root, request)
-    paths: list[str] = []
-    labels: list[int] = []
-    for name, number in classes.items():
-        found = _pictures_in(root, name)
-        paths += found
-        labels += [number] * len(found)
+    classes = _number_by_name(names, root) if numbered else _number(names, root, outputs)
+    paths = [path for name in classes for path in find(name)]
     if not paths:
         raise SourceError(f"no pictures in the {len(names)} class folders of {root}")
+    counts = [len(find(name)) for name in classes]
     return Listing(
-        labels=labels_array(labels),
+        labels=np.repeat(np.array(list(classes.values()), dtype=np.int64), counts),
         first_label=0 if numbered else None,
         where=lambda position: f"folder {paths[position].partition('/')[0]} of {root}",
         source=Files(root, paths),
@@ -65,18 +75,16 @@ def _is_class_folder(entry: os.DirEntry[str]) -> bool:
 
 def _number_by_name(names: list[str], root: Path) -> dict[str, int]:
     numbers = {name: int(name) for name in sorted(names, key=int)}
-    if len(set(numbers.values())) < len(numbers):
-        double = next(n for n in names if sum(int(n) == int(other) for other in names) > 1)
-        raise SourceError(f"{root} has more than one folder for class {int(double)}; join them")
+    number, count = Counter(numbers.values()).most_common(1)[0]
+    if count > 1:
+        raise SourceError(f"{root} has more than one folder for class {number}; join them")
     return numbers
 
 
-def _number(names: list[str], root: Path, request: Request) -> dict[str, int]:
-    last = None if request.classes is None else request.classes - 1
+def _number(names: list[str], root: Path, classes: int | None) -> dict[str, int]:
+    last = None if classes is None else classes - 1
     hint = f", or some folders named by class number, 0 to {last}{_manifest_hint(root)}"
-    numbers = number_classes(
-        names, request.classes, where=str(root), kind="class folders", hint=hint
-    )
+    numbers = number_classes(names, classes, where=str(root), kind="class folders", hint=hint)
     return dict(zip(names, numbers, strict=True))
 
 

@@ -3,8 +3,10 @@
 import io
 import os
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from PIL import Image
 from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
 from network_prune.sources.data.class_names import number_classes
 from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMNS
-from network_prune.sources.data.listing import Listing, Request
-from network_prune.sources.data.pictures import decode
+from network_prune.sources.data.listing import Lister, Listing, Request
+from network_prune.sources.data.pictures import decode, refusing
 from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
 from network_prune.sources.extras import require
 
@@ -23,40 +25,7 @@ from network_prune.sources.extras import require
 SPLITS = ("test", "validation", "valid", "val")
 
 
-class HubImages:
-    """Pictures of a data set of the datasets library.
-
-    Args:
-        dataset: its image column gives bytes and path, undecoded.
-        column: that column.
-        folders: where files that hold pictures may lie; none where all must be
-            inside the data set itself.
-        name: what errors call the data set.
-    """
-
-    def __init__(self, dataset: Any, column: str, *, folders: Sequence[str], name: str) -> None:
-        self._dataset = dataset
-        self._column = column
-        self._folders = folders
-        self._name = name
-
-    def read(self, position: int) -> Image.Image:
-        """Return the decoded picture.
-
-        Raises:
-            SourceError: it isn't there, or it is damaged.
-        """
-        name = f"row {position} of {self._name}"
-        picture: Any = self._dataset[position][self._column] or {}
-        if picture.get("bytes") is not None:
-            return decode(io.BytesIO(picture["bytes"]), name=name)
-        path = picture.get("path")
-        if not path or not any(_is_inside(path, folder) for folder in self._folders):
-            raise SourceError(f"cannot read image {name}: the data set doesn't hold it")
-        return decode(path, name=name)
-
-
-def list_hub(spec: str, request: Request) -> Listing:
+def list_hub(request: Request) -> Lister:
     """List the pictures of ``hf:DATASET`` or ``hf:FOLDER``, with ``:SPLIT`` at the end if asked.
 
     The image column is the one with the Image feature, the label column the
@@ -64,49 +33,78 @@ def list_hub(spec: str, request: Request) -> Listing:
     names them. Without a split, test or else validation is taken.
 
     Raises:
-        SourceError: the extra isn't installed, the folder isn't such a data
-            set, or its split, columns or classes don't fit.
-        RunError: the data set must be downloaded and can't be.
+        SourceError: the extra isn't installed, or it can be no data set's name; by the
+            lister, the folder isn't such a data set, or its split, columns or classes don't fit.
+        RunError: by the lister, the data set must be downloaded and can't be.
     """
-    check_hub(spec)
-    name, split = _parse(spec)
-    folders: tuple[str, ...] = ()
-    if os.path.isdir(name):
-        dataset = _choose_split(_open_folder(name), split, spec)
-    else:
-        # Tables and unpacked archives lie in the first, single pictures in the second.
-        folders = (str(datasets_cache()), hub_cache())
-        dataset = _choose_split(_download(name, folders[0]), split, spec)
-    image = _image_column(dataset, request.image_column, spec)
-    label = _label_column(dataset, request, spec)
-    labels = _labels(dataset, label, spec)
-    names: Any = getattr(dataset.features[label], "names", None)
-    if names is not None:
-        numbers = number_classes(names, request.classes, where=f"{spec}, column {label},")
-        _check_known(labels, len(names), spec)
-        labels = np.array(numbers, dtype=np.int64)[labels]
-    return Listing(
-        labels=labels,
-        first_label=0 if names is None else None,
-        where=lambda position: f"{spec} row {position}",
-        source=HubImages(_undecoded(dataset, image), image, folders=folders, name=spec),
-        content=_describe(dataset, image),
-    )
-
-
-def check_hub(spec: str, _: Request | None = None) -> None:
-    """Refuse ``spec`` if the extra isn't installed or it can be no data set's name.
-
-    Raises:
-        SourceError: that is so.
-    """
+    spec = request.spec
     require("datasets", extra="datasets", what=spec)
-    name, _split = _parse(spec)
+    name, _ = _parse(spec)
     if not os.path.isdir(name) and (name.count("/") > 1 or name.startswith(("/", ".", "~"))):
         raise SourceError(
             f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
             "OWNER/NAME, either with :SPLIT if you like"
         )
+    opened = cache(partial(_open, spec))
+    return lambda classes, _: _list(*opened(), request, classes)
+
+
+def _open(spec: str) -> tuple[Any, tuple[str, ...]]:
+    """Return the data set, and the folders that hold pictures it doesn't hold itself."""
+    name, split = _parse(spec)
+    if os.path.isdir(name):
+        return _choose_split(_open_folder(name), split, spec), ()
+    # Tables and unpacked archives lie in the first, single pictures in the second.
+    folders = (str(datasets_cache()), hub_cache())
+    return _choose_split(_download(name, folders[0]), split, spec), folders
+
+
+def _list(dataset: Any, folders: Sequence[str], request: Request, classes: int | None) -> Listing:
+    import datasets
+
+    spec = request.spec
+    image = _image_column(dataset.features, request.image_column, spec)
+    label = _label_column(dataset.features, request.label_column, classes, spec)
+    labels = _labels(dataset, label, spec)
+    names: Any = getattr(dataset.features[label], "names", None)
+    if names is not None:
+        numbers = number_classes(names, classes, where=f"{spec}, column {label},")
+        _check_known(labels, len(names), spec)
+        labels = np.array(numbers, dtype=np.int64)[labels]
+    undecoded = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+    return Listing(
+        labels=labels,
+        first_label=0 if names is None else None,
+        where=lambda position: f"{spec} row {position}",
+        source=partial(read_row, undecoded, image, folders, spec),
+        content=_describe(undecoded, image),
+    )
+
+
+def read_row(
+    dataset: Any, column: str, folders: Sequence[str], spec: str, position: int
+) -> Image.Image:
+    """Return a decoded picture of a data set.
+
+    Args:
+        dataset: its image column gives bytes and path, undecoded.
+        column: that column.
+        folders: where files that hold pictures may lie; none where all must be
+            inside the data set itself.
+        spec: what errors call the data set.
+        position: row of the picture.
+
+    Raises:
+        SourceError: it isn't there, or it is damaged.
+    """
+    name = f"row {position} of {spec}"
+    picture: Any = dataset[position][column] or {}
+    if picture.get("bytes") is not None:
+        return decode(io.BytesIO(picture["bytes"]), name=name)
+    path = picture.get("path")
+    if not path or not any(_is_inside(path, folder) for folder in folders):
+        raise SourceError(f"cannot read image {name}: the data set doesn't hold it")
+    return decode(path, name=name)
 
 
 def _parse(spec: str) -> tuple[str, str | None]:
@@ -120,15 +118,13 @@ def _parse(spec: str) -> tuple[str, str | None]:
 def _open_folder(name: str) -> Any:
     import datasets
 
-    try:
-        return datasets.load_from_disk(name)
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise SourceError(
+    with refusing(
+        lambda error: (
             f"{name} isn't a data set that datasets saved with save_to_disk "
             f"({one_line(error, limit=100)})"
-        ) from error
+        )
+    ):
+        return datasets.load_from_disk(name)
 
 
 def _download(name: str, folder: str) -> Any:
@@ -144,20 +140,19 @@ def _download(name: str, folder: str) -> Any:
         if not config.HF_HUB_OFFLINE:
             check_reachable(f"{config.HF_ENDPOINT}/datasets/{name}", what, remedy)
     except RunError as unreachable:
-        with _offline():
-            try:
-                return _load(name, folder, what, remedy)
-            except NetworkPruneError:
-                raise unreachable from None
-    return _load(name, folder, what, remedy)
+        try:
+            return _load(name, folder, what, remedy, offline=True)
+        except NetworkPruneError:
+            raise unreachable from None
+    return _load(name, folder, what, remedy, offline=config.HF_HUB_OFFLINE)
 
 
-def _load(name: str, folder: str, what: str, remedy: str) -> Any:
+def _load(name: str, folder: str, what: str, remedy: str, *, offline: bool) -> Any:
     import datasets
     from datasets.exceptions import DatasetsError
 
     try:
-        with _bars_on_a_terminal_only():
+        with _settings(offline=offline):
             return datasets.load_dataset(name, cache_dir=folder)
     except MemoryError:
         raise
@@ -168,28 +163,19 @@ def _load(name: str, folder: str, what: str, remedy: str) -> Any:
 
 
 @contextmanager
-def _offline() -> Generator[None]:
-    """Let the library take from its cache what is there, without asking the host."""
-    from datasets import config
+def _settings(*, offline: bool) -> Generator[None]:
+    """Let the library take from its cache alone if ``offline``; no bars but on a terminal."""
+    from datasets import config, utils
 
     before = config.HF_HUB_OFFLINE
-    config.HF_HUB_OFFLINE = True  # pyright: ignore[reportConstantRedefinition]
-    try:
-        yield
-    finally:
-        config.HF_HUB_OFFLINE = before  # pyright: ignore[reportConstantRedefinition]
-
-
-@contextmanager
-def _bars_on_a_terminal_only() -> Generator[None]:
-    from datasets import utils
-
     hide = not (sys.stderr.isatty() or utils.are_progress_bars_disabled())
+    config.HF_HUB_OFFLINE = offline  # pyright: ignore[reportConstantRedefinition]
     if hide:
         utils.disable_progress_bars()
     try:
         yield
     finally:
+        config.HF_HUB_OFFLINE = before  # pyright: ignore[reportConstantRedefinition]
         if hide:
             utils.enable_progress_bars()
 
@@ -212,48 +198,38 @@ def _choose_split(found: Any, split: str | None, spec: str) -> Any:
     return found[split]
 
 
-def _image_column(dataset: Any, asked: str | None, spec: str) -> str:
+def _image_column(features: Any, asked: str | None, spec: str) -> str:
     import datasets
 
-    features: Any = dataset.features
     images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
-    if asked is not None:
-        if asked not in images:
-            raise SourceError(f"{spec} has no image column {asked!r}; it has {_shown(images)}")
-        return asked
-    if len(images) == 1:
-        return images[0]
-    named = next((name for name in IMAGE_COLUMNS if name in images), None)
-    if named is None:
+    if asked is not None and asked not in images:
+        raise SourceError(f"{spec} has no image column {asked!r}; it has {_shown(images)}")
+    wanted = IMAGE_COLUMNS if asked is None else (asked,)
+    named = [name for name in wanted if name in images]
+    if len(images) != 1 and not named:
         raise SourceError(
             f"{spec} has {len(images)} image columns ({_shown(images)}) among its columns "
-            f"{_shown(list(features))}; pass image_column (--image-column)"
+            f"{_shown(features)}; pass image_column (--image-column)"
         )
-    return named
+    return (named or images)[0]
 
 
-def _label_column(dataset: Any, request: Request, spec: str) -> str:
+def _label_column(features: Any, asked: str | None, classes: int | None, spec: str) -> str:
     import datasets
 
-    features: Any = dataset.features
-    asked = request.label_column
-    if asked is not None:
-        if asked not in features:
-            raise SourceError(f"{spec} has no column {asked!r}; it has {_shown(list(features))}")
-        return asked
-    named = next((name for name in LABEL_COLUMNS if name in features), None)
+    if asked is not None and asked not in features:
+        raise SourceError(f"{spec} has no column {asked!r}; it has {_shown(features)}")
+    wanted = LABEL_COLUMNS if asked is None else (asked,)
+    named = [name for name in wanted if name in features]
     classed = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
-    if named is None and len(classed) == 1:
-        return classed[0]
-    if named is None:
-        fitting = [name for name in classed if features[name].num_classes == request.classes]
-        if len(fitting) == 1:
-            return fitting[0]
-        raise SourceError(
-            f"{spec} has no label column of its own name among its columns "
-            f"{_shown(list(features))}; pass label_column (--label-column)"
-        )
-    return named
+    fitting = [name for name in classed if features[name].num_classes == classes]
+    for found in (named[:1], classed, fitting):
+        if len(found) == 1:
+            return found[0]
+    raise SourceError(
+        f"{spec} has no label column of its own name among its columns "
+        f"{_shown(features)}; pass label_column (--label-column)"
+    )
 
 
 def _labels(dataset: Any, column: str, spec: str) -> np.ndarray:
@@ -274,20 +250,13 @@ def _check_known(labels: np.ndarray, count: int, spec: str) -> None:
         )
 
 
-def _undecoded(dataset: Any, column: str) -> Any:
-    import datasets
-
-    return dataset.select_columns([column]).cast_column(column, datasets.Image(decode=False))
-
-
 def _describe(dataset: Any, column: str) -> bytes:
-    """Return the number of bytes of each picture and its file's name."""
+    """Return the number of bytes of each picture, undecoded, and its file's name."""
     import pyarrow.compute
 
     # Its functions are made when it is imported, so that type checkers can't know them.
     pc: Any = pyarrow.compute
-    table: Any = _undecoded(dataset, column).with_format("arrow")[:]
-    pictures = table.column(column)
+    pictures: Any = dataset.with_format("arrow")[:].column(column)
     sizes = pc.binary_length(pc.struct_field(pictures, "bytes")).to_pylist()
     paths = pc.struct_field(pictures, "path").to_pylist()
     lines = (
@@ -300,5 +269,5 @@ def _is_inside(path: str, folder: str) -> bool:
     return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:12]) or "none"
+def _shown(names: Iterable[str]) -> str:
+    return ", ".join(islice(names, 12)) or "none"

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from network_prune.errors import SourceError
-from network_prune.sources.data.class_names import IMAGENET_CLASSES
-from network_prune.sources.data.listing import Files, Listing, Request
+from network_prune.sources.data.class_names import IMAGENET_CLASSES, check_class_count
+from network_prune.sources.data.listing import Files, Listing
+from network_prune.sources.data.pictures import refusing
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
@@ -26,7 +27,7 @@ def is_flat_validation(folder: Path) -> bool:
         return any(_PICTURE.fullmatch(entry.name) for entry in islice(entries, 1000))
 
 
-def list_flat_validation(folder: Path, request: Request) -> Listing:
+def list_flat_validation(folder: Path, classes: int | None) -> Listing:
     """List the ILSVRC2012_val_*.JPEG pictures in ``folder`` by their number.
 
     Labels come from the development kit's files, found in ``folder`` or above
@@ -38,11 +39,8 @@ def list_flat_validation(folder: Path, request: Request) -> Listing:
         SourceError: the network hasn't 1000 classes, or the kit's files are
             missing or aren't the kit's.
     """
-    if request.classes not in (None, IMAGENET_CLASSES):
-        raise SourceError(
-            f"{folder} holds ImageNet's validation pictures of {IMAGENET_CLASSES} classes, but "
-            f"the network has {request.classes}; pass data of the network's classes"
-        )
+    what = f"{folder} holds ImageNet's validation pictures of"
+    check_class_count(IMAGENET_CLASSES, classes, what=what)
     truth = _read_ground_truth(_find(GROUND_TRUTH, folder))
     number = _read_meta(_find(META, folder))
     found = sorted(
@@ -97,16 +95,11 @@ def _read_meta(path: Path) -> np.ndarray:
     # scikit-learn brings scipy.
     from scipy.io import loadmat
 
-    try:
+    with refusing(lambda _: f"{path} can't be read as the ILSVRC2012 development kit's"):
         synsets: Any = loadmat(path, squeeze_me=True)["synsets"]
         rows = zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
         # The classes come first; the groups that they belong to have higher numbers.
         wnids = {int(row): str(name) for row, name in rows if int(row) <= IMAGENET_CLASSES}
-    except MemoryError:
-        raise
-    except Exception as error:
-        # Damaged files make scipy raise nearly anything.
-        raise SourceError(f"{path} can't be read as the ILSVRC2012 development kit's") from error
     order = {name: index for index, name in enumerate(sorted(wnids.values()))}
     if sorted(wnids) != list(range(1, IMAGENET_CLASSES + 1)) or len(order) != len(wnids):
         raise SourceError(f"{path} doesn't name {IMAGENET_CLASSES} classes as ILSVRC2012's does")

@@ -1,7 +1,9 @@
 """Data sets that torchvision names: ``torchvision:CIFAR10:FOLDER``."""
 
+import copy
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from network_prune.errors import SourceError, one_line, unknown_name
-from network_prune.sources.data.class_names import number_classes
-from network_prune.sources.data.listing import Listing, Request
+from network_prune.sources.data.class_names import check_class_count, number_classes
+from network_prune.sources.data.listing import Lister, Listing, Request
+from network_prune.sources.data.pictures import refusing
 
 _TEST: dict[str, Any] = {"split": "test"}
 _NOT_TRAIN: dict[str, Any] = {"train": False}
@@ -39,40 +42,11 @@ PARTS: dict[str, dict[str, Any]] = {
     "StanfordCars": _TEST,
     "USPS": _NOT_TRAIN,
 }
-# Where the various classes of torchvision keep what they list.
-_LABELS = ("targets", "labels", "_labels", "y")
-_PATHS = ("_image_files", "_images")
-_SAMPLES = ("samples", "_samples")
+# Where those that keep labels apart from pictures have them.
+_LABELS = ("targets", "labels", "y")
 
 
-class TorchvisionImages:
-    """Pictures of one of torchvision's data sets.
-
-    Args:
-        dataset: gives (PIL image, anything).
-        name: what errors call it.
-    """
-
-    def __init__(self, dataset: Any, name: str) -> None:
-        self._dataset = dataset
-        self._name = name
-
-    def read(self, position: int) -> Image.Image:
-        """Return the decoded picture.
-
-        Raises:
-            SourceError: it can't be read.
-        """
-        try:
-            return self._dataset[position][0]
-        except MemoryError:
-            raise
-        except Exception as error:
-            name = f"{self._name} picture {position}"
-            raise SourceError(f"cannot read image {name}: {one_line(error)}") from error
-
-
-def list_torchvision(spec: str, request: Request) -> Listing:
+def list_torchvision(request: Request) -> Lister:
     """List torchvision's data set for ``torchvision:NAME`` or ``torchvision:NAME:FOLDER``.
 
     Takes the part for testing where there is one, the part for validation for
@@ -81,8 +55,10 @@ def list_torchvision(spec: str, request: Request) -> Listing:
 
     Raises:
         SourceError: torchvision has no such data set for classifying, the
-            folder isn't said or hasn't the data, or its classes don't fit the network.
+            folder isn't said or hasn't the data; by the lister, its classes
+            don't fit the network.
     """
+    spec = request.spec
     name, _, folder = spec.removeprefix("torchvision:").partition(":")
     if name not in PARTS:
         raise SourceError(unknown_name("torchvision data set", name, PARTS))
@@ -93,68 +69,69 @@ def list_torchvision(spec: str, request: Request) -> Listing:
             f"or root (--data-root)"
         )
     dataset = _open(name, root)
-    labels = _labels(dataset)
-    numbers = _number(dataset, labels, spec, request.classes)
-    pixels = getattr(dataset, "data", None)
-    decoded = pixels is not None and not isinstance(pixels, list)
-    return Listing(
-        labels=labels if numbers is None else np.array(numbers, dtype=np.int64)[labels],
+    samples = _samples(dataset)
+    kept: Any = next((getattr(dataset, place) for place in _LABELS if hasattr(dataset, place)), ())
+    labels = np.asarray([label for _, label in samples] or kept, dtype=np.int64).reshape(-1)
+    decoded = hasattr(dataset, "data")
+    if decoded:
+        content = np.asarray(dataset.data).tobytes()
+    else:
+        content = _describe([path for path, _ in samples], root)
+    return lambda classes, _: Listing(
+        labels=_number(dataset, labels, spec, classes),
         first_label=None,
         where=lambda position: f"{spec} picture {position}",
-        source=TorchvisionImages(dataset, spec),
-        content=np.asarray(pixels).tobytes() if decoded else _describe(dataset, root),
+        source=partial(_read, dataset, spec),
+        content=content,
         decoded=decoded,
     )
+
+
+def _read(dataset: Any, spec: str, position: int) -> Image.Image:
+    with refusing(lambda error: f"cannot read image {spec} picture {position}: {one_line(error)}"):
+        return dataset[position][0]
 
 
 def _open(name: str, root: str) -> Any:
     import torchvision.datasets
 
-    try:
-        return getattr(torchvision.datasets, name)(root=root, **PARTS[name])
-    except MemoryError:
-        raise
-    except Exception as error:
-        # Each data set tells in its own way that files are missing or damaged.
+    def told(error: Exception) -> str:
         options = ", ".join(f"{key}={value!r}" for key, value in PARTS[name].items())
-        call = f"torchvision.datasets.{name}({str(root)!r}{', ' * bool(options)}{options}"
-        raise SourceError(
+        call = f"torchvision.datasets.{name}({root!r}{', ' * bool(options)}{options}"
+        return (
             f"no {name} as torchvision keeps it in {root} ({one_line(error, limit=100)}); "
             f"fetch it once with {call}, download=True)"
-        ) from error
-
-
-def _labels(dataset: Any) -> np.ndarray:
-    for attribute in _LABELS:
-        if hasattr(dataset, attribute):
-            return np.asarray(getattr(dataset, attribute), dtype=np.int64).reshape(-1)
-    samples = next(getattr(dataset, name) for name in _SAMPLES if hasattr(dataset, name))
-    return np.array([label for _, label in samples], dtype=np.int64)
-
-
-def _number(
-    dataset: Any, labels: np.ndarray, spec: str, classes: int | None
-) -> Sequence[int] | None:
-    """Return the output of each of the data's classes, None where it doesn't list them."""
-    names: Any = getattr(dataset, "wnids", None) or getattr(dataset, "classes", None)
-    names = names or getattr(dataset, "categories", None)
-    if names is not None:
-        return number_classes([str(name) for name in names], classes, where=spec)
-    if classes is not None and len(labels) and int(labels.max()) != classes - 1:
-        raise SourceError(
-            f"{spec} has {int(labels.max()) + 1} classes, but the network has {classes}; "
-            "pass data of the network's classes"
         )
-    return None
+
+    # Each data set tells in its own way that files are missing or damaged.
+    with refusing(told):
+        return getattr(torchvision.datasets, name)(root=root, **PARTS[name])
 
 
-def _describe(dataset: Any, root: str) -> bytes:
+def _samples(dataset: Any) -> Sequence[tuple[Any, int]]:
+    """Return path and label of each picture in a file, as far as the data set knows the paths."""
+    if hasattr(dataset, "loader"):
+        undecoded = copy.copy(dataset)
+        undecoded.loader = os.fspath
+        return [undecoded[position] for position in range(len(undecoded))]
+    # GTSRB and OxfordIIITPet take no loader: in public, they tell labels along with pictures alone.
+    hidden = zip(getattr(dataset, "_images", ()), getattr(dataset, "_labels", ()), strict=True)
+    return getattr(dataset, "_samples", None) or list(hidden)
+
+
+def _number(dataset: Any, labels: np.ndarray, spec: str, classes: int | None) -> np.ndarray:
+    """Return the output that each of the ``labels`` stands for, int64 [n]."""
+    named = (getattr(dataset, place, None) for place in ("wnids", "classes", "categories"))
+    names: Any = next(filter(None, named), None)
+    if names is not None:
+        numbers = number_classes([str(name) for name in names], classes, where=spec)
+        return np.array(numbers, dtype=np.int64)[labels]
+    check_class_count(int(labels.max(initial=-1)) + 1, classes, what=f"{spec} has")
+    return labels
+
+
+def _describe(paths: Sequence[Any], root: str) -> bytes:
     """Return what tells the pictures apart from others: their paths below ``root`` and sizes."""
-    paths = next((getattr(dataset, name) for name in _PATHS if hasattr(dataset, name)), None)
-    if paths is None:
-        samples = next((getattr(dataset, n) for n in _SAMPLES if hasattr(dataset, n)), ())
-        paths = [path for path, _ in samples]
-    if not paths:
-        paths = sorted(path for path in Path(root).rglob("*") if path.is_file())
-    lines = (f"{os.path.relpath(path, root)}\t{os.path.getsize(path)}" for path in paths)
+    found = paths or sorted(path for path in Path(root).rglob("*") if path.is_file())
+    lines = (f"{os.path.relpath(path, root)}\t{os.path.getsize(path)}" for path in found)
     return "\n".join(lines).encode(errors="surrogateescape")

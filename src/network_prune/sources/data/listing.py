@@ -1,38 +1,32 @@
 """What every form of ``--data`` gives: labelled pictures, listed but not yet decoded."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from network_prune.sources.data.pictures import Pictures
+from network_prune.errors import SourceError
+from network_prune.sources.data.pictures import Pictures, Transform
 
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a form of data may need to know of the call.
+    """Data as it is asked for: the arguments of `load_data` that hold for every network."""
 
-    Attributes:
-        classes: number of the network's outputs, None if unknown.
-        transform: what pictures will go through, if anything.
-        allow_missing: leave missing files to be found when they are read.
-        root: folder that the data's files lie in, where a name doesn't say it.
-        image_column: name of the column or field that holds the images.
-        label_column: name of the column or field that holds the labels.
-    """
-
-    classes: int | None = None
-    transform: Callable[[Image.Image], object] | None = None
-    allow_missing: bool = False
+    spec: str
+    first_label: int | None = None
+    limit: int | None = None
+    skip_unreadable: bool = False
     root: str | None = None
     image_column: str | None = None
     label_column: str | None = None
+    cache_dir: str | os.PathLike[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +65,17 @@ class Listing:
     decoded: bool = False
 
 
-def labels_array(labels: Iterable[int]) -> np.ndarray:
-    """Return ``labels`` as int64 [n]."""
-    return np.fromiter(labels, dtype=np.int64)
+# Lists pictures for networks one after another, by the number of outputs, None if unknown, and by
+# what the pictures will go through; what no network changes is read once.
+Lister = Callable[[int | None, Transform | None], Listing]
+
+
+def check_file(path: str | os.PathLike[str]) -> Path:
+    """Return ``path``.
+
+    Raises:
+        SourceError: no file is there.
+    """
+    if not os.path.isfile(path):
+        raise SourceError(f"no file {os.fspath(path)}")
+    return Path(path)

@@ -5,29 +5,30 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
-from PIL import Image
 from torch.utils.data import Dataset, Subset
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources import digits
+from network_prune.sources.data.class_names import check_class_count
 from network_prune.sources.data.from_arrays import list_arrays
 from network_prune.sources.data.from_folders import list_class_folders
-from network_prune.sources.data.from_hub import check_hub, list_hub
+from network_prune.sources.data.from_hub import list_hub
 from network_prune.sources.data.from_manifest import SUFFIXES, list_manifest
 from network_prune.sources.data.from_noise import list_fake
-from network_prune.sources.data.from_shards import check_shards, list_shards
+from network_prune.sources.data.from_shards import list_shards
 from network_prune.sources.data.from_torchvision import list_torchvision
-from network_prune.sources.data.listing import Files, Listing, Request
+from network_prune.sources.data.listing import Files, Lister, Listing, Request
 from network_prune.sources.data.pictures import (
-    ArrayImages,
     Batches,
-    ImageFiles,
     LabelledImages,
     Sample,
+    Transform,
     make_loader,
+    read_array,
+    read_file,
 )
 from network_prune.sources.downloads import cache_in
 
@@ -41,7 +42,7 @@ class LoadedData:
 
     Attributes:
         dataset: gives (picture, class number from 0); raises SourceError for a
-            picture that can't be read. ``images.Guarded`` and ``images.collate``
+            picture that can't be read. ``pictures.Guarded`` and ``pictures.collate``
             make batches of it that tell such pictures apart.
         name: the data as it was asked for.
         n: number of pictures.
@@ -91,44 +92,83 @@ class LoadedData:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedData:
+    """Labelled pictures, read as far as all networks have it in common; decodes none of them.
+
+    Attributes:
+        request: what was asked for.
+        lister: lists the pictures for a network.
+    """
+
+    request: Request
+    lister: Lister
+
+    def bind(self, *, classes: int | None = None, transform: Transform | None = None) -> LoadedData:
+        """Return the pictures for a network of ``classes`` outputs, to go through ``transform``.
+
+        Raises:
+            NetworkPruneError: as `load_data` says.
+        """
+        request = self.request
+        with cache_in(request.cache_dir), _readable(request.spec):
+            listing = self.lister(classes, transform)
+        if not len(listing.labels):
+            raise SourceError(f"{request.spec} lists no pictures")
+        labels = _count_from_zero(listing, request, classes)
+        positions = _spread(len(labels), request.limit)
+        labels = labels[positions]
+        source, content = listing.source, listing.content
+        if isinstance(source, Files):
+            content = _describe_files(source, positions, listing, request)
+            source = partial(read_file, os.fspath(source.root), source.paths)
+        return LoadedData(
+            dataset=LabelledImages(source, labels, positions, transform),
+            name=request.spec,
+            n=len(labels),
+            identity=_identify(labels, positions, content),
+            in_files=not listing.decoded,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """One way to name data.
 
     Attributes:
         shown: how errors and help show it.
         accepts: whether a name is of this form.
-        list: lists the pictures; raises SourceError.
+        list: finds out in a moment, without a network, what would be refused for all, and
+            returns what lists the pictures for one; raises SourceError.
         options: the options of `load_data` that mean something to this form.
-        check: finds out in a moment, without a network, what `list` would refuse for all.
     """
 
     shown: str
     accepts: Callable[[str], bool]
-    list: Callable[[str, Request], Listing]
+    list: Callable[[Request], Lister]
     options: tuple[str, ...] = ()
-    check: Callable[[str, Request], object] = lambda spec, request: None
 
 
-def _list_digits(spec: str, request: Request) -> Listing:
-    if request.classes not in (None, digits.CLASSES):
-        raise SourceError(
-            f"{spec} are pictures of {digits.CLASSES} classes, but the network has "
-            f"{request.classes}; pass data of the network's classes, or fake:64 to try it out"
-        )
+def _list_digits(request: Request) -> Lister:
     pixels, labels = digits.read_digits(held_out=True)
-    return Listing(
+    listing = Listing(
         labels=labels,
         first_label=None,
-        where=lambda position: f"{spec} picture {position}",
-        source=ArrayImages(pixels),
+        where=lambda position: f"{request.spec} picture {position}",
+        source=partial(read_array, pixels),
         content=pixels.tobytes(),
         decoded=True,
     )
 
+    def list_for(classes: int | None, _: object) -> Listing:
+        check_class_count(
+            digits.CLASSES,
+            classes,
+            what=f"{request.spec} are pictures of",
+            instead=", or fake:64 to try it out",
+        )
+        return listing
 
-def _check_file(spec: str, _: Request) -> None:
-    if not os.path.isfile(spec):
-        raise SourceError(f"no file {spec}")
+    return list_for
 
 
 def _ends(*suffixes: str) -> Callable[[str], bool]:
@@ -149,33 +189,21 @@ _OPTIONS = {
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda spec: spec == "digits", _list_digits),
-    Form("fake:N", _starts("fake:"), list_fake, check=list_fake),
-    Form(
-        "torchvision:NAME:FOLDER",
-        _starts("torchvision:"),
-        list_torchvision,
-        ("root",),
-        check=list_torchvision,
-    ),
-    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS, check=check_hub),
-    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS, check=check_shards),
+    Form("fake:N", _starts("fake:"), list_fake),
+    Form("torchvision:NAME:FOLDER", _starts("torchvision:"), list_torchvision, ("root",)),
+    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS),
+    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS),
     Form("a folder of class folders", os.path.isdir, list_class_folders),
-    Form(
-        "a manifest csv, tsv or parquet",
-        _ends(*SUFFIXES),
-        list_manifest,
-        ("root", *_COLUMNS),
-        check=list_manifest,
-    ),
-    Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS, check=_check_file),
-    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS, check=check_shards),
+    Form("a manifest csv, tsv or parquet", _ends(*SUFFIXES), list_manifest, ("root", *_COLUMNS)),
+    Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS),
+    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS),
 )
 
 
 def load_data(
     spec: str = "digits",
     *,
-    transform: Callable[[Image.Image], Any] | None = None,
+    transform: Transform | None = None,
     classes: int | None = None,
     first_label: int | None = None,
     limit: int | None = None,
@@ -218,63 +246,38 @@ def load_data(
         ArgumentError: ``limit`` is below 1, or an option has no meaning here.
         RunError: the data must be downloaded and can't be.
     """
-    form = _find_form(spec)
     request = Request(
-        classes=classes,
-        transform=transform,
-        allow_missing=skip_unreadable,
+        spec=spec,
+        first_label=first_label,
+        limit=limit,
+        skip_unreadable=skip_unreadable,
         root=None if root is None else os.fspath(root),
         image_column=image_column,
         label_column=label_column,
+        cache_dir=cache_dir,
     )
-    _check_options(form, request, spec, limit)
-    with cache_in(cache_dir), _readable(spec):
-        listing = form.list(spec, request)
-    if not len(listing.labels):
-        raise SourceError(f"{spec} lists no pictures")
-    labels = _count_from_zero(listing, spec, first_label, classes)
-    positions = _spread(len(labels), limit)
-    labels = labels[positions]
-    source, content = listing.source, listing.content
-    if isinstance(source, Files):
-        content = _describe_files(source, positions, listing, allow_missing=skip_unreadable)
-        source = ImageFiles(source.root, source.paths)
-    return LoadedData(
-        dataset=LabelledImages(source, labels, positions=positions, transform=transform),
-        name=spec,
-        n=len(labels),
-        identity=_identify(labels, positions, content),
-        in_files=isinstance(source, ImageFiles) or not listing.decoded,
-    )
+    return list_data(request).bind(classes=classes, transform=transform)
 
 
-def check_data(
-    spec: str,
-    *,
-    limit: int | None = None,
-    skip_unreadable: bool = False,
-    root: str | None = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
-) -> None:
-    """Find out before networks are loaded whether `load_data` would refuse this for all of them.
+def list_data(request: Request) -> ListedData:
+    """Return pictures to be bound to each network of a run; tells what would be refused for all.
 
-    Big data isn't looked into, so it may still be refused.
+    Big data isn't looked into before it is bound, so it may still be refused.
 
     Raises:
         SourceError: the data doesn't exist or can't be read as what it is named.
         ArgumentError: ``limit`` is below 1, or an option has no meaning here.
     """
-    form = _find_form(spec)
-    request = Request(
-        allow_missing=skip_unreadable,
-        root=root,
-        image_column=image_column,
-        label_column=label_column,
-    )
-    _check_options(form, request, spec, limit)
-    with _readable(spec):
-        form.check(spec, request)
+    form = _find_form(request.spec)
+    _check_limit(request.limit)
+    for name, flag in _OPTIONS.items():
+        value = getattr(request, name)
+        if value is not None and name not in form.options:
+            raise ArgumentError(
+                f"{name}={value!r} ({flag}) has no meaning for {request.spec}; leave it out"
+            )
+    with _readable(request.spec):
+        return ListedData(request, form.list(request))
 
 
 def same_form(spec: str, other: str) -> bool:
@@ -303,30 +306,21 @@ def _find_form(spec: str) -> Form:
     return form
 
 
-def _check_options(form: Form, request: Request, spec: str, limit: int | None) -> None:
-    _check_limit(limit)
-    for name in _OPTIONS:
-        value = getattr(request, name)
-        if value is not None and name not in form.options:
-            raise ArgumentError(
-                f"{name}={value!r} ({_OPTIONS[name]}) has no meaning for {spec}; leave it out"
-            )
-
-
 def _check_limit(limit: int | None) -> None:
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
 
 
-def _count_from_zero(
-    listing: Listing, spec: str, first_label: int | None, classes: int | None
-) -> np.ndarray:
+def _count_from_zero(listing: Listing, request: Request, classes: int | None) -> np.ndarray:
     """Return the labels counted from 0, int64 [n], after checking each of them."""
-    if first_label is not None and listing.first_label is None:
-        raise ArgumentError(
-            f"first_label={first_label} (--first-label) has no meaning for {spec}; leave it out"
-        )
-    first = (listing.first_label or 0) if first_label is None else first_label
+    first = listing.first_label or 0
+    if request.first_label is not None:
+        first = request.first_label
+        if listing.first_label is None:
+            raise ArgumentError(
+                f"first_label={first} (--first-label) has no meaning for {request.spec}; "
+                "leave it out"
+            )
     labels = listing.labels - first
     wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
     if not wrong.any():
@@ -350,7 +344,7 @@ def _spread(n: int, limit: int | None) -> np.ndarray:
 
 
 def _describe_files(
-    files: Files, positions: np.ndarray, listing: Listing, *, allow_missing: bool
+    files: Files, positions: np.ndarray, listing: Listing, request: Request
 ) -> bytes:
     """Return paths and some sizes of the files at ``positions``, one a line.
 
@@ -363,7 +357,7 @@ def _describe_files(
         try:
             size = os.stat(os.path.join(root, lines[index])).st_size
         except OSError as error:
-            if not allow_missing:
+            if not request.skip_unreadable:
                 place = listing.where(int(positions[index]))
                 raise SourceError(
                     f"{place}: no image {lines[index]} in {root}; "

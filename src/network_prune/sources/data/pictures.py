@@ -2,10 +2,10 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -16,50 +16,27 @@ from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources.preprocessing import check_pixel_format, convert
 
 Sample = tuple[Any, int]
+Transform = Callable[[Image.Image], Any]
 
 
-class Pictures(Protocol):
-    """Where the pictures of a data set come from; must be picklable for workers."""
-
-    def read(self, position: int) -> Image.Image:
-        """Return the decoded picture.
-
-        Raises:
-            SourceError: it can't be read; the message names it.
-        """
-        ...
+# Gives the decoded picture at a position and raises a SourceError that names one that can't be
+# read; must be picklable for workers.
+Pictures = Callable[[int], Image.Image]
 
 
-class ImageFiles:
-    """Pictures in files, decoded when asked for."""
+def read_file(root: str, paths: Sequence[str], position: int) -> Image.Image:
+    """Return the decoded file at ``position`` of ``paths``, which are relative to ``root``.
 
-    def __init__(self, root: Path, paths: Sequence[str]) -> None:
-        self._root = os.fspath(root)
-        self._paths = paths
-
-    def read(self, position: int) -> Image.Image:
-        """Return the decoded file.
-
-        Raises:
-            SourceError: it is missing, truncated, no picture, or not of 8 bits a channel.
-        """
-        path = self._paths[position]
-        return decode(os.path.join(self._root, path), name=path)
-
-
-class ArrayImages:
-    """Pictures in memory.
-
-    Args:
-        pixels: uint8 [n, H, W] for grey or [n, H, W, 3] for RGB.
+    Raises:
+        SourceError: it is missing, truncated, no picture, or not of 8 bits a channel.
     """
+    path = paths[position]
+    return decode(os.path.join(root, path), name=path)
 
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
 
-    def read(self, position: int) -> Image.Image:
-        """Return one picture, mode ``L`` or ``RGB``."""
-        return Image.fromarray(self.pixels[position])
+def read_array(pixels: np.ndarray, position: int) -> Image.Image:
+    """Return one picture of ``pixels``, uint8 [n, H, W] for grey or [n, H, W, 3] for RGB."""
+    return Image.fromarray(pixels[position])
 
 
 def decode(file: str | IO[bytes], *, name: str) -> Image.Image:
@@ -69,43 +46,48 @@ def decode(file: str | IO[bytes], *, name: str) -> Image.Image:
         SourceError: it is missing, truncated, no picture, or not of 8 bits a
             channel; the message calls it ``name``.
     """
+    with (
+        refusing(lambda error: f"cannot read image {name}: {_reason(error)}"),
+        Image.open(file) as image,
+    ):
+        image.load()
+        check_pixel_format(image)
+        return image
+
+
+@contextmanager
+def refusing(told: Callable[[Exception], str]) -> Generator[None]:
+    """Refuse a damaged file, over which a library may raise nearly anything.
+
+    Raises:
+        SourceError: anything was raised inside, except for want of memory; ``told`` gives the text.
+    """
     try:
-        with Image.open(file) as image:
-            image.load()
-            check_pixel_format(image)
-            return image
+        yield
     except MemoryError:
         raise
     except Exception as error:
-        # Damaged files make PIL's decoders raise nearly anything.
-        raise SourceError(f"cannot read image {name}: {_reason(error)}") from error
+        raise SourceError(told(error)) from error
 
 
+@dataclass(frozen=True, eq=False)
 class LabelledImages(Dataset[Sample]):
     """Pictures with their class numbers.
 
-    Args:
+    Attributes:
         pictures: where the pictures come from.
         labels: class numbers from 0, int64 [n].
         positions: where in ``pictures`` each one is, int64 [n].
         transform: PIL image to tensor; None gives PIL images in RGB.
     """
 
-    def __init__(
-        self,
-        pictures: Pictures,
-        labels: np.ndarray,
-        *,
-        positions: np.ndarray,
-        transform: Callable[[Image.Image], Any] | None,
-    ) -> None:
-        self._pictures = pictures
-        self._labels = labels
-        self._positions = positions
-        self._transform = transform
+    pictures: Pictures
+    labels: np.ndarray
+    positions: np.ndarray
+    transform: Transform | None
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def __getitem__(self, index: int) -> Sample:
         """Return the picture and its label.
@@ -113,26 +95,13 @@ class LabelledImages(Dataset[Sample]):
         Raises:
             SourceError: the picture can't be read; the message names it.
         """
-        label = int(self._labels[index])
-        image = self._pictures.read(int(self._positions[index]))
-        if self._transform is None:
-            return convert(image, "RGB"), label
-        return self._transform(image), label
+        image = self.pictures(int(self.positions[index]))
+        shown = convert(image, "RGB") if self.transform is None else self.transform(image)
+        return shown, int(self.labels[index])
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Stands in a batch for a picture that couldn't be read.
-
-    Attributes:
-        message: the error's text, which names the picture.
-    """
-
-    message: str
-
-
-class Guarded(Dataset[Sample | Unreadable]):
-    """A data set whose unreadable pictures come as :class:`Unreadable` instead of an error.
+class Guarded(Dataset[Sample | SourceError]):
+    """A data set that gives the error of an unreadable picture instead of raising it.
 
     An error raised inside a worker process reaches the caller with the worker's
     traceback as its text; a value reaches it as it is.
@@ -144,11 +113,11 @@ class Guarded(Dataset[Sample | Unreadable]):
     def __len__(self) -> int:
         return len(self._dataset)  # pyright: ignore[reportArgumentType]
 
-    def __getitem__(self, index: int) -> Sample | Unreadable:
+    def __getitem__(self, index: int) -> Sample | SourceError:
         try:
             return self._dataset[index]
         except SourceError as error:
-            return Unreadable(str(error))
+            return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +158,14 @@ class Batch:
         return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.errors)
 
 
-def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
+def collate(samples: Sequence[Sample | SourceError]) -> Batch:
     """Return ``samples`` as one batch, without the unreadable ones.
 
     Raises:
         ArgumentError: the images are no tensors, because the data was loaded without a transform.
     """
-    readable = [sample for sample in samples if not isinstance(sample, Unreadable)]
-    errors = tuple(sample.message for sample in samples if isinstance(sample, Unreadable))
+    readable = [sample for sample in samples if not isinstance(sample, SourceError)]
+    errors = tuple(str(sample) for sample in samples if isinstance(sample, SourceError))
     images = [image for image, _ in readable]
     if not all(isinstance(image, torch.Tensor) for image in images):
         raise ArgumentError(
