@@ -27,13 +27,13 @@ FINITE = st.floats(-1e6, 1e6, width=32)
 def test_fold_by_hand():
     rows = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0], [1e8, 1.0, -1e8, 1.0, 0.0]])
     # [1e8, 1, -1e8, 1, 0] -> [1e8 + 1, 1 + 0, -1e8] -> [1e8 - 1e8, 1] -> 1, since 1e8 + 1 = 1e8
-    assert fold_sum(rows.clone()).tolist() == [31.0, 1.0]
+    assert fold_sum(rows.T.clone()).tolist() == [31.0, 1.0]
 
 
 @given(values=st.lists(FINITE, min_size=1, max_size=40))
 def test_fold_equals_the_oracle(values):
     rows = torch.tensor([values], dtype=torch.float32)
-    assert fold_sum(rows).item() == float(oracle.fold([np.float32(v) for v in values]))
+    assert fold_sum(rows.T).item() == float(oracle.fold([np.float32(v) for v in values]))
 
 
 @given(values=st.lists(FINITE, min_size=1, max_size=60), norm=st.sampled_from(list(Norm)))

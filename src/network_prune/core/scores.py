@@ -12,6 +12,7 @@ pairwise summation.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from network_prune.core.streams import check_stream_number
 from network_prune.errors import ArgumentError, unknown_name
 
 Rows = NDArray[np.float32]
+Values = TypeVar("Values", Tensor, Rows)
 
 _SHORT = 64
 _IN_CACHE = 1 << 17
@@ -96,7 +98,9 @@ def norm_scores(weight: Tensor, granularity: Granularity, norm: Norm) -> Tensor:
         return rows.abs().reshape(shape)
     if norm is Norm.L2:
         return squared_norms(weight, granularity).sqrt().to(torch.float32)
-    total = torch.from_numpy(sum_magnitudes(rows.numpy())) if rows.is_cpu else fold_sum(rows.abs())
+    total = (
+        torch.from_numpy(sum_magnitudes(rows.numpy())) if rows.is_cpu else fold_sum(rows.abs().T)
+    )
     if norm is Norm.MEAN_L1:
         # A tensor on the device: CUDA turns a plain number into a product with its reciprocal.
         total = total / torch.full_like(total, rows.shape[1])
@@ -114,7 +118,7 @@ def squared_norms(weight: Tensor, granularity: Granularity) -> Tensor:
         float64 tensor of the elements' shape, on the weight's device.
     """
     rows, shape = _element_rows(weight, granularity)
-    return fold_sum(rows.to(torch.float64).square()).reshape(shape)
+    return fold_sum(rows.to(torch.float64).square().T).reshape(shape)
 
 
 def summed_products(weight: Tensor, other: Tensor, granularity: Granularity) -> Tensor:
@@ -130,7 +134,7 @@ def summed_products(weight: Tensor, other: Tensor, granularity: Granularity) -> 
     """
     rows, shape = _element_rows(weight, granularity)
     factors, _ = _element_rows(other, granularity)
-    return fold_sum(rows * factors).reshape(shape)
+    return fold_sum((rows * factors).T).reshape(shape)
 
 
 def _element_rows(weight: Tensor, granularity: Granularity) -> tuple[Tensor, torch.Size]:
@@ -140,21 +144,22 @@ def _element_rows(weight: Tensor, granularity: Granularity) -> tuple[Tensor, tor
     return weight.detach().to(torch.float32).reshape(shape.numel(), -1), shape
 
 
-def fold_sum(rows: Tensor) -> Tensor:
-    """Add up each row in the canonical order; ``rows`` is used as scratch space.
+def fold_sum(values: Values) -> Values:
+    """Add up each column in the canonical order; ``values`` is used as scratch space.
 
     Args:
-        rows: floating ``[elements, n]`` with n ≥ 1.
+        values: floating ``[n, elements]`` with n ≥ 1, a tensor or an array.
 
     Returns:
-        Tensor ``[elements]``, same dtype and device, a view of ``rows``.
+        ``[elements]``, same kind, dtype and device, a view of ``values``.
     """
-    n = rows.shape[1]
+    sums: Any = values
+    n = len(values)
     while n > 1:
         half = (n + 1) // 2
-        rows[:, : n - half] += rows[:, half:n]
+        sums[: n - half] += sums[half:n]
         n = half
-    return rows[:, 0]
+    return sums[0]
 
 
 def sum_magnitudes(rows: Rows) -> Rows:
@@ -178,18 +183,8 @@ def sum_magnitudes(rows: Rows) -> Rows:
             values = np.abs(block.T, out=room[:, : len(block)])
         else:
             values = np.abs(block, out=room[: len(block)]).T
-        sums[start : start + count] = _fold(values)
+        sums[start : start + count] = fold_sum(values)
     return sums
-
-
-def _fold(values: Rows) -> Rows:
-    """Add up each column in the canonical order, in place."""
-    n = len(values)
-    while n > 1:
-        half = (n + 1) // 2
-        values[: n - half] += values[half:n]
-        n = half
-    return values[0]
 
 
 def lamp_scores(squares: NDArray[np.float64]) -> NDArray[np.float64]:

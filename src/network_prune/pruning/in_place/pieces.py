@@ -25,6 +25,7 @@ from network_prune.core.streams import Octets, flags_of, octets_of
 
 Bits = NDArray[Any]
 Order = NDArray[np.uint16]
+Place = Callable[[NDArray[Any]], NDArray[Any]]
 
 # Places inside a block fit 16 bits, and a block's weights fit a core's cache.
 _BLOCK = 1 << 16
@@ -37,12 +38,10 @@ class Piece(Protocol):
     """The prunable elements of a part of one layer.
 
     Attributes:
-        weights: number of single weights that are kept aside.
         held_bytes: memory for them and their places.
         order: what `channels_last_order` returned, which pieces share, if it is needed.
     """
 
-    weights: int
     held_bytes: int
     order: Order | None
 
@@ -75,7 +74,6 @@ class SingleWeights:
         self._bits = bits
         self._places = places.astype(np.uint16)
         self._saved = bits[places]
-        self.weights = len(places)
         self.held_bytes = self._places.nbytes + self._saved.nbytes
 
     def write(self, drawn: Drawn) -> None:
@@ -95,91 +93,57 @@ class SingleWeights:
         self._bits[self._places.astype(np.intp)] = self._saved
 
 
-class Rows:
-    """Prunable elements of several weights each: row numbers and saved rows."""
-
-    order: Order | None = None
-
-    def __init__(self, bits: Bits, prunable: Octets, octets: slice) -> None:
-        rows = np.flatnonzero(flags_of(prunable, len(bits)))
-        self._octets = octets
-        # NumPy copies a row at once if it is one item, and looks at no index twice if it clips.
-        self._items = bits.view(f"V{bits.shape[1] * bits.itemsize}")[:, 0]
-        self._zero = np.zeros((), self._items.dtype)
-        self._rows = rows.astype(np.int32)
-        self._saved = self._items.take(rows, mode="clip")
-        self._is_pruned = np.zeros(len(rows), np.bool_)
-        self.weights = len(rows) * bits.shape[1]
-        self.held_bytes = self._rows.nbytes + self._saved.nbytes + self._is_pruned.nbytes
-
-    def write(self, drawn: Drawn) -> None:
-        """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
-        is_pruned = flags_of(drawn.octets[self._octets], len(self._items)).take(
-            self._rows, mode="clip"
-        )
-        gone = np.flatnonzero(is_pruned > self._is_pruned)
-        back = np.flatnonzero(is_pruned < self._is_pruned)
-        self._items.put(self._rows.take(gone, mode="clip"), self._zero, mode="clip")
-        values = self._saved.take(back, mode="clip")
-        self._items.put(self._rows.take(back, mode="clip"), values, mode="clip")
-        self._is_pruned = is_pruned
-
-    def restore(self) -> None:
-        """Put back all elements, also after a `write` that was cut short."""
-        self._items.put(self._rows, self._saved, mode="clip")
-        self._is_pruned[:] = False
-
-
-class Columns:
-    """Prunable kernels with the channels last: column numbers and saved columns.
+class Several:
+    """Prunable elements of several weights each: their numbers and saved values.
 
     Args:
-        planes: the layer's whole memory, ``[out, places in a kernel, in]``.
-        first: number of the first kernel that ``prunable`` tells of.
-        prunable: octets of the prunable set.
+        planes: flat views of the memory: what a plane has at an element's place is the
+            element's, all of it where it lies in a row, one weight of it otherwise.
+        count: number of elements.
+        place: returns elements' places, which are the same in every plane, by number.
+        prunable: their octets of the prunable set.
         octets: where these are among all octets.
     """
 
     order: Order | None = None
 
-    def __init__(self, planes: Bits, first: int, prunable: Octets, octets: slice) -> None:
-        _, size, self._fan_in = planes.shape
-        count = min(8 * len(prunable), len(planes) * self._fan_in - first)
+    def __init__(
+        self, planes: list[Bits], count: int, place: Place, prunable: Octets, octets: slice
+    ) -> None:
         numbers = np.flatnonzero(flags_of(prunable, count))
         self._octets = octets
         self._count = count
-        self._first = first
-        # The same number stands for a kernel's k-th weight in the memory from its k-th plane on.
-        self._planes = [planes.reshape(-1)[k * self._fan_in :] for k in range(size)]
+        self._place = place
+        # NumPy looks at no index twice if it clips.
+        self._saved = [plane.take(place(numbers), mode="clip") for plane in planes]
+        self._planes = planes
+        self._zero = np.zeros((), planes[0].dtype)
         self._numbers = numbers.astype(np.int32)
-        self._saved = np.stack([p.take(self._starts(slice(None))) for p in self._planes])
         self._is_pruned = np.zeros(len(numbers), np.bool_)
-        self.weights = self._saved.size
-        self.held_bytes = self._numbers.nbytes + self._saved.nbytes + self._is_pruned.nbytes
+        saved = sum(values.nbytes for values in self._saved)
+        self.held_bytes = self._numbers.nbytes + saved + self._is_pruned.nbytes
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others; unchanged ones rest."""
         flags = flags_of(drawn.octets[self._octets], self._count)
         is_pruned = flags.take(self._numbers, mode="clip")
-        gone = self._starts(np.flatnonzero(is_pruned > self._is_pruned))
         returning = np.flatnonzero(is_pruned < self._is_pruned)
-        back = self._starts(returning)
+        gone = self._places(np.flatnonzero(is_pruned > self._is_pruned))
+        back = self._places(returning)
         for plane, saved in zip(self._planes, self._saved, strict=True):
-            plane.put(gone, 0, mode="clip")
+            plane.put(gone, self._zero, mode="clip")
             plane.put(back, saved.take(returning, mode="clip"), mode="clip")
         self._is_pruned = is_pruned
 
     def restore(self) -> None:
         """Put back all elements, also after a `write` that was cut short."""
-        starts = self._starts(slice(None))
+        places = self._place(self._numbers)
         for plane, saved in zip(self._planes, self._saved, strict=True):
-            plane.put(starts, saved, mode="clip")
+            plane.put(places, saved, mode="clip")
         self._is_pruned[:] = False
 
-    def _starts(self, which: Any) -> NDArray[np.intp]:
-        """Return where kernels of this piece begin in the layer's memory."""
-        numbers = self._numbers[which].astype(np.intp) + self._first
-        return numbers + numbers // self._fan_in * ((len(self._planes) - 1) * self._fan_in)
+    def _places(self, which: Any) -> Any:
+        return self._place(self._numbers.take(which, mode="clip"))
 
 
 class WholeWeight:
@@ -198,7 +162,6 @@ class WholeWeight:
         self._weight = weight
         self._saved = weight.clone()
         self._place = place
-        self.weights = weight.numel()
         self.held_bytes = self._saved.nbytes
 
     def write(self, drawn: Drawn) -> None:
@@ -265,8 +228,7 @@ def _parts(weight: Tensor, layer: Layer, granularity: Granularity) -> _Parts | N
     if granularity is Granularity.NEURON:
         return _rows(planes.reshape(len(planes), -1))
     if granularity is Granularity.CONNECTION:
-        size = planes.shape[1]
-        return _Parts(_row_count(size), lambda start, *octets: Columns(planes, start, *octets))
+        return _columns(planes)
     return _single_weights(planes)
 
 
@@ -278,8 +240,31 @@ def _rows(bits: Bits) -> _Parts:
         return _Parts(
             _BLOCK, lambda start, *octets: SingleWeights(flat[start : start + _BLOCK], *octets)
         )
+    # NumPy copies a row at once if it is one item.
+    items, length = bits.view(f"V{size * bits.itemsize}")[:, 0], _row_count(size)
+
+    def make(start: int, prunable: Octets, octets: slice) -> Several:
+        own = items[start : start + length]
+        return Several([own], len(own), lambda numbers: numbers, prunable, octets)
+
+    return _Parts(length, make)
+
+
+def _columns(planes: Bits) -> _Parts:
+    """Divide kernels with the channels last, ``[out, places in a kernel, in]``."""
+    out, size, fan_in = planes.shape
     length = _row_count(size)
-    return _Parts(length, lambda start, *octets: Rows(bits[start : start + length], *octets))
+    # The same place stands for a kernel's k-th weight in the memory from its k-th plane on.
+    flat = [planes.reshape(-1)[k * fan_in :] for k in range(size)]
+
+    def make(start: int, prunable: Octets, octets: slice) -> Several:
+        def place(numbers: NDArray[Any]) -> NDArray[np.intp]:
+            kernels = numbers.astype(np.intp) + start
+            return kernels + kernels // fan_in * ((size - 1) * fan_in)
+
+        return Several(flat, min(length, out * fan_in - start), place, prunable, octets)
+
+    return _Parts(length, make)
 
 
 def _row_count(size: int) -> int:

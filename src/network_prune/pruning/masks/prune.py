@@ -15,6 +15,9 @@ from network_prune.pruning.masks.targets import Target, find_targets
 from network_prune.pruning.ranking.rankable import storage_key
 from network_prune.pruning.state import check_not_pruned
 
+# A module, the name of its tensor under a mask, and the hook that puts it on.
+_Masked = tuple[nn.Module, str, torch_prune.BasePruningMethod]
+
 
 class Pruned:
     """A network under masks, made by `prune`; leaving it as a context restores the network.
@@ -94,7 +97,7 @@ class Pruned:
 
     def _is_masked(self) -> bool:
         return any(
-            _carries(hook, method)
+            method in _ours(hook)
             for target, method in self._methods.items()
             for hook in target.module._forward_pre_hooks.values()
         )
@@ -184,14 +187,12 @@ def make_permanent(model: nn.Module) -> None:
     if not masked:
         raise StateError("the network carries no mask of network-prune; prune it first")
     values = _baked(masked)
+    _take_off(model)
     for (module, name, _), value in zip(masked, values, strict=True):
-        uncover(module, name)
         getattr(module, name).data = value
-    _drop_hooks(masked)
-    detach_refreshers(model)
 
 
-def _baked(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -> list[Tensor]:
+def _baked(masked: list[_Masked]) -> list[Tensor]:
     """Return each tensor under its mask, the same one for those that share their memory.
 
     All are computed before any is put in place: memory that becomes free is used again,
@@ -214,37 +215,27 @@ def _baked(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -
     return values
 
 
-def _masked_tensors(
-    model: nn.Module,
-) -> list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]:
+def _masked_tensors(model: nn.Module) -> list[_Masked]:
     return [
         (module, hook._tensor_name, hook)
         for module in model.modules()
         for hook in module._forward_pre_hooks.values()
-        if isinstance(hook, torch_prune.BasePruningMethod) and _carries(hook, None)
+        if isinstance(hook, torch_prune.BasePruningMethod) and _ours(hook)
     ]
 
 
-def _carries(hook: object, method: MaskMethod | None) -> bool:
-    """Whether ``hook`` is ``method``, any of ours for None, or a container that holds it."""
+def _ours(hook: object) -> list[MaskMethod]:
+    """Return those of our masks that ``hook`` puts on: itself, or what a container holds."""
     parts = list(hook) if isinstance(hook, torch_prune.PruningContainer) else [hook]
-    if method is not None:
-        return any(part is method for part in parts)
-    return any(isinstance(part, MaskMethod) for part in parts)
-
-
-def _drop_hooks(masked: list[tuple[nn.Module, str, torch_prune.BasePruningMethod]]) -> None:
-    for module, _, hook in masked:
-        keys = [key for key, value in module._forward_pre_hooks.items() if value is hook]
-        for key in keys:
-            del module._forward_pre_hooks[key]
+    return [part for part in parts if isinstance(part, MaskMethod)]
 
 
 def _take_off(model: nn.Module) -> bool:
     """Take off whatever masks there are; return whether there were any."""
     masked = _masked_tensors(model)
-    for module, name, _ in masked:
+    for module, name, hook in masked:
         uncover(module, name)
-    _drop_hooks(masked)
+        for key in [key for key, other in module._forward_pre_hooks.items() if other is hook]:
+            del module._forward_pre_hooks[key]
     detach_refreshers(model)
     return bool(masked)

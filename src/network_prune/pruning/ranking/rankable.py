@@ -1,6 +1,6 @@
 """Where the weights that can be ranked lie: which tensor of which module."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,16 +90,11 @@ def storage_key(weight: Tensor) -> tuple[Any, ...]:
 def owners(model: nn.Module) -> dict[tuple[Any, ...], list[tuple[nn.Module, str]]]:
     """Return by storage key every (module, parameter name) of the network that holds a tensor."""
     found: dict[tuple[Any, ...], list[tuple[nn.Module, str]]] = {}
-    for module, name, parameter in _parameters(model):
-        found.setdefault(storage_key(parameter), []).append((module, name))
-    return found
-
-
-def _parameters(model: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
     for module in model.modules():
         for name, parameter in module._parameters.items():
             if parameter is not None and _is_plain(parameter):
-                yield module, name, parameter
+                found.setdefault(storage_key(parameter), []).append((module, name))
+    return found
 
 
 def _is_plain(parameter: Tensor) -> bool:
