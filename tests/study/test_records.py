@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from network_prune.errors import NetworkPruneError
-from network_prune.study.identity import record_key
+from network_prune.study.identity import describe_versions, record_key
 from network_prune.study.records import FILE, SCHEMA, HeldRecords, RecordFile, read_records
 from network_prune.study.sweep import sweep
 
@@ -226,3 +227,13 @@ def as_schema_1(record):
         for name in names:
             del line[name]
     return line
+
+
+def test_versions_are_those_that_the_packages_say():
+    import timm
+    import torchvision
+
+    found = describe_versions()
+    assert found["torchvision"] == torchvision.__version__
+    assert found["timm"] == timm.__version__
+    assert found["torch"] == torch.__version__

@@ -6,14 +6,16 @@ The key is the same for records of schema 1 and 2, so that a folder of the forme
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-import torchvision
 
 from network_prune.errors import SourceError
 from network_prune.evaluation.variant import Variant
@@ -56,11 +58,22 @@ def describe_versions() -> dict[str, str]:
     return {
         "network_prune": __version__,
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "timm": version("timm"),  # importing it takes more than a second
+        # Importing these two takes seconds, and not every network needs them.
+        "torchvision": _written_version("torchvision"),
+        "timm": version("timm"),
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def _written_version(package: str) -> str:
+    """Return ``package.__version__`` from its version.py; with the build, unlike its metadata."""
+    spec = find_spec(package)
+    assert spec is not None, f"{package} is a dependency"
+    assert spec.origin is not None
+    text = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
+    (found,) = re.findall(r"^__version__ = ['\"](.+)['\"]$", text, re.MULTILINE)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
