@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from network_prune.errors import SourceError
+from network_prune.options import check_options
 from network_prune.sources.data.load import LoadedData
-from network_prune.sources.data.pictures import Batch, check_loading, make_loader
+from network_prune.sources.data.pictures import Batch, make_loader
 
 Images = LoadedData | Dataset[Any] | Iterable[Any]
 
@@ -54,7 +55,7 @@ class Reading:
         may_be_empty: bool = False,
         pin_memory: bool = False,
     ) -> None:
-        check_loading(batch_size=batch_size, workers=workers)
+        check_options(batch_size=batch_size, workers=workers)
         self.read = 0
         self.unreadable = 0
         self._passes = passes

@@ -186,7 +186,7 @@ def test_limit_is_spread_over_all_classes(tmp_path, save_photo):
 
 
 def test_limit_must_leave_something():
-    with pytest.raises(ArgumentError, match="limit=0 leaves no pictures"):
+    with pytest.raises(ArgumentError, match="limit=0 is too small"):
         load_data("digits", limit=0)
 
 
@@ -281,8 +281,8 @@ def test_batches_name_an_unreadable_picture_or_leave_it_out(tmp_path, save_photo
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size=0 is too small; pass 1 or more"),
-        ({"workers": -1}, "workers=-1 is negative; pass 0 or more"),
-        ({"limit": 0}, "limit=0 leaves no pictures; pass 1 or more"),
+        ({"workers": -1}, "workers=-1 is too small; pass 0 or more"),
+        ({"limit": 0}, "limit=0 is too small; pass 1 or more"),
     ],
 )
 def test_wrong_options_of_batches_are_refused(options, message):

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from network_prune.errors import UnsupportedNetworkError, check_choice
+from network_prune.errors import UnsupportedNetworkError
 from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.evaluation.faster_copy.folding import fold_norms
+from network_prune.options import check_options
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -24,7 +25,7 @@ class Speed:
         dtype: ``bfloat16`` or ``float16`` to compute in, None for the network's own.
 
     Raises:
-        ArgumentError: ``dtype`` is none of these.
+        ArgumentError: when made with a ``dtype`` that is none of these.
     """
 
     channels_last: bool = True
@@ -33,8 +34,7 @@ class Speed:
     dtype: str | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype is not None:
-            check_choice("dtype", self.dtype, DTYPES)
+        check_options(dtype=self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

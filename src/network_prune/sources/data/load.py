@@ -11,6 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset, Subset
 
 from network_prune.errors import ArgumentError, SourceError
+from network_prune.options import OPTIONS, check_options
 from network_prune.sources import digits
 from network_prune.sources.data.class_names import check_class_count
 from network_prune.sources.data.from_arrays import list_arrays
@@ -61,7 +62,7 @@ class LoadedData:
 
     def batches(
         self,
-        batch_size: int = 64,
+        batch_size: int = OPTIONS["batch_size"].default,
         *,
         limit: int | None = None,
         workers: int | None = None,
@@ -81,7 +82,7 @@ class LoadedData:
         Raises:
             ArgumentError: a value is outside what is allowed.
         """
-        _check_limit(limit)
+        check_options(limit=limit)
         dataset = self.dataset
         if limit is not None:
             dataset = Subset(dataset, _spread(self.n, limit).tolist())
@@ -269,7 +270,7 @@ def list_data(request: Request) -> ListedData:
         ArgumentError: ``limit`` is below 1, or an option has no meaning here.
     """
     form = _find_form(request.spec)
-    _check_limit(request.limit)
+    check_options(limit=request.limit)
     for name, flag in _OPTIONS.items():
         value = getattr(request, name)
         if value is not None and name not in form.options:
@@ -304,11 +305,6 @@ def _find_form(spec: str) -> Form:
         what = "is a file of another kind" if os.path.exists(spec) else "doesn't exist"
         raise SourceError(f"data {spec!r} {what}; pass one of: {shown}")
     return form
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise ArgumentError(f"limit={limit} leaves no pictures; pass 1 or more")
 
 
 def _count_from_zero(listing: Listing, request: Request, classes: int | None) -> np.ndarray:

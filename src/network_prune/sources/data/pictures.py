@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
 from network_prune.errors import ArgumentError, SourceError
+from network_prune.options import check_options
 from network_prune.sources.preprocessing import check_pixel_format, convert
 
 Sample = tuple[Any, int]
@@ -221,7 +222,7 @@ def make_loader(
     Raises:
         ArgumentError: ``batch_size`` is below 1 or ``workers`` below 0.
     """
-    check_loading(batch_size=batch_size, workers=workers)
+    check_options(batch_size=batch_size, workers=workers)
     guarded = Guarded(dataset)
     if workers is None:
         batches = math.ceil(len(guarded) / batch_size)
@@ -229,18 +230,6 @@ def make_loader(
     return DataLoader(
         guarded, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory
     )
-
-
-def check_loading(*, batch_size: int, workers: int | None) -> None:
-    """Refuse options of `make_loader` that fit no data.
-
-    Raises:
-        ArgumentError: a value is outside what is allowed.
-    """
-    if batch_size < 1:
-        raise ArgumentError(f"batch_size={batch_size} is too small; pass 1 or more")
-    if workers is not None and workers < 0:
-        raise ArgumentError(f"workers={workers} is negative; pass 0 or more")
 
 
 def _reason(error: Exception) -> str:
