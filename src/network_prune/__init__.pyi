@@ -21,4 +21,5 @@ from .pruning.surrogates.ensemble import Ensemble as Ensemble
 from .sources.data.load import load_data as load_data
 from .sources.networks.load import load_network as load_network
 from .study.sweep import sweep as sweep
+from .transfer.diversity import DrawsCompared as DrawsCompared
 from .version import __version__ as __version__

@@ -26,7 +26,7 @@ Csv = Annotated[
 Parquet = Annotated[
     Path | None,
     typer.Option(
-        help="Write the rows to a Parquet file; needs the extra [parquet].",
+        help="Write the rows to a Parquet file; needs the extra \\[parquet].",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -67,13 +67,23 @@ def _annotation(name: str, option: Option, default: Any, takes_one: bool) -> Any
     elif kind is tuple:
         kind = str
     elif option.many and not takes_one:
-        kind, text = list[kind], f"{text.rstrip('.')}; may be repeated."
+        kind, text = list[kind], f"{text} May be repeated."
     if name == "arch" and not takes_one:
         text += " Names may have wildcards, quoted: 'resnet*', 'timm:convnext_atto*'."
-    default = ", ".join(map(str, default)) if isinstance(default, tuple) else default
-    shown = option.shown or (False if default in (None, "", False, True) else str(default))
-    info = typer.Option(*flags, help=text, rich_help_panel=option.panel, show_default=shown)
+    info = typer.Option(
+        *flags,
+        help=text.replace("[", r"\["),  # which would be markup
+        rich_help_panel=option.panel,
+        show_default=option.shown or _shown(default),
+    )
     return Annotated[kind | None, info]
+
+
+def _shown(default: Any) -> str | bool:
+    """Return how the help shows a default; False where the flags or the text say it."""
+    if default is None or isinstance(default, bool):
+        return False
+    return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def _value(name: str, value: Any) -> Any:
