@@ -118,8 +118,12 @@ class LiveTable:
         if variant is None:
             name = ["dense", "", "", ""]
         else:
-            draw = f"{variant.seed}/{variant.index}"
-            name = [variant.method, f"{variant.p_prune:g}", f"{variant.p_bern:g}", draw]
+            name = [
+                " ".join([variant.method, *variant.include]),
+                f"{variant.p_prune:g}",
+                f"{variant.p_bern:g}",
+                f"{variant.seed}/{variant.index}",
+            ]
         metrics = self._figures.get(variant)
         if metrics is None:
             return [*name, f"0/{self._images}"]
