@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,8 @@ def test_all_methods_and_fractions_are_the_default(run):
         ("sensitivity", ["--plot", "a.gif"], "isn't of a known format; pass a name that ends in"),
         ("sensitivity", ["--arch", "resnet18"], "resnet18 needs labelled images: pass --data"),
         ("sensitivity", ["--batch-size", "0"], "batch_size=0 is too small"),
+        ("diversity", ["--p-prune", "0"], "p_prune=0 prunes nothing, so no draws differ; pass"),
+        ("inspect", ["--scope", "alone"], "inspect shows one variant: pass --scope layer"),
         ("diversity", ["--draws", "1"], "draws=1 leaves no pair to compare; pass 2 or more"),
         ("diversity", ["--p-bern", "0"], "p_bern=0 prunes nothing, so no draws differ"),
         ("diversity", ["--method", "weigths"], "unknown method 'weigths'; did you mean weights"),
@@ -144,3 +147,77 @@ def test_ctrl_c_ends_with_130_and_one_line(run, monkeypatch, command):
     outcome = run(command)
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1].startswith("network-prune: error: interrupted")
+
+
+@pytest.fixture
+def weights_elsewhere(tmp_path):
+    """Weights in a folder that isn't the current one."""
+    from network_prune.sources import digits
+
+    path = tmp_path / "elsewhere" / "digits.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(Path(digits.WEIGHTS).read_bytes())
+    return path
+
+
+def test_weights_in_a_file_elsewhere_have_their_tables_and_feet(run, weights_elsewhere):
+    options = ("--weights", weights_elsewhere, "--limit", 8, "--p-prune", 0.2, "--p-bern", 0.5)
+    layers = run("sensitivity", *options, "--include", "conv1.*").out
+    assert "digits (digits.safetensors): connections, one layer at a time" in layers
+    assert "| conv1.3 |" in layers
+    draws = run("diversity", *options, "--draws", 2, "--method", "weights").out
+    assert "| weights | difference |" in draws
+    means = run("eval", *options, "--draws", 2).out
+    assert "| digits (digits.safetensors) | connections | 0.2 | 0.5 | 0/0…1 |" in means
+    assert "draw 1, realised: " in means
+
+
+def test_what_prunes_nothing_has_its_column(run, tmp_path):
+    options = (*FEW, "--include", "layer1.*", "--plot", tmp_path / "a.svg")
+    outcome = run("sensitivity", *options, "--p-prune", 0, "--p-prune", 1)
+    assert "| layer | p_prune 0 | p_prune 1 |" in outcome.out
+    assert outcome.out.count("| +0.00 |") >= 2
+    assert "4 cells change no weight" in outcome.out
+    assert run("sensitivity", *options, "--p-bern", 0, "--p-prune", 0.5).code == 0
+
+
+def test_ctrl_c_shows_the_cells_that_are_finished(run, monkeypatch, tmp_path):
+    from network_prune.study.network_run import NetworkRun
+
+    recorded, record = [], NetworkRun._record
+
+    def interrupt(self, key, *others):
+        if len(recorded) == 4:
+            raise KeyboardInterrupt
+        recorded.append(key)
+        record(self, key, *others)
+
+    monkeypatch.setattr(NetworkRun, "_record", interrupt)
+    options = (*FEW, "--include", "layer1.*", "--p-prune", 0.5, "--p-prune", 0.9)
+    outcome = run("sensitivity", *options, "--output", tmp_path / "a.json")
+    assert outcome.code == 130
+    assert re.search(r"^\| layer1.0.conv2 \| \S+ \| – \|$", outcome.out, re.MULTILINE)
+    assert len(json.loads((tmp_path / "a.json").read_text())) == 4
+
+
+def test_a_failed_network_doesnt_keep_the_others_from_their_tables_and_plot(run, tmp_path):
+    options = ("--data", "fake:4", "--include", "layer1.*", "--plot", tmp_path / "a.svg")
+    outcome = run("sensitivity", "--arch", "resnet0", "--arch", "digits", *options)
+    assert outcome.code == 1
+    assert "| layer1.0.conv1 |" in outcome.out
+    assert "error" not in outcome.out
+    assert "resnet0: unknown network 'resnet0'" in outcome.err
+    assert (tmp_path / "a.svg").exists()
+
+
+def test_rows_of_diversity_name_what_sets_them_apart(run):
+    options = ("--limit", 4, "--draws", 2, "--method", "weights", "--p-prune", 0.5)
+    options += ("--scope", "alone", "--include", "layer1.*")
+    out = run("diversity", *options).out
+    assert "| weights scope=layer include=layer1.0.conv1 | prune |" in out
+    assert "| weights scope=layer include=layer1.0.conv2 | prune |" in out
+
+
+def test_what_cant_be_ranked_is_told_before_anything_is_printed(run):
+    outcome = run("eval", "--include", "layr1.*", "--data", "fake:4")
+    assert (outcome.code, outcome.out) == (2, "")

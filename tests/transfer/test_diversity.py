@@ -232,7 +232,17 @@ def test_an_interruption_leaves_the_network_as_it_was(model, data):
     assert snapshot(model) == before
 
 
+def test_what_is_not_kept_in_a_folder_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match=r"out='.*' keeps loss and accuracy alone, not what"):
+        npr.sweep({}, out=tmp_path / "study", measure=DrawsCompared(2))
+    assert not (tmp_path / "study").exists()
+    with pytest.raises(ArgumentError, match=r"measure=3 is no measure; pass e\.g\."):
+        npr.sweep({}, measure=3)
+
+
 def test_a_single_draw_is_refused():
+    with pytest.raises(ArgumentError, match="draws='3' is no whole number"):
+        DrawsCompared("3")
     with pytest.raises(ArgumentError, match="draws=1 leaves no pair to compare; pass 2 or more"):
         DrawsCompared(1)
 

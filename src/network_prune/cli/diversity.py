@@ -29,9 +29,9 @@ def diversity_command(values: dict[str, Any], as_json: Json = False, output: Out
 
     Example: network-prune diversity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.2
     """
-    for p_bern in values["p_bern"]:
-        if p_bern == 0:
-            raise ArgumentError("p_bern=0 prunes nothing, so no draws differ; pass one in (0, 1]")
+    for name in ("p_prune", "p_bern"):
+        if 0 in values[name]:
+            raise ArgumentError(f"{name}=0 prunes nothing, so no draws differ; pass one in (0, 1]")
     plan = make_plan({**values, "draws": 1})
     check_writable(output)
 

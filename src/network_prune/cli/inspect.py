@@ -33,6 +33,11 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
             f"network_prune.rank(model, score={variant.score!r}, p_prune={variant.p_prune:g}, "
             "data=batches)"
         )
+    if variant.scope == "alone":
+        raise ArgumentError(
+            "scope=alone prunes one layer at a time, in a variant for each; inspect shows one "
+            "variant: pass --scope layer, and --include LAYER for one of them"
+        )
     from network_prune.pruning.masks.summary import summarize
     from network_prune.sources.networks.load import load_network
 

@@ -1,5 +1,6 @@
 """``network-prune sensitivity``: what pruning each layer alone costs."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,5 @@ def sensitivity_command(
 
     if plot is not None:
         check_plot(plot)
-    records = run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines)
-    if plot is not None:
-        draw_heatmap(records, plot)
+    draw = None if plot is None else partial(draw_heatmap, path=plot)
+    run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines, draw=draw)

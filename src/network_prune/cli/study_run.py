@@ -40,8 +40,9 @@ def run_study(
     path: Path | None = None,
     measure: Measure | None = None,
     table: Table | None = None,
-) -> list[Record]:
-    """Evaluate what isn't recorded yet, show it, and return all records.
+    draw: Callable[[Sequence[Record]], None] | None = None,
+) -> None:
+    """Evaluate what isn't recorded yet, and show all records.
 
     Args:
         plan: what to evaluate.
@@ -50,6 +51,7 @@ def run_study(
         path: file to write the JSON to as well.
         measure: as for `sweep`.
         table: shows one network's records, instead of a row for each.
+        draw: draws the records of all networks, if there are any pruned ones.
 
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
@@ -70,10 +72,11 @@ def run_study(
         raise
     shown.finish(records)
     hand_over(shown.json(records), as_json=as_json, path=path)
+    if draw is not None and any(record["variant"] for record in records):
+        draw(records)
     if shown.failed:
         names = ", ".join(str(failure.network) for failure in shown.failed)
         raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
-    return records
 
 
 class _Shown:
@@ -163,7 +166,10 @@ class _Shown:
             case Failed():
                 self.failed.append(event)
                 self._begin({})
-                self._print(failure_row(event.network, event.error))
+                if self._table is None:
+                    self._print(failure_row(event.network, event.error))
+                else:
+                    self._warn(str(event))
             case Dropped():
                 self._warn(str(event))
             case Advanced():

@@ -5,7 +5,7 @@ from typing import Any
 
 from network_prune.evaluation.mean import Mean, excludes_zero
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.reports.tables import figures_text
+from network_prune.reports.tables import figures_text, method_text
 from network_prune.study.records import Record
 
 _MODES = ("prune", "dropout", "difference")
@@ -15,7 +15,8 @@ _DIGITS = {"acc1": 2, "agreement": 2, "cosine": 3}
 
 def diversity_lines(records: Sequence[Record]) -> list[str]:
     """Return the table in Markdown, with what to know below."""
-    dense, *others = records
+    dense = [record for record in records if record["variant"] is None]
+    others = [record for record in records if record["variant"]]
     rows = [row for record in others for row in _rows(record)]
     return ["", markdown_head(_TITLES, words=2), *rows, "", *_foot(dense, others)]
 
@@ -26,7 +27,7 @@ def _rows(record: Record) -> Iterator[str]:
     for mode in _MODES:
         found = record["diversity"][mode]
         texts = (_mean(found[name], n, mode == "difference") for name, n in _DIGITS.items())
-        name = [variant["method"], mode, f"{variant['p_prune']:g}", f"{ratio:.2%}"]
+        name = [method_text(record), mode, f"{variant['p_prune']:g}", f"{ratio:.2%}"]
         yield markdown_row([*name, *texts])
 
 
@@ -37,8 +38,8 @@ def _mean(found: Mapping[str, Any], digits: int, is_difference: bool) -> str:
     return f"{mean.mean:{sign}.{digits}f} ± {mean.half_width:.{digits}f}{mark}"
 
 
-def _foot(dense: Record, others: Sequence[Record]) -> Iterator[str]:
-    yield f"dense: {figures_text(dense['metrics'])}"
+def _foot(dense: Sequence[Record], others: Sequence[Record]) -> Iterator[str]:
+    yield from (f"dense: {figures_text(record['metrics'])}" for record in dense)
     yield (
         "mean ± half the 95% interval over images; difference: prune less dropout, paired, * "
         "where its interval excludes 0"

@@ -1,5 +1,6 @@
 """Draw which layers bear pruning: layers down, p_prune across, difference as colour."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,9 @@ def _draw(tables: Sequence[LayerTable]) -> "Figure":
 
 
 def _draw_table(figure: "Figure", axes: Any, table: LayerTable) -> None:
-    rows = [[table.cells[layer, p] for p in table.p_prunes] for layer in table.layers]
-    values = [[cell["difference"]["acc1_difference"] for cell in row] for row in rows]
-    limit = max(1.0, *(abs(value) for row in values for value in row))
+    rows = [[table.cells.get((layer, p)) for p in table.p_prunes] for layer in table.layers]
+    values = [[_difference(cell) for cell in row] for row in rows]
+    limit = max([1.0, *(abs(value) for row in values for value in row if math.isfinite(value))])
     image = axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
     axes.set_yticks(range(len(table.layers)), table.layers, fontsize=8)
     axes.set_xticks(range(len(table.p_prunes)), [f"{p_prune:g}" for p_prune in table.p_prunes])
@@ -88,7 +89,12 @@ def _draw_table(figure: "Figure", axes: Any, table: LayerTable) -> None:
     figure.colorbar(image, ax=axes, label="Acc@1, difference to dense, percentage points")
     for row, cells in enumerate(rows):
         for column, cell in enumerate(cells):
-            _write_number(axes, (row, column), cell["difference"], limit=limit)
+            if cell is not None:
+                _write_number(axes, (row, column), cell["difference"], limit=limit)
+
+
+def _difference(cell: Record | None) -> float:
+    return math.nan if cell is None else cell["difference"]["acc1_difference"]
 
 
 def _write_number(

@@ -6,7 +6,7 @@ from typing import Any
 
 from network_prune.evaluation.mean import excludes_zero
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.reports.tables import figures_text, network_of
+from network_prune.reports.tables import figures_text, network_of, network_text
 from network_prune.study.records import Record
 
 _BETWEEN_TABLES = ("method", "p_bern", "score", "seed", "index", "with_norm", "layers")
@@ -18,12 +18,12 @@ class LayerTable:
 
     Attributes:
         title: what they have in common.
-        dense: the dense network's record.
-        cells: the records by layer and p_prune.
+        dense: the dense network's record, None where it isn't finished.
+        cells: the records by layer and p_prune; of a run that was cut short not all.
     """
 
     title: str
-    dense: Record
+    dense: Record | None
     cells: Mapping[tuple[str, float], Record]
 
     @property
@@ -39,18 +39,18 @@ class LayerTable:
 
 def layer_tables(records: Sequence[Record]) -> Iterator[LayerTable]:
     """Yield a table for each network and setting of records that rank one layer each."""
-    dense = {str(network_of(r)): r for r in records if r["variant"] is None}
+    dense = {network_of(record): record for record in records if record["variant"] is None}
     found: dict[str, dict[tuple[str, float], Record]] = {}
     for record in records:
         variant = record["variant"]
         if variant is not None:
             common = {name: variant[name] for name in _BETWEEN_TABLES}
             place = (record["realised"]["layers"][0]["name"], variant["p_prune"])
-            found.setdefault(f"{network_of(record)} {common}", {})[place] = record
+            found.setdefault(f"{network_of(record)!r} {common}", {})[place] = record
     for cells in found.values():
         first = next(iter(cells.values()))
-        name = str(network_of(first))
-        yield LayerTable(f"{name}: {_title(first['variant'])}", dense[name], cells)
+        title = f"{network_text(first)}: {_title(first['variant'])}"
+        yield LayerTable(title, dense.get(network_of(first)), cells)
 
 
 def _title(variant: Mapping[str, Any]) -> str:
@@ -70,10 +70,11 @@ def _lines(table: LayerTable) -> Iterator[str]:
     yield ""
     yield markdown_head(["layer", *(f"p_prune {p:g}" for p in table.p_prunes)], words=1)
     for layer in table.layers:
-        cells = (_cell(table.cells[layer, p_prune]) for p_prune in table.p_prunes)
+        cells = (_cell(table.cells.get((layer, p_prune))) for p_prune in table.p_prunes)
         yield markdown_row([layer, *cells])
     yield ""
-    yield f"dense: {figures_text(table.dense['metrics'])}"
+    if table.dense is not None:
+        yield f"dense: {figures_text(table.dense['metrics'])}"
     yield (
         "cells: Acc@1 less the dense network's, in percentage points; * where the paired 95% "
         "interval excludes 0"
@@ -86,7 +87,9 @@ def _lines(table: LayerTable) -> Iterator[str]:
         )
 
 
-def _cell(record: Record) -> str:
+def _cell(record: Record | None) -> str:
+    if record is None:
+        return "–"
     difference = record["difference"]
     mark = " *" if excludes_zero(difference["acc1_interval"]) else ""
     return f"{difference['acc1_difference']:+.2f}{mark}"

@@ -58,11 +58,10 @@ def number(value: float | None) -> str:
 
 def _row(record: Record, index: str | None, ratio: float, figures: str, to_dense: str) -> str:
     variant: dict[str, Any] = record["variant"] or _DENSE
-    options = {**variant, **record["asked"]["running"]}
     return markdown_row(
         [
-            str(network_of(record)),
-            " ".join([variant["method"], *_unusual(options)]),
+            network_text(record),
+            method_text(record),
             f"{variant['p_prune']:g}",
             f"{variant['p_bern']:g}",
             "–" if index is None else f"{variant['seed']}/{index}",
@@ -75,8 +74,19 @@ def _row(record: Record, index: str | None, ratio: float, figures: str, to_dense
 
 
 def network_of(record: Record) -> Network:
-    """Return which network a record is of; a weights file by its name alone."""
-    return Network(record["network"]["name"], Path(record["asked"]["weights"]).name)
+    """Return which network a record is of."""
+    return Network(record["network"]["name"], record["asked"]["weights"])
+
+
+def network_text(record: Record) -> str:
+    """Return the network's name for a table, with a weights file by its name alone."""
+    return str(Network(record["network"]["name"], Path(record["asked"]["weights"]).name))
+
+
+def method_text(record: Record) -> str:
+    """Return the method, with the options that have no column and aren't the default."""
+    variant: dict[str, Any] = record["variant"] or _DENSE
+    return " ".join([variant["method"], *_unusual({**variant, **record["asked"]["running"]})])
 
 
 def _unusual(options: Mapping[str, Any]) -> Iterator[str]:

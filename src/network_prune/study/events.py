@@ -25,8 +25,8 @@ class Dropped:
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: the last line is half-written ({self.size} bytes) and left out; sweep "
-            "evaluates its variant again"
+            f"{self.path}: the last line is half-written ({self.size} bytes) and left out; its "
+            "variant is evaluated again"
         )
 
 

@@ -52,17 +52,28 @@ class NetworkRun:
         ready = self._ready
         due = due_of(ready, self._kept.records)
         recorded = sum(key not in due for key in self._wanted)
-        told = (tuple(due.values()), recorded, ready.data.n, ready.identity.base)
-        self._told(Started(ready.network, *told))
+        started = Started(
+            ready.network, tuple(due.values()), recorded, ready.data.n, ready.identity.base
+        )
+        if not due:
+            self._told(started)
+            return
+        with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():
+            for variant in filter(None, due.values()):
+                switcher.prunable(variant)  # what can't be ranked is told before the long run
+            self._told(started)
+            self._run(due, switcher, progress)
+
+    def _run(self, due: Variants, switcher: Switcher, progress: bool | None) -> None:
+        """Finish what is under way before variants that the grid has got since."""
         state = self._progress.read()
         dense = {key: v for key, v in due.items() if v is None}
-        # What is under way is finished before variants that the grid has got since.
         for is_begun in (True, False):
             part = {k: v for k, v in due.items() if v and (k in state.sums) is is_begun}
             is_left = not is_begun and not all(map(self._is_recorded, dense))
             if part or is_left:
                 part = {**dense, **part}
-                self._evaluate(part, state.of(part), progress)
+                self._evaluate(part, state.of(part), switcher, progress)
                 self._progress.remove()
 
     def records(self) -> list[Record]:
@@ -72,18 +83,12 @@ class NetworkRun:
     def _is_recorded(self, key: str) -> bool:
         return is_recorded(self._ready, key, self._kept.records)
 
-    def _evaluate(self, due: Variants, start: State, progress: bool | None) -> None:
+    def _evaluate(
+        self, due: Variants, start: State, switcher: Switcher, progress: bool | None
+    ) -> None:
         ready, state = self._ready, start
         passes = sum(self._measure.passes(variant) for variant in due.values())
-        with (
-            ready.switcher() as switcher,
-            eval_mode(ready.loaded.model),
-            torch.no_grad(),
-            ready.reading(start.images, passes=passes, progress=progress) as reading,
-        ):
-            for variant in due.values():
-                if variant is not None:
-                    switcher.prunable(variant)  # what can't be ranked is told before the long run
+        with ready.reading(start.images, passes=passes, progress=progress) as reading:
             try:
                 for chunk in chunks(reading):
                     images = start.images + reading.read

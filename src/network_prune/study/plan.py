@@ -88,7 +88,8 @@ def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]
         found = variants.setdefault(network, {})
         for point in product(*(grid[name] for name in _AXES)):
             values = {**grid, **dict(zip(_AXES, point, strict=True))}
-            if not values["p_prune"] or not values["p_bern"]:
+            is_dense = not (values["p_prune"] and values["p_bern"])
+            if is_dense and values["scope"] != "alone":  # there each layer has its row
                 continue
             with_norm = grid["with_norm"] and values["method"] == "neurons"
             # All draws at p_bern 1 are the same.

@@ -1,6 +1,7 @@
 """Evaluate a plan's variants, each batch read once, and record each as soon as it is finished."""
 
 import gc
+import os
 import warnings
 from collections.abc import Mapping
 from os import PathLike
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from network_prune.core.scores import parse_score
-from network_prune.errors import RunError, failure_text
+from network_prune.errors import ArgumentError, RunError, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
 from network_prune.sources.inputs import Inputs
@@ -46,7 +47,8 @@ def sweep(
         plan: what to evaluate; a mapping of ``network-prune sweep``'s options with
             underscores, e.g. ``{"method": ["weights", "neurons"], "p_prune": [0.1, 0.2]}``.
         out: the study's folder, made if it isn't there; None keeps records in memory alone.
-        measure: what is found out of each variant; by default loss and accuracy.
+        measure: what is found out of each variant; by default loss and accuracy. Only
+            these are kept in a folder.
         told: is given each event as it comes: a network has started or failed, a variant
             has seen another batch or is recorded. By default, failures are warnings.
         progress: show a bar on stderr; None shows it on a terminal only.
@@ -58,7 +60,7 @@ def sweep(
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
     plan = plan if isinstance(plan, Plan) else make_plan(plan)
-    measure = Measure() if measure is None else measure
+    measure = _check_measure(measure, out)
     inputs = check_plan(plan)
     found: list[Record] = []
     with HeldRecords() if out is None else RecordFile(Path(out)) as kept:
@@ -69,6 +71,19 @@ def sweep(
             # Networks whose modules refer to each other in circles would stay in memory.
             gc.collect()
     return found
+
+
+def _check_measure(measure: Measure | None, out: str | PathLike[str] | None) -> Measure:
+    if measure is None:
+        return Measure()
+    if not isinstance(measure, Measure):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"measure={measure!r} is no measure; pass e.g. DrawsCompared(5)")
+    if out is not None and type(measure) is not Measure:
+        raise ArgumentError(
+            f"out={os.fspath(out)!r} keeps loss and accuracy alone, not what "
+            f"{type(measure).__name__} finds; leave out or measure out"
+        )
+    return measure
 
 
 def _run_network(

@@ -16,6 +16,7 @@ from network_prune.evaluation.one_pass import Chunk, Sums
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
+from network_prune.options import check_options
 from network_prune.pruning.surrogates.diversified import Diversified
 from network_prune.pruning.surrogates.surrogate import Mode
 from network_prune.sources.data.pictures import Batch
@@ -115,6 +116,7 @@ class DrawsCompared(Measure):
     """
 
     def __init__(self, draws: int) -> None:
+        check_options(draws=draws)
         if draws < 2:
             raise ArgumentError(f"draws={draws} leaves no pair to compare; pass 2 or more")
         self._draws = draws
