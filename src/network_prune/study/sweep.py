@@ -68,8 +68,9 @@ def sweep(
             told(Dropped(kept.path, kept.dropped))
         for network in plan.variants:
             found += _run_network(network, plan, inputs, kept, measure, told, progress)
-            # Networks whose modules refer to each other in circles would stay in memory.
-            gc.collect()
+            if len(plan.variants) > 1:
+                # Networks whose modules refer to each other in circles would stay in memory.
+                gc.collect()
     return found
 
 
