@@ -79,3 +79,21 @@ def test_a_sweep_on_a_terminal_prints_rows_and_leaves_no_table(
     rows = [line for line in lines if line.startswith("| digits")]
     assert [row.split(" | ")[1] for row in rows] == ["dense", "connections"]
     assert all(len(row) > 60 for row in rows)
+
+
+def test_ctrl_c_prints_what_is_finished_after_the_table_is_gone(run, monkeypatch):
+    from network_prune.study.network_run import NetworkRun
+
+    recorded, record = [], NetworkRun._record
+
+    def interrupt(self, key, *others):
+        if recorded:
+            raise KeyboardInterrupt
+        recorded.append(key)
+        record(self, key, *others)
+
+    monkeypatch.setattr(NetworkRun, "_record", interrupt)
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True)
+    outcome = run("eval", "--limit", 8, "--p-prune", 0.2, "--p-prune", 0.4)
+    assert outcome.code == 130
+    assert "95% intervals over 8 images" in outcome.out

@@ -110,17 +110,19 @@ class _Shown:
             return
         counts = {network: 1 + len(found) for network, found in self._plan.variants.items()}
         usual = self._say, self._warn
-        with LiveTable(counts, Console(stderr=True)) as table:
-            self._warn = table.print
-            if sys.stdout.isatty():  # then rows have to pass above the table
-                self._say = table.print
+        try:
+            with LiveTable(counts, Console(stderr=True)) as table:
+                self._warn = table.print
+                if sys.stdout.isatty():  # then rows have to pass above the table
+                    self._say = table.print
 
-            def told(event: Event) -> None:
-                table.take(event)
-                self._tell(event)
+                def told(event: Event) -> None:
+                    table.take(event)
+                    self._tell(event)
 
-            yield told
-        self._say, self._warn = usual
+                yield told
+        finally:
+            self._say, self._warn = usual
 
     def finish(self, records: Sequence[Record]) -> None:
         """Show what is below the rows."""
