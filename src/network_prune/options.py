@@ -154,7 +154,8 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "digits (embedded), a torchvision name such as resnet18, timm:NAME, hf:ORG/NAME[@REVISION] "
         "or hf:FOLDER (transformers), or one that runs the code it names: "
         "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, "
-        "PACKAGE.MODULE:CALLABLE. network-prune list shows the names.",
+        "PACKAGE.MODULE:CALLABLE. network-prune list shows the names. Where several networks may "
+        "be named, names may have wildcards, quoted: 'resnet*', 'timm:convnext_atto*'.",
         str,
         _text,
         ("digits",),

@@ -12,20 +12,6 @@ from network_prune.evaluation.metrics import measure
 from network_prune.sources.data.pictures import make_loader
 
 
-@pytest.fixture
-def model() -> nn.Module:
-    torch.manual_seed(0)
-    layers = (nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 7)).eval()
-
-
-@pytest.fixture
-def data() -> TensorDataset:
-    generator = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, 7, (23,), generator=generator)
-    return TensorDataset(torch.randn(23, 3, 8, 8, generator=generator), labels)
-
-
 def test_figures_are_those_of_one_pass_over_everything(model, data):
     with torch.no_grad():
         expected = measure(model(data.tensors[0]), data.tensors[1])

@@ -16,20 +16,6 @@ from tests.studies import ITSELF, look_at, variant_of
 SPEEDS = [Speed(), ITSELF, Speed(dtype="bfloat16")]
 
 
-@pytest.fixture
-def model() -> nn.Module:
-    torch.manual_seed(0)
-    layers = (nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 7)).eval()
-
-
-@pytest.fixture
-def data() -> TensorDataset:
-    generator = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, 7, (23,), generator=generator)
-    return TensorDataset(torch.randn(23, 3, 8, 8, generator=generator), labels)
-
-
 def draws(count=3, **values):
     return [variant_of(p_bern=0.5, seed=3, index=4 + i, **values) for i in range(count)]
 

@@ -68,8 +68,6 @@ def _annotation(name: str, option: Option, default: Any, takes_one: bool) -> Any
         kind = str
     elif option.many and not takes_one:
         kind, text = list[kind], f"{text} May be repeated."
-    if name == "arch" and not takes_one:
-        text += " Names may have wildcards, quoted: 'resnet*', 'timm:convnext_atto*'."
     info = typer.Option(
         *flags,
         help=text.replace("[", r"\["),  # which would be markup

@@ -47,7 +47,6 @@ class Switcher:
         self._normalise = normalise
         self._score_batches = score_batches
         self._sets: dict[Variant, PrunableSet] = {}
-        self._at: Variant | None = None
         self._in_place: tuple[Variant, Redrawer] | None = None
         self._masks: Pruned | None = None
         self.dense = self._runner()
@@ -69,7 +68,6 @@ class Switcher:
             redrawer = Redrawer(model, prunable, p_bern=variant.p_bern, seed=variant.seed)
             self._in_place = (same_but_index, redrawer)
         self._in_place[1].redraw(variant.index)
-        self._at = variant
         return self.dense
 
     def prunable(self, variant: Variant) -> PrunableSet:
@@ -98,7 +96,6 @@ class Switcher:
 
     def restore(self) -> None:
         """Make the network dense."""
-        self._at = None
         if self._in_place is not None:
             self._in_place[1].restore()
             self._in_place = None
@@ -123,12 +120,14 @@ class Switcher:
     @contextmanager
     def _lifted(self) -> Generator[None]:
         """Take off what is written into the weights, and write it again."""
-        variant = self._at
-        if variant is not None:
-            self.restore()
+        if self._in_place is None:
+            yield
+            return
+        variant, redrawer = self._in_place
+        index = redrawer.index
+        self.restore()
         yield
-        if variant is not None:
-            self.switch(variant)
+        self.switch(variant.at(index=index))
 
     def _unmask(self) -> None:
         """Make the network that is ranked dense, if it is the one that carries the variant."""

@@ -43,13 +43,11 @@ class HeldRecords:
     Attributes:
         folder: None.
         records: what was appended, by key.
-        dropped: 0.
     """
 
     def __init__(self) -> None:
         self.folder = None
         self.records: dict[str, Record] = {}
-        self.dropped = 0
 
     def append(self, record: Record) -> None:
         """Hold one record, as plain data."""
