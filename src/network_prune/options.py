@@ -326,7 +326,15 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "auto",
         decides=True,
     ),
-    "amp": Option(RUNNING, "Compute in mixed precision.", bool, _flag, False, decides=True),
+    "amp": Option(
+        RUNNING,
+        "Compute in mixed precision. Rounding makes outputs equal now and then; the lower class "
+        "is taken first then, and such images are counted (ties in JSON).",
+        bool,
+        _flag,
+        False,
+        decides=True,
+    ),
     "amp_dtype": Option(
         RUNNING,
         "bfloat16 or float16, for --amp.",
@@ -355,7 +363,8 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     ),
     "dtype": Option(
         RUNNING,
-        "bfloat16 or float16: cast the network to it; not along with --amp.",
+        "bfloat16 or float16: cast the network to it; not along with --amp, whose word on equal "
+        "outputs holds here too.",
         str,
         _one_of("dtype", PRECISIONS),
         decides=True,

@@ -72,13 +72,45 @@ def test_k_is_cut_to_the_class_count():
     assert (metrics.hits1, metrics.hits5) == (0, 1)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_non_finite_logits_are_counted_misses_and_leave_no_loss(bad):
-    logits = torch.tensor([[9.0, bad, 0.0], [9.0, 1.0, 0.0]])
+@pytest.mark.parametrize(
+    ("bad", "place"), [(math.nan, 0), (math.nan, 1), (math.inf, 0), (math.inf, 1), (-math.inf, 0)]
+)
+def test_non_finite_logits_are_counted_misses_and_leave_no_loss(bad, place):
+    logits = torch.tensor([[9.0, 1.0, 0.0], [9.0, 1.0, 0.0]])
+    logits[0, place] = bad
     metrics = measure(logits, torch.tensor([0, 0]))
     assert (metrics.n, metrics.hits1, metrics.hits5, metrics.non_finite) == (2, 1, 1, 1)
     assert math.isnan(metrics.loss)
     assert metrics.to_dict()["loss"] is None
+
+
+@given(batches, st.data())
+def test_classes_at_minus_infinity_are_out_of_the_running(batch, data):
+    """A network judged on some of its classes has the figures of a smaller network."""
+    rows, labels = torch.tensor([r for r, _ in batch]), torch.tensor([y for _, y in batch])
+    count = rows.shape[1]
+    kept = sorted(
+        data.draw(st.sets(st.integers(0, count - 1), max_size=count)) | set(labels.tolist())
+    )
+    others = [number for number in range(count) if number not in kept]
+    masked = rows.clone()
+    masked[:, others] = -math.inf
+    smaller = torch.tensor([kept.index(label) for label in labels.tolist()])
+    assert measure(masked, labels) == measure(rows[:, kept], smaller)
+
+
+@given(batches)
+def test_ties_count_samples_whose_hits_another_order_of_the_classes_would_change(batch):
+    def hits(row, label, order):
+        return (place := slow_rank([row[c] for c in order], order.index(label))) < 1, place < 5
+
+    expected = 0
+    for row, label in batch:
+        forth = list(range(len(row)))
+        others = [c for c in forth if c != label]
+        expected += hits(row, label, [label, *others]) != hits(row, label, [*others, label])
+    rows, labels = torch.tensor([r for r, _ in batch]), torch.tensor([y for _, y in batch])
+    assert measure(rows, labels).ties == expected
 
 
 def test_huge_logits_keep_a_finite_loss():

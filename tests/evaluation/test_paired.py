@@ -53,9 +53,14 @@ def test_samples_add_up_to_what_measure_gives():
 
 def test_counts_and_figures_worked_by_hand():
     unit = 2**32
-    dense = Samples((True, True, False, False), (True, True, True, False), (unit,) * 4)
+    dense = Samples(
+        (True, True, False, False), (True, True, True, False), (unit,) * 4, (False,) * 4
+    )
     variant = Samples(
-        (False, False, True, False), (True, False, True, False), (2 * unit, 4 * unit, unit, unit)
+        (False, False, True, False),
+        (True, False, True, False),
+        (2 * unit, 4 * unit, unit, unit),
+        (False,) * 4,
     )
     paired = compare(variant, dense)
     assert (paired.n, paired.gained1, paired.lost1, paired.gained5, paired.lost5) == (4, 1, 2, 0, 1)

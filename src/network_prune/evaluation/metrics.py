@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from network_prune.evaluation.mean import UNIT, Interval, Mean, Z, plain
 
+_TOP: Final = (1, 5)
 FIGURES: Final = {"Loss": "loss", "Acc@1": "acc1", "Acc@5": "acc5"}
 
 
@@ -28,7 +29,9 @@ class Metrics:
         loss_sum: sum of the samples' cross-entropies in units of 2**-32 nats, each
             rounded to a whole number first.
         loss_square_sum: sum of the squares of the rounded numbers.
-        non_finite: samples with a NaN or infinite logit; they count as misses.
+        non_finite: samples with a logit of NaN or +inf, or of -inf at the label; they
+            count as misses. Another class may have -inf: it is out of the running.
+        ties: samples whose hit at 1 or at 5 is settled by the order of equal logits.
         unreadable: images that were skipped because they can't be read; not in n.
         seconds: wall time from the first batch's reading to the last figure.
     """
@@ -39,6 +42,7 @@ class Metrics:
     loss_sum: int = 0
     loss_square_sum: int = 0
     non_finite: int = 0
+    ties: int = 0
     unreadable: int = 0
     seconds: float = 0.0
 
@@ -48,7 +52,7 @@ class Metrics:
 
     @property
     def loss(self) -> float:
-        """Mean cross-entropy in nats; NaN if any logit wasn't finite or there is no sample."""
+        """Mean cross-entropy in nats; NaN if a sample is non-finite or there is none."""
         if self.non_finite or not self.n:
             return math.nan
         return self._losses.mean
@@ -97,6 +101,7 @@ class Metrics:
             "loss_sum": self.loss_sum,
             "loss_square_sum": self.loss_square_sum,
             "non_finite": self.non_finite,
+            "ties": self.ties,
             "unreadable": self.unreadable,
             "seconds": self.seconds,
         }
@@ -112,12 +117,14 @@ class Samples:
     Attributes:
         hits1: whether the label has the greatest logit.
         hits5: whether it is among the five greatest logits.
-        losses: cross-entropy in units of 2**-32 nats; None where a logit isn't finite.
+        losses: cross-entropy in units of 2**-32 nats; None for a non-finite sample.
+        ties: whether the order of equal logits settles a hit.
     """
 
     hits1: tuple[bool, ...]
     hits5: tuple[bool, ...]
     losses: tuple[int | None, ...]
+    ties: tuple[bool, ...]
 
     def total(self) -> Metrics:
         """Return the metrics of the batch."""
@@ -129,6 +136,7 @@ class Samples:
             loss_sum=sum(units),
             loss_square_sum=sum(unit * unit for unit in units),
             non_finite=len(self.losses) - len(units),
+            ties=sum(self.ties),
         )
 
 
@@ -140,11 +148,13 @@ def measure_samples(logits: Tensor, labels: Tensor) -> Samples:
         labels: int64 ``[batch]`` in [0, classes), any device.
     """
     logits, labels = logits.detach().cpu().double(), labels.cpu()
-    finite = torch.isfinite(logits).all(dim=1)
     own = logits.gather(1, labels[:, None])
-    classes = torch.arange(logits.shape[1])
-    ahead = (logits > own) | ((logits == own) & (classes < labels[:, None]))
-    rank = torch.where(finite, ahead.sum(dim=1), logits.shape[1] + 5)
+    finite = (logits < math.inf).all(dim=1) & (own[:, 0] > -math.inf)
+    greater, equal = logits > own, logits == own
+    best = torch.where(finite, greater.sum(dim=1), logits.shape[1] + max(_TOP))
+    lower = torch.arange(logits.shape[1]) < labels[:, None]
+    rank, worst = best + (equal & lower).sum(dim=1), best + equal.sum(dim=1) - 1
+    ties = torch.stack([(best < k) & (worst >= k) for k in _TOP]).any(dim=0)
     losses = F.cross_entropy(logits, labels, reduction="none").tolist()
     return Samples(
         hits1=tuple((rank < 1).tolist()),
@@ -153,6 +163,7 @@ def measure_samples(logits: Tensor, labels: Tensor) -> Samples:
             round(loss / UNIT) if is_finite else None
             for loss, is_finite in zip(losses, finite.tolist(), strict=True)
         ),
+        ties=tuple(ties.tolist()),
     )
 
 

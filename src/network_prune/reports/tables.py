@@ -130,6 +130,11 @@ def _warnings(record: Record) -> Iterator[str]:
         )
     if metrics["non_finite"]:
         yield "images gave NaN or infinite outputs: counted as misses"
+    if metrics.get("ties"):
+        yield (
+            "equal outputs settle hits, the lower class first; other programs may order them "
+            "otherwise (ties in JSON has how many)"
+        )
     if metrics["unreadable"]:
         yield f"{metrics['unreadable']} unreadable images were left out"
 
@@ -163,7 +168,7 @@ def flat_row(record: Record) -> Row:
         **{name: metrics[name] for name in ("n", "loss", "acc1", "acc5")},
         **intervals,
         **differences,
-        **{name: metrics[name] for name in ("non_finite", "unreadable")},
+        **{name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")},
         "weights_sha256": record["network"]["weights_sha256"],
         "data_identity": record["data"]["identity"],
         **{name: record["asked"]["running"][name] for name in DECIDING},
