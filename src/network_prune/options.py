@@ -22,6 +22,7 @@ LAYERS: Final = {
     "convtranspose3d": "ConvTranspose3d",
     "linear": "Linear",
 }
+ORDERS: Final = ("data", "text")
 PRECISIONS: Final = ("bfloat16", "float16")
 
 _LARGEST: Final = 2**64 - 1
@@ -268,10 +269,27 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     "limit": Option(DATA, "Evaluate only this many images, spread over the data.", int, _whole(1)),
     "first_label": Option(
         DATA,
-        "The manifest's number for the first class; 0 by default, 1 for the ImageNet-compatible "
-        "set.",
+        "What a manifest or folders call the network's first output; 0 by default, 1 for the "
+        "ImageNet-compatible set; -1 where labels start at 0 and the network at its background.",
         int,
-        _whole(0),
+        _whole(-1),
+    ),
+    "class_order": Option(
+        DATA,
+        "data: the data's classes stand for the network's outputs in their order, whatever both "
+        "are called; text: in the order of their names as text, as in torchvision's ImageFolder "
+        "(0, 1, 10, 2).",
+        str,
+        _one_of("class_order", ORDERS),
+        shown="by name where both have names",
+    ),
+    "only_data_classes": Option(
+        DATA,
+        "Leave outputs that the data has no class for out of the running, as for ImageNet-A and "
+        "-R.",
+        bool,
+        _flag,
+        False,
     ),
     "skip_unreadable": Option(
         DATA,

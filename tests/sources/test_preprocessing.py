@@ -118,8 +118,13 @@ def test_records_survive_json():
 
 
 def test_replaces_what_is_given_and_keeps_the_rest():
-    changed = Preprocessing().replace(crop=227, resize=None, interpolation="bicubic")
-    assert changed == Preprocessing(256, 227, "bicubic")
+    changed = Preprocessing().replace(resize=260, crop=None, interpolation="bicubic")
+    assert changed == Preprocessing(260, 224, "bicubic")
+
+
+@pytest.mark.parametrize(("crop", "resize"), [(224, 256), (448, 512), (32, 36), (1, 1)])
+def test_a_crop_alone_keeps_its_share_of_the_picture(crop, resize):
+    assert Preprocessing().replace(crop=crop) == Preprocessing(resize, crop)
 
 
 def test_transforms_can_be_sent_to_workers():
@@ -133,7 +138,7 @@ def test_transforms_can_be_sent_to_workers():
         ({"resize": 0}, "resize=0 is no size"),
         ({"crop": 2.5}, "crop=2.5 is no size"),
         ({"crop": True}, "crop=True is no size"),
-        ({"crop": 300}, "crop=300 is larger than resize=256.*pass resize=300"),
+        ({"crop": 300, "resize": 256}, "crop=300 is larger than resize=256.*pass resize=300"),
         ({"interpolation": "cubic"}, "unknown interpolation 'cubic'; did you mean bicubic"),
         ({"crop_mode": "border"}, "unknown crop_mode 'border'.*pass one of center, squash"),
         ({"crop_rounding": "up"}, "unknown crop_rounding 'up'.*pass one of even, down"),

@@ -22,6 +22,7 @@ def record(key):
         "schema": SCHEMA,
         "key": key,
         "network": {"name": "a", "weights": "none", "weights_sha256": "0"},
+        "preprocessing": dict.fromkeys(("resize", "crop", "interpolation", "mean", "std")),
         "data": {"name": "b", "identity": "1"},
         "asked": {"weights": "default", "data": {}, "running": dict.fromkeys(running)},
         "versions": {"torch": "2"},

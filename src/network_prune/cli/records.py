@@ -1,6 +1,7 @@
 """``network-prune records``: what a study recorded, as a table or a file."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +45,7 @@ def records_command(
     Example: network-prune records study --where method=weights --csv weights.csv
     """
     check_writable(csv, parquet)
+    from network_prune.reports.axes import differing
     from network_prune.reports.tables import HEAD, flat_row, record_row, warning_lines
     from network_prune.study.events import Dropped
     from network_prune.study.records import FILE, read_records
@@ -66,7 +68,8 @@ def records_command(
     if as_json:
         hand_over(chosen, as_json=True, path=None)
         return
-    print("\n".join([HEAD, *map(record_row, chosen)]))
+    row = partial(record_row, differing=differing(chosen))
+    print("\n".join([HEAD, *map(row, chosen)]))
     print("\n".join(["", f"{len(chosen)} of {len(records)} records", *warning_lines(chosen)]))
 
 

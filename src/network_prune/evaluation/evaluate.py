@@ -15,6 +15,7 @@ from network_prune.evaluation.reading import Images, Reading
 from network_prune.evaluation.runner import Runner
 from network_prune.options import OPTIONS, check_options
 from network_prune.pruning.forward import device_of, eval_mode
+from network_prune.sources.data.load import LoadedData
 
 _BATCH_SIZE: int = OPTIONS["batch_size"].default
 _AMP_DTYPE: str = OPTIONS["amp_dtype"].default
@@ -73,7 +74,11 @@ def evaluate(
     check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype, dtype=dtype)
     check_precision({"amp": amp, "dtype": dtype})
     speed = Speed(channels_last=channels_last, fold=fold, compile=compile, dtype=dtype)
-    runner = Runner(prepare(model, speed), amp_dtype=amp_dtype if amp else None)
+    runner = Runner(
+        prepare(model, speed),
+        amp_dtype=amp_dtype if amp else None,
+        outputs=data.outputs if isinstance(data, LoadedData) else None,
+    )
     sums, start = Sums(), time.perf_counter()
     with (
         eval_mode(runner.prepared.model),

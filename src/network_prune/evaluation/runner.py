@@ -1,6 +1,6 @@
 """Compute a prepared network's logits, batch by batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -25,6 +25,8 @@ class Runner:
         amp_dtype: ``bfloat16`` or ``float16`` to compute in under torch.autocast, None for none.
         normalise: makes the network's inputs of a batch's images.
         lifted: gives what surrounds laying out the weights anew.
+        outputs: those that alone are in the running; the others' logits become -inf. None
+            for all.
 
     Attributes:
         prepared: the network as it is used at present.
@@ -37,11 +39,13 @@ class Runner:
         amp_dtype: str | None = None,
         normalise: Callable[[Tensor], Tensor] | None = None,
         lifted: Callable[[], AbstractContextManager[None]] = nullcontext,
+        outputs: Sequence[int] | None = None,
     ) -> None:
         self.prepared = prepared
         self._amp_dtype = amp_dtype
         self._normalise = normalise
         self._lifted = lifted
+        self._outputs = outputs
 
     def __call__(self, batch: Batch) -> Tensor:
         """Return the logits ``[n, classes]`` of a batch.
@@ -52,7 +56,8 @@ class Runner:
         device, is_mixed = device_of(self.prepared.model), self._amp_dtype is not None
         dtype = DTYPES[self._amp_dtype or "bfloat16"]
         with torch.autocast(device.type, dtype, enabled=is_mixed):
-            return compute_logits(self._run, self._normalised(batch.images), batch.labels)
+            logits = compute_logits(self._run, self._normalised(batch.images), batch.labels)
+        return logits if self._outputs is None else _only(logits, self._outputs)
 
     def inputs(self, batch: Batch) -> Tensor:
         """Return a batch's images as the network takes them, on its device and of its dtype."""
@@ -60,7 +65,9 @@ class Runner:
 
     def through(self, model: nn.Module) -> "Runner":
         """Return what computes with ``model``, which holds the network, from its inputs."""
-        return Runner(replace(self.prepared, model=model), amp_dtype=self._amp_dtype)
+        return Runner(
+            replace(self.prepared, model=model), amp_dtype=self._amp_dtype, outputs=self._outputs
+        )
 
     def _normalised(self, images: Tensor) -> Tensor:
         return images if self._normalise is None else self._normalise(images)
@@ -83,3 +90,9 @@ class Runner:
         if self.prepared.channels_last and images.dim() == 4:
             images = images.contiguous(memory_format=torch.channels_last)
         return self.prepared.model(images)
+
+
+def _only(logits: Tensor, outputs: Sequence[int]) -> Tensor:
+    others = torch.ones(logits.shape[1], dtype=torch.bool)
+    others[list(outputs)] = False
+    return logits.masked_fill(others.to(logits.device), -torch.inf)

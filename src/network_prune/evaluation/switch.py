@@ -1,6 +1,6 @@
 """Put one variant after the other on a network, touching only what differs."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ class Switcher:
         amp_dtype: as for `Runner`.
         normalise: as for `Runner`.
         score_batches: gives the batches that learned scores are computed on.
+        outputs: as for `Runner`.
 
     Attributes:
         dense: computes with the network as it is at present.
@@ -40,12 +41,14 @@ class Switcher:
         amp_dtype: str | None = None,
         normalise: Callable[[Tensor], Tensor] | None = None,
         score_batches: ScoreBatches | None = None,
+        outputs: Sequence[int] | None = None,
     ) -> None:
         self._model = model
         self._speed = speed
         self._amp_dtype = amp_dtype
         self._normalise = normalise
         self._score_batches = score_batches
+        self._outputs = outputs
         self._sets: dict[Variant, PrunableSet] = {}
         self._in_place: tuple[Variant, Redrawer] | None = None
         self._masks: Pruned | None = None
@@ -115,6 +118,7 @@ class Switcher:
             amp_dtype=self._amp_dtype,
             normalise=self._normalise,
             lifted=self._lifted,
+            outputs=self._outputs,
         )
 
     @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.evaluation.variant import Variant
 from network_prune.reports.tables import mean_row, number
+from network_prune.sources.data.class_names import NUMBERS
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.plan import Plan
 from network_prune.study.records import Record
@@ -22,10 +23,14 @@ def network_head(base: Mapping[str, Any]) -> dict[str, str]:
     """Return titles and texts of what all records of a network hold."""
     network, data = base["network"], base["data"]
     sha256 = network["weights_sha256"][:12]
+    by = data.get("classes_by", NUMBERS)
+    matched = "" if by == NUMBERS else f", classes by {by}"
+    notes = base.get("notes", ())
     return {
         "network": f"{network['name']}, weights {network['weights']} (sha256 {sha256})",
         "preprocessing": str(Preprocessing(**base["preprocessing"])),
-        "data": f"{data['name']}, {data['n']} images",
+        "data": f"{data['name']}, {data['n']} images{matched}",
+        **({"warning": "; ".join(notes)} if notes else {}),
     }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
-from network_prune.options import DECIDING, OPTIONS
+from network_prune.options import OPTIONS
+from network_prune.reports.axes import axes, axis_text
 from network_prune.reports.markdown import markdown_head, markdown_row
 from network_prune.study.plan import Network
 from network_prune.study.records import Record
@@ -21,13 +22,20 @@ _DENSE = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
 _COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "device")
 
 
-def record_row(record: Record) -> str:
-    """Return a record as a row below `HEAD`; what the cells hold is escaped."""
+def record_row(record: Record, *, differing: Sequence[str] = ()) -> str:
+    """Return a record as a row below `HEAD`; what the cells hold is escaped.
+
+    Args:
+        record: a record.
+        differing: names of `axes` to show beside the method.
+    """
     difference, realised = record["difference"], record["realised"]
     index = record["variant"] and str(record["variant"]["index"])
     to_dense = "–" if difference is None else _difference(difference)
     ratio = realised["pruning_ratio"] if realised else 0.0
-    return _row(record, index, ratio, figures_text(record["metrics"]), to_dense)
+    values = axes(record)
+    others = [axis_text(name, values[name]) for name in differing if values[name] is not None]
+    return _row(record, index, ratio, figures_text(record["metrics"]), to_dense, others)
 
 
 def mean_row(records: Sequence[Record]) -> str:
@@ -56,12 +64,19 @@ def number(value: float | None) -> str:
     return "nan" if value is None else f"{value:.3f}"
 
 
-def _row(record: Record, index: str | None, ratio: float, figures: str, to_dense: str) -> str:
+def _row(
+    record: Record,
+    index: str | None,
+    ratio: float,
+    figures: str,
+    to_dense: str,
+    others: Sequence[str] = (),
+) -> str:
     variant: dict[str, Any] = record["variant"] or _DENSE
     return markdown_row(
         [
             network_text(record),
-            method_text(record),
+            " ".join([method_text(record), *others]),
             f"{variant['p_prune']:g}",
             f"{variant['p_bern']:g}",
             "–" if index is None else f"{variant['seed']}/{index}",
@@ -122,6 +137,7 @@ def warning_lines(records: Sequence[Record]) -> list[str]:
 
 def _warnings(record: Record) -> Iterator[str]:
     metrics = record["metrics"]
+    yield from record.get("notes", ())
     yield from (record["realised"] or {}).get("warnings", ())
     if record["score_data"] and record["score_data"]["is_evaluation_data"]:
         yield (
@@ -141,7 +157,7 @@ def _warnings(record: Record) -> Iterator[str]:
 
 def flat_row(record: Record) -> Row:
     """Return a record's settings and figures as one flat row; percent, nats and fractions."""
-    variant, metrics = record["variant"] or {}, record["metrics"]
+    metrics = record["metrics"]
     realised, difference = record["realised"] or {}, record["difference"] or {}
     intervals = {
         f"{name}_{end}": metrics[f"{name}_interval"][place]
@@ -154,13 +170,7 @@ def flat_row(record: Record) -> Row:
         for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
     }
     return {
-        "network": record["network"]["name"],
-        "weights": record["network"]["weights"],
-        "data": record["data"]["name"],
-        "method": variant.get("method", "dense"),
-        **{name: variant.get(name, 0.0) for name in ("p_prune", "p_bern")},
-        **{name: variant.get(name) for name in ("score", "scope", "seed", "index", "with_norm")},
-        **{name: ",".join(variant.get(name, [])) for name in ("layers", "include", "exclude")},
+        **axes(record),
         "pruning_ratio": realised.get("pruning_ratio", 0.0),
         "zeroed_ratio": realised.get("zeroed_ratio", 0.0),
         "network_zeroed_ratio": realised.get("network_zeroed_ratio", 0.0),
@@ -169,10 +179,7 @@ def flat_row(record: Record) -> Row:
         **intervals,
         **differences,
         **{name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")},
-        "weights_sha256": record["network"]["weights_sha256"],
-        "data_identity": record["data"]["identity"],
-        **{name: record["asked"]["running"][name] for name in DECIDING},
-        "torch": record["versions"]["torch"],
+        "notes": "; ".join(record.get("notes", ())),
         "prunable_sha256": record["prunable_sha256"],
         "draw_sha256": record["draw_sha256"],
         "key": record["key"],

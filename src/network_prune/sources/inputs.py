@@ -37,6 +37,8 @@ class Inputs:
             "image_column": options["image_column"],
             "label_column": options["label_column"],
             "first_label": options["first_label"],
+            "class_order": options["class_order"],
+            "only_data_classes": options["only_data_classes"],
         }
 
     def check(self, *spec: str) -> None:
@@ -81,13 +83,13 @@ class Inputs:
         Raises:
             NetworkPruneError: they can't be loaded or don't fit the network.
         """
-        return self._list(spec).bind(classes=network.classes, transform=transform)
+        return self._list(spec).bind(outputs=network.outputs, transform=transform)
 
     def _list_anew(self, spec: str) -> "ListedData":
         from network_prune.sources.data.listing import Request
         from network_prune.sources.data.load import list_data, same_form
 
-        options = self.data_options
+        options: dict[str, Any] = self.data_options
         if spec != self.data:
             options = {**options, "limit": None} if same_form(spec, self.data) else {}
         return list_data(

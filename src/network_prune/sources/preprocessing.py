@@ -103,13 +103,15 @@ class Preprocessing:
     def replace(self, **changes: Any) -> "Preprocessing":
         """Return a copy with the fields in ``changes`` set, those that are None left as they are.
 
+        Where ``crop`` changes and ``resize`` doesn't, the crop keeps its share of the picture.
+
         Raises:
             ArgumentError: a name or value isn't allowed.
         """
-        fields = [field.name for field in dataclasses.fields(self)]
-        for name in changes:
-            check_choice("preprocessing option", name, fields)
-        given = {name: value for name, value in changes.items() if value is not None}
+        given = _given(changes)
+        if "crop" in given and "resize" not in given:
+            _check_size("crop", given["crop"])
+            given["resize"] = given["crop"] * self.resize // self.crop
         return dataclasses.replace(self, **given)
 
     def to_dict(self) -> dict[str, Any]:
@@ -173,6 +175,60 @@ class Incomplete:
             raise SourceError(f"{self.reason}; say what the network takes with {options}")
         given = {name: value for name, value in changes.items() if value is not None}
         return Preprocessing().replace(**{**self.known, **given})
+
+
+@dataclass(frozen=True, slots=True)
+class Unstated:
+    """A network doesn't say all of its preprocessing: ImageNet's usual one stands in.
+
+    Attributes:
+        name: what people call the network.
+        known: the fields that it does say.
+    """
+
+    name: str
+    known: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+
+    def replace(self, **changes: Any) -> Preprocessing:
+        """Return ImageNet's usual preprocessing with the fields that are known or in ``changes``.
+
+        Of ``resize`` and ``crop``, one alone says both: nothing is cut off.
+
+        Raises:
+            ArgumentError: a name or value isn't allowed.
+        """
+        given = {**self.known, **_given(changes)}
+        side = given.get("crop", given.get("resize"))
+        both = {} if side is None else {"resize": side, "crop": side}
+        return Preprocessing().replace(**{**both, **given})
+
+    def note(self, **changes: Any) -> tuple[str, ...]:
+        """Return a line for people on what nobody says, neither the network nor ``changes``."""
+        given = {*self.known, *_given(changes)}
+        given |= {"resize", "crop"} if {"resize", "crop"} & given else set()
+        names = [name for name in ("resize", "crop", "mean", "std") if name not in given]
+        if not names:
+            return ()
+        made = self.replace(**changes)
+        guessed = ", ".join(f"{name} {_text(getattr(made, name))}" for name in names)
+        options = " ".join(f"--{name}" for name in names)
+        return (
+            f"{self.name} doesn't say all of its preprocessing, so ImageNet's usual one is taken "
+            f"({guessed}); pass {options}, or give the network an attribute preprocessing, "
+            "e.g. {'resize': 32, 'crop': 32, 'mean': [0.5], 'std': [0.5]}",
+        )
+
+
+def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes that aren't None, after checking their names."""
+    for name in changes:
+        check_choice("preprocessing option", name, Preprocessing.__slots__)
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _text(value: float | tuple[float, ...]) -> str:
+    values = value if isinstance(value, tuple) else (value,)
+    return ",".join(f"{each:g}" for each in values)
 
 
 @dataclass(frozen=True)
@@ -315,14 +371,18 @@ def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:
 
 
 def _check_sizes(resize: int, crop: int) -> None:
-    for name, value in (("resize", resize), ("crop", crop)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ArgumentError(f"{name}={value!r} is no size; pass whole pixels, 1 or more")
+    _check_size("resize", resize)
+    _check_size("crop", crop)
     if crop > resize:
         raise ArgumentError(
             f"crop={crop} is larger than resize={resize} and would be padded with black; "
             f"pass resize={crop} (--resize {crop}) or more"
         )
+
+
+def _check_size(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(f"{name}={value!r} is no size; pass whole pixels, 1 or more")
 
 
 def _check_normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> None:

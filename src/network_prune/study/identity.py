@@ -42,7 +42,12 @@ def describe_inputs(network: LoadedNetwork, data: LoadedData) -> dict[str, Any]:
     return {
         "network": describe_network(network),
         "preprocessing": network.preprocessing.to_dict(),
-        "data": {"name": data.name, "n": data.n, "identity": data.identity},
+        "data": {
+            "name": data.name,
+            "n": data.n,
+            "identity": data.identity,
+            "classes_by": data.classes_by,
+        },
     }
 
 
@@ -82,7 +87,7 @@ class Identity:
 
     Attributes:
         base: what all its records hold: network, preprocessing, data, what was asked for
-            (``weights``, ``data``, ``running``) and versions.
+            (``weights``, ``data``, ``running``), versions, and notes on them for people.
         score_data: what learned scores are computed on; None without any.
     """
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Final
 
 from torch.utils.data import Subset
 
@@ -21,6 +21,8 @@ from network_prune.study.identity import (
 )
 from network_prune.study.plan import Network
 from network_prune.study.score_images import ScoreImages
+
+_LOOKED_AT: Final = 8
 
 
 class ReadyNetwork:
@@ -76,9 +78,21 @@ class ReadyNetwork:
                     "running": describe_running(options, self._device),
                 },
                 "versions": describe_versions(),
+                "notes": [*self.loaded.notes, *self.data.notes, *self._enlarged()],
             },
             self._score_images and self._score_images.describe(),
         )
+
+    def _enlarged(self) -> list[str]:
+        """Return a note if the network sees nothing but enlarged pictures."""
+        crop = self.loaded.preprocessing.crop
+        sides = [min(size) for size in self.data.sizes(_LOOKED_AT)]
+        if not sides or max(sides) >= crop or self.loaded.name == "digits":
+            return []
+        return [
+            f"all pictures looked at are smaller than the crop of {crop} ({max(sides)} pixels at "
+            "most) and are enlarged; pass --resize and --crop if the network takes them as they are"
+        ]
 
     def switcher(self) -> Switcher:
         """Return what puts variants on the network."""
@@ -89,6 +103,7 @@ class ReadyNetwork:
             amp_dtype=options["amp_dtype"] if options["amp"] else None,
             normalise=self.loaded.preprocessing.normalise,
             score_batches=self._score_images and self._score_images.batches,
+            outputs=self.data.outputs,
         )
 
     def reading(self, start: int = 0, *, passes: int, progress: bool | None) -> Reading:

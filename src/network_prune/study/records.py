@@ -18,6 +18,8 @@ from network_prune.options import DECIDING
 
 SCHEMA: Final = 2
 FILE: Final = "records.jsonl"
+# What records say of the data that earlier ones didn't.
+_LATER_OPTIONS: Final = {"class_order": None, "only_data_classes": False}
 _LOCK: Final = "records.lock"
 
 Record = dict[str, Any]
@@ -161,6 +163,7 @@ def _parse(path: Path, lines: bytes) -> Iterator[Record]:
             record = json.loads(line)
             schema = record["schema"]
             record = _modern(record) if schema == 1 else record
+            record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
             if record["schema"] == SCHEMA:
                 _check(record)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -190,6 +193,7 @@ def _check(record: Record) -> None:
     """Raise a KeyError or TypeError if a record lacks what is looked up in every one."""
     needed = {
         "network": ("name", "weights", "weights_sha256"),
+        "preprocessing": ("resize", "crop", "interpolation", "mean", "std"),
         "data": ("name", "identity"),
         "asked": ("weights", "data", "running"),
         "versions": ("torch",),

@@ -13,7 +13,7 @@ from network_prune.errors import ArgumentError, RunError, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
 from network_prune.sources.inputs import Inputs
-from network_prune.study.events import Dropped, Event, Failed, Told
+from network_prune.study.events import Dropped, Event, Failed, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import Network, Plan, make_plan
@@ -24,8 +24,11 @@ from network_prune.study.score_images import check_score_options
 
 def _warn(event: Event) -> None:
     """Warn of what a caller who listens to no events should know."""
+    texts = event.base["notes"] if isinstance(event, Started) else ()
     if isinstance(event, Failed | Dropped):
-        warnings.warn(str(event), stacklevel=3)
+        texts = (str(event),)
+    for text in texts:
+        warnings.warn(text, stacklevel=3)
 
 
 def sweep(

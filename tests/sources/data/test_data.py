@@ -9,6 +9,7 @@ from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources.data.listing import Request
 from network_prune.sources.data.load import list_data, load_data
 from network_prune.sources.digits import read_digits
+from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import Preprocessing
 
 
@@ -241,8 +242,9 @@ def test_what_is_listed_once_fits_each_network_as_if_loaded_for_it(tmp_path, sav
     spec = str(tmp_path / spec) if (tmp_path / spec).exists() else spec
     listed = list_data(Request(spec=spec))
     for classes, side in ((10, 16), (None, 24), (10, 24)):
-        options = {"classes": classes, "transform": Preprocessing(32, side).transform()}
-        bound, loaded = listed.bind(**options), load_data(spec, **options)
+        transform = Preprocessing(32, side).transform()
+        bound = listed.bind(outputs=Outputs.of(classes), transform=transform)
+        loaded = load_data(spec, classes=classes, transform=transform)
         assert (bound.name, bound.n, bound.identity) == (loaded.name, loaded.n, loaded.identity)
         assert labels_of(bound) == labels_of(loaded)
         assert torch.equal(bound.dataset[0][0], loaded.dataset[0][0])

@@ -5,8 +5,10 @@ import pytest
 from scipy.io import savemat
 
 from network_prune.errors import SourceError
-from network_prune.sources.data.class_names import imagenet_numbers, number_classes
+from network_prune.sources.data.class_names import match_classes
 from network_prune.sources.data.load import load_data
+from network_prune.sources.imagenet import imagenet_numbers
+from network_prune.sources.outputs import Outputs
 
 # Imagenette's ten classes and their places among ImageNet's 1000, as its authors list them.
 IMAGENETTE = {
@@ -55,15 +57,15 @@ def test_synsets_outside_imagenets_thousand_are_refused(imagenette, tmp_path, sa
 
 def test_a_thousand_names_of_other_kinds_count_in_their_order():
     names = [f"class{number:04}" for number in range(1000)]
-    assert number_classes(names, 1000, where="x") == list(range(1000))
+    assert match_classes(names, Outputs(1000), where="x").numbers == list(range(1000))
 
 
 def test_classes_that_do_not_fit_say_what_would():
     message = r"^x has 3 classes \(a, b, c\), but the network has 10 classes; it takes 10 classes$"
     with pytest.raises(SourceError, match=message):
-        number_classes(["a", "b", "c"], 10, where="x")
+        match_classes(["a", "b", "c"], Outputs(10), where="x")
     with pytest.raises(SourceError, match=r"takes 1000 classes, or some .* such as n01440764"):
-        number_classes(["a", "b", "c"], 1000, where="x")
+        match_classes(["a", "b", "c"], Outputs(1000), where="x")
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_the_kits_files_may_lie_beside_or_above_the_pictures(ilsvrc, place):
 
 
 def test_the_flat_validation_folder_is_refused_for_other_networks(ilsvrc):
-    with pytest.raises(SourceError, match=r"of 1000 classes, but the network has 10; pass data"):
+    with pytest.raises(SourceError, match=r"has 1000 classes .*, but the network has 10 "):
         load_data(str(ilsvrc[0] / "val"), classes=10)
 
 

@@ -14,6 +14,7 @@ from network_prune.errors import SourceError
 from network_prune.sources.data.from_manifest import SEPARATORS, list_manifest
 from network_prune.sources.data.listing import Request
 from network_prune.sources.data.load import load_data
+from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import Preprocessing
 
 
@@ -224,7 +225,7 @@ def test_what_csv_writes_is_read_back(rows, separator, quoting, ending, swapped,
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.csv"
         path.write_bytes(text.getvalue().encode("utf-8-sig" if mark else "utf-8"))
-        listing = list_manifest(Request(spec=str(path)))(None, None)
+        listing = list_manifest(Request(spec=str(path)))(Outputs(), None)
     assert listing.source.paths == [name for name, _ in rows]
     assert listing.labels.tolist() == [label for _, label in rows]
 
@@ -241,7 +242,7 @@ def test_no_path_leads_out_of_the_folder(path):
         with manifest.open("w", newline="") as file:
             csv.writer(file).writerows([["image", "label"], [picture, 0]])
         try:
-            listing = list_manifest(Request(spec=str(manifest)))(None, None)
+            listing = list_manifest(Request(spec=str(manifest)))(Outputs(), None)
         except SourceError:
             return
         full = os.path.normpath(os.path.join(folder, listing.source.paths[0]))
@@ -254,7 +255,7 @@ def test_any_text_is_read_or_refused_in_one_line(header, body):
         path = Path(folder) / "m.csv"
         path.write_bytes(f"{header}\n{body}".encode(errors="replace"))
         with contextlib.suppress(SourceError):
-            list_manifest(Request(spec=str(path)))(None, None)
+            list_manifest(Request(spec=str(path)))(Outputs(), None)
 
 
 def test_a_million_rows_are_read_in_seconds(tmp_path):

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from network_prune.errors import SourceError
-from network_prune.sources.data.class_names import number_classes
+from network_prune.sources.data.class_names import NUMBERS, Matched, match_classes
 from network_prune.sources.data.from_ilsvrc import is_flat_validation, list_flat_validation
 from network_prune.sources.data.listing import IMAGE_SUFFIXES, Files, Lister, Listing, Request
+from network_prune.sources.outputs import Outputs
 
 _PARTS = frozenset(("train", "training", "test", "testing", "valid", "validation", "eval"))
 
@@ -19,11 +20,10 @@ _PARTS = frozenset(("train", "training", "test", "testing", "valid", "validation
 def list_class_folders(request: Request) -> Lister:
     """List the pictures in the class folders of a folder, or of the ``val`` folder in it.
 
-    Folders with whole numbers for names stand for these class numbers, and some
-    may be absent. Folders with ImageNet's synset names stand for ImageNet's
-    classes, and some may be absent, unless the network has another number of
-    classes than 1000. Folders with other names stand for the classes in the
-    names' order, so there must be one for each class. Pictures may lie deeper
+    Folders that are called as the network's classes stand for these, and some may be
+    absent. Other folders with whole numbers for names stand for these class numbers, and
+    some may be absent. Folders with other names stand for the classes in the names'
+    order, so there must be one for each class. Pictures may lie deeper
     inside. Hidden files and folders and files without a picture's suffix are passed
     over; links are followed, but not back into a folder that they lie in.
     The flat ILSVRC2012 validation folder is told by its files' names.
@@ -38,15 +38,17 @@ def list_class_folders(request: Request) -> Lister:
         root = root / "val"
     find = cache(partial(_pictures_in, root))
 
-    def list_for(classes: int | None, _: object) -> Listing:
+    def list_for(outputs: Outputs, _: object) -> Listing:
         if is_flat_validation(root):
-            return list_flat_validation(root, classes)
-        return _list(root, find, classes)
+            return list_flat_validation(root, outputs)
+        return _list(root, find, outputs, request)
 
     return list_for
 
 
-def _list(root: Path, find: Callable[[str], list[str]], outputs: int | None) -> Listing:
+def _list(
+    root: Path, find: Callable[[str], list[str]], outputs: Outputs, request: Request
+) -> Listing:
     names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
     if not names:
         raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
@@ -55,17 +57,45 @@ def _list(root: Path, find: Callable[[str], list[str]], outputs: int | None) -> 
             f"{root} has no val folder, and {', '.join(names)} in it are parts of the data rather "
             f"than classes; pass one of them, e.g. {root / names[0]}"
         )
-    numbered = all(name.isdecimal() for name in names)
-    classes = _number_by_name(names, root) if numbered else _number(names, root, outputs)
-    paths = [path for name in classes for path in find(name)]
+    if all(name.isdecimal() for name in names):
+        names.sort(key=int)
+    matched = _match(names, root, outputs, request)
+    paths = [path for name in names for path in find(name)]
     if not paths:
         raise SourceError(f"no pictures in the {len(names)} class folders of {root}")
-    counts = [len(find(name)) for name in classes]
+    counts = [len(find(name)) for name in names]
     return Listing(
-        labels=np.repeat(np.array(list(classes.values()), dtype=np.int64), counts),
-        first_label=0 if numbered else None,
+        labels=np.repeat(np.array(matched.numbers, dtype=np.int64), counts),
+        first_label=0 if matched.by == NUMBERS else None,
         where=lambda position: f"folder {paths[position].partition('/')[0]} of {root}",
         source=Files(root, paths),
+        matched=matched,
+    )
+
+
+def _match(names: list[str], root: Path, outputs: Outputs, request: Request) -> Matched:
+    order, are_numbers = request.class_order, all(name.isdecimal() for name in names)
+    if are_numbers and order != "text":
+        are_names = outputs.names and None not in outputs.find(names)
+        if order == "data" or request.first_label is not None or not are_names:
+            notes = () if order == "data" or outputs.names else _other_order(names, outputs, root)
+            return Matched(_by_number(names, root), NUMBERS, notes)
+    last = None if outputs.count is None else outputs.count - 1
+    hint = f", or some folders named by class number, 0 to {last}{_manifest_hint(root)}"
+    return match_classes(
+        names, outputs, where=str(root), order=order, kind="class folders", hint=hint
+    )
+
+
+def _other_order(names: list[str], outputs: Outputs, root: Path) -> tuple[str, ...]:
+    """Return a note if torchvision's ImageFolder would number the folders otherwise."""
+    as_text = sorted(names)
+    if as_text == names or len(names) != outputs.count:
+        return ()
+    return (
+        f"the class folders of {root} stand for their numbers; torchvision's ImageFolder counts "
+        f"them in the order of their names as text ({', '.join(as_text[:4])}, …): if the network "
+        "was trained on that, pass class_order='text' (--class-order text), else 'data'",
     )
 
 
@@ -73,19 +103,12 @@ def _is_class_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir() and not entry.name.startswith((".", "__"))
 
 
-def _number_by_name(names: list[str], root: Path) -> dict[str, int]:
-    numbers = {name: int(name) for name in sorted(names, key=int)}
-    number, count = Counter(numbers.values()).most_common(1)[0]
+def _by_number(names: list[str], root: Path) -> list[int]:
+    numbers = [int(name) for name in names]
+    number, count = Counter(numbers).most_common(1)[0]
     if count > 1:
         raise SourceError(f"{root} has more than one folder for class {number}; join them")
     return numbers
-
-
-def _number(names: list[str], root: Path, classes: int | None) -> dict[str, int]:
-    last = None if classes is None else classes - 1
-    hint = f", or some folders named by class number, 0 to {last}{_manifest_hint(root)}"
-    numbers = number_classes(names, classes, where=str(root), kind="class folders", hint=hint)
-    return dict(zip(names, numbers, strict=True))
 
 
 def _pictures_in(root: Path, name: str) -> list[str]:

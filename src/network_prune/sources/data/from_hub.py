@@ -14,12 +14,13 @@ import numpy as np
 from PIL import Image
 
 from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
-from network_prune.sources.data.class_names import number_classes
+from network_prune.sources.data.class_names import match_classes
 from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMNS
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import decode, refusing
 from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
 from network_prune.sources.extras import require
+from network_prune.sources.outputs import Outputs
 
 # Taken where no split is named, the first that there is.
 SPLITS = ("test", "validation", "valid", "val")
@@ -46,7 +47,7 @@ def list_hub(request: Request) -> Lister:
             "OWNER/NAME, either with :SPLIT if you like"
         )
     opened = cache(partial(_open, spec))
-    return lambda classes, _: _list(*opened(), request, classes)
+    return lambda outputs, _: _list(*opened(), request, outputs)
 
 
 def _open(spec: str) -> tuple[Any, tuple[str, ...]]:
@@ -59,25 +60,28 @@ def _open(spec: str) -> tuple[Any, tuple[str, ...]]:
     return _choose_split(_download(name, folders[0]), split, spec), folders
 
 
-def _list(dataset: Any, folders: Sequence[str], request: Request, classes: int | None) -> Listing:
+def _list(dataset: Any, folders: Sequence[str], request: Request, outputs: Outputs) -> Listing:
     import datasets
 
     spec = request.spec
     image = _image_column(dataset.features, request.image_column, spec)
-    label = _label_column(dataset.features, request.label_column, classes, spec)
+    label = _label_column(dataset.features, request.label_column, outputs.count, spec)
     labels = _labels(dataset, label, spec)
     names: Any = getattr(dataset.features[label], "names", None)
+    matched = None
     if names is not None:
-        numbers = number_classes(names, classes, where=f"{spec}, column {label},")
+        where = f"{spec}, column {label},"
+        matched = match_classes(names, outputs, where=where, order=request.class_order)
         _check_known(labels, len(names), spec)
-        labels = np.array(numbers, dtype=np.int64)[labels]
+        labels = np.array(matched.numbers, dtype=np.int64)[labels]
     undecoded = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
     return Listing(
         labels=labels,
-        first_label=0 if names is None else None,
+        first_label=0 if matched is None else None,
         where=lambda position: f"{spec} row {position}",
         source=partial(read_row, undecoded, image, folders, spec),
         content=_describe(undecoded, image),
+        matched=matched,
     )
 
 

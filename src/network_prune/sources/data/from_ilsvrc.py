@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from network_prune.errors import SourceError
-from network_prune.sources.data.class_names import IMAGENET_CLASSES, check_class_count
+from network_prune.sources.data.class_names import match_classes
 from network_prune.sources.data.listing import Files, Listing
 from network_prune.sources.data.pictures import refusing
+from network_prune.sources.imagenet import IMAGENET_CLASSES
+from network_prune.sources.outputs import Outputs
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
@@ -27,22 +29,22 @@ def is_flat_validation(folder: Path) -> bool:
         return any(_PICTURE.fullmatch(entry.name) for entry in islice(entries, 1000))
 
 
-def list_flat_validation(folder: Path, classes: int | None) -> Listing:
+def list_flat_validation(folder: Path, outputs: Outputs) -> Listing:
     """List the ILSVRC2012_val_*.JPEG pictures in ``folder`` by their number.
 
     Labels come from the development kit's files, found in ``folder`` or above
     it, or in ``ILSVRC2012_devkit_t12`` there. The kit numbers classes in an
-    order of its own; they are numbered by their synset names' order here, as
-    networks do.
+    order of its own; here they are matched by their synset names, as class folders are.
 
     Raises:
-        SourceError: the network hasn't 1000 classes, or the kit's files are
+        SourceError: the network's outputs aren't ImageNet's, or the kit's files are
             missing or aren't the kit's.
     """
-    what = f"{folder} holds ImageNet's validation pictures of"
-    check_class_count(IMAGENET_CLASSES, classes, what=what)
+    wnids = _read_meta(_find(META, folder))
+    where = f"{folder} with ImageNet's validation pictures"
+    matched = match_classes([*wnids.values()], outputs, where=where)
+    number = np.array([-1, *matched.numbers], dtype=np.int64)
     truth = _read_ground_truth(_find(GROUND_TRUTH, folder))
-    number = _read_meta(_find(META, folder))
     found = sorted(
         (int(match[1]), entry)
         for entry in os.listdir(folder)
@@ -60,6 +62,7 @@ def list_flat_validation(folder: Path, classes: int | None) -> Listing:
         first_label=None,
         where=lambda position: names[position],
         source=Files(folder, names),
+        matched=matched,
     )
 
 
@@ -90,8 +93,8 @@ def _read_ground_truth(path: Path) -> np.ndarray:
     return truth
 
 
-def _read_meta(path: Path) -> np.ndarray:
-    """Return the network's class number for each of the kit's, int64 [1001]; place 0 is unused."""
+def _read_meta(path: Path) -> dict[int, str]:
+    """Return the synset of each of the kit's class numbers, 1 to 1000, in their order."""
     # scikit-learn brings scipy.
     from scipy.io import loadmat
 
@@ -100,7 +103,7 @@ def _read_meta(path: Path) -> np.ndarray:
         rows = zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
         # The classes come first; the groups that they belong to have higher numbers.
         wnids = {int(row): str(name) for row, name in rows if int(row) <= IMAGENET_CLASSES}
-    order = {name: index for index, name in enumerate(sorted(wnids.values()))}
-    if sorted(wnids) != list(range(1, IMAGENET_CLASSES + 1)) or len(order) != len(wnids):
+    numbers = range(1, IMAGENET_CLASSES + 1)
+    if sorted(wnids) != list(numbers) or len(set(wnids.values())) != len(wnids):
         raise SourceError(f"{path} doesn't name {IMAGENET_CLASSES} classes as ILSVRC2012's does")
-    return np.array([-1] + [order[wnids[row]] for row in sorted(wnids)], dtype=np.int64)
+    return {number: wnids[number] for number in numbers}

@@ -6,7 +6,6 @@ import os
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from network_prune.errors import SourceError
@@ -14,6 +13,8 @@ from network_prune.sources.data.class_names import number_labels
 from network_prune.sources.data.listing import Files, Lister, Listing, Request, check_file
 from network_prune.sources.downloads import reason
 from network_prune.sources.extras import require
+from network_prune.sources.imagenet import IMAGENET_CLASSES
+from network_prune.sources.outputs import Outputs
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 # In lower case; the first that the file has is taken.
@@ -57,13 +58,14 @@ def list_manifest(request: Request) -> Lister:
     """List the pictures of a csv, tsv or parquet file.
 
     Columns are found by name, in any case: the image in image, filename, file,
-    path or image_id; the class number, counted from 0, or ImageNet's synset
+    path or image_id; the class number, counted from 0, or the class's
     name in label, class, target or true_label; or as the request names them.
     Paths are relative to the file's folder, or to the request's root, and stay
     inside it. The separator, a comma, tab, semicolon or ``|``, is the one that
     shows both columns in the first line. A file with the columns ImageId and
     TrueLabel is read as the ImageNet-compatible set's: pictures are
-    ``images/<ImageId>.png`` (or .jpg, .jpeg) and classes count from 1.
+    ``images/<ImageId>.png`` (or .jpg, .jpeg) and classes count from 1, which are the
+    outputs' own numbers where a network has one for the background before ImageNet's 1000.
 
     Raises:
         SourceError: the file isn't such a file, a label is neither, or a
@@ -73,16 +75,27 @@ def list_manifest(request: Request) -> Lister:
     root = path.parent if request.root is None else Path(request.root)
     read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
     rows = read(path, request)
-    first = 1 if rows.is_imagenet_compatible else 0
     paths = _inside(rows, root)
-
-    column = rows.header[1].strip()
-    number = partial(number_labels, rows.labels, where=rows.where, column=column, first=first)
-    # What is no label to any network is refused before one is loaded.
-    number(None)
     if rows.is_imagenet_compatible:
         paths = _resolve_ids(rows, paths, root, allow_missing=request.skip_unreadable)
-    return lambda classes, _: Listing(number(classes), first, rows.where, Files(root, paths))
+    files = Files(root, paths)
+    return lambda outputs, _: _list(rows, files, outputs, counts=request.first_label is not None)
+
+
+def _list(rows: _Rows, files: Files, outputs: Outputs, *, counts: bool) -> Listing:
+    column = rows.header[1].strip()
+    labels, matched = number_labels(
+        rows.labels, outputs, where=rows.where, column=column, counts=counts
+    )
+    has_background = outputs.count == IMAGENET_CLASSES + 1
+    first = 1 if rows.is_imagenet_compatible and not has_background else 0
+    return Listing(
+        labels=labels,
+        first_label=first if matched is None else None,
+        where=rows.where,
+        source=files,
+        matched=matched,
+    )
 
 
 def _read_csv(path: Path, request: Request) -> _Rows:

@@ -8,6 +8,7 @@ from PIL import Image
 from network_prune.errors import SourceError
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import Transform
+from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import PixelTransform
 
 _CLASSES = 1000
@@ -27,10 +28,10 @@ def list_fake(request: Request) -> Lister:
     if not text.isdecimal() or int(text) == 0 or len(text) > 12:
         raise SourceError(f"{spec!r} says no number of pictures; pass e.g. fake:64")
 
-    def list_for(classes: int | None, transform: Transform | None) -> Listing:
+    def list_for(outputs: Outputs, transform: Transform | None) -> Listing:
         side = transform.preprocessing.crop if isinstance(transform, PixelTransform) else _SIDE
         return Listing(
-            labels=np.arange(int(text), dtype=np.int64) % (classes or _CLASSES),
+            labels=np.arange(int(text), dtype=np.int64) % (outputs.count or _CLASSES),
             first_label=None,
             where=lambda position: f"{spec} picture {position}",
             source=partial(_make_noise, side),

@@ -25,6 +25,7 @@ from network_prune.sources.data.listing import (
     check_file,
 )
 from network_prune.sources.data.pictures import decode
+from network_prune.sources.outputs import Outputs
 
 _LABEL_FIELDS = ("cls", "label", "index", "json")
 _JSON_LABELS = ("label", "cls", "class", "target")
@@ -50,7 +51,7 @@ def list_shards(request: Request) -> Lister:
 
     ``{000..015}`` and ``{a,b}`` in PATTERN stand for each of these, as in a shell. Files in a
     shard belong together that share a name up to the first dot: a picture,
-    such as ``x.jpg``, and its class number, counted from 0, or ImageNet's synset name
+    such as ``x.jpg``, and its class number, counted from 0, or its class's name
     in ``x.cls`` or under ``label`` in ``x.json``. Links and all other files are passed over,
     as are samples without a picture. Nothing is unpacked, so names don't matter.
 
@@ -61,7 +62,7 @@ def list_shards(request: Request) -> Lister:
     shards = [check_file(path) for path in expand(request.spec.removeprefix("wds:"))]
     scan = cache(lambda: [sample for path in shards for sample in _scan(path, request)])
 
-    def list_for(classes: int | None, _: object) -> Listing:
+    def list_for(outputs: Outputs, _: object) -> Listing:
         samples = scan()
 
         def where(position: int) -> str:
@@ -69,12 +70,15 @@ def list_shards(request: Request) -> Lister:
 
         texts = [sample.label for sample in samples]
         lines = [f"{sample.name}\t{sample.size}" for sample in samples]
+        counts = request.first_label is not None
+        labels, matched = number_labels(texts, outputs, where=where, counts=counts)
         return Listing(
-            labels=number_labels(texts, classes, where=where),
-            first_label=0,
+            labels=labels,
+            first_label=0 if matched is None else None,
             where=where,
             source=partial(_read, samples),
             content="\n".join(lines).encode(errors="surrogateescape"),
+            matched=matched,
         )
 
     return list_for

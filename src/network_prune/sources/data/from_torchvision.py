@@ -11,9 +11,15 @@ import numpy as np
 from PIL import Image
 
 from network_prune.errors import SourceError, one_line, unknown_name
-from network_prune.sources.data.class_names import check_class_count, number_classes
+from network_prune.sources.data.class_names import (
+    NUMBERS,
+    Matched,
+    check_class_count,
+    match_classes,
+)
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import refusing
+from network_prune.sources.outputs import Outputs
 
 _TEST: dict[str, Any] = {"split": "test"}
 _NOT_TRAIN: dict[str, Any] = {"train": False}
@@ -77,14 +83,20 @@ def list_torchvision(request: Request) -> Lister:
         content = np.asarray(dataset.data).tobytes()
     else:
         content = _describe([path for path, _ in samples], root)
-    return lambda classes, _: Listing(
-        labels=_number(dataset, labels, spec, classes),
-        first_label=None,
-        where=lambda position: f"{spec} picture {position}",
-        source=partial(_read, dataset, spec),
-        content=content,
-        decoded=decoded,
-    )
+
+    def list_for(outputs: Outputs, _: object) -> Listing:
+        matched = _match(dataset, labels, request, outputs)
+        return Listing(
+            labels=np.array(matched.numbers, dtype=np.int64)[labels],
+            first_label=None,
+            where=lambda position: f"{spec} picture {position}",
+            source=partial(_read, dataset, spec),
+            content=content,
+            decoded=decoded,
+            matched=matched,
+        )
+
+    return list_for
 
 
 def _read(dataset: Any, spec: str, position: int) -> Image.Image:
@@ -119,15 +131,16 @@ def _samples(dataset: Any) -> Sequence[tuple[Any, int]]:
     return getattr(dataset, "_samples", None) or list(hidden)
 
 
-def _number(dataset: Any, labels: np.ndarray, spec: str, classes: int | None) -> np.ndarray:
-    """Return the output that each of the ``labels`` stands for, int64 [n]."""
+def _match(dataset: Any, labels: np.ndarray, request: Request, outputs: Outputs) -> Matched:
+    """Return the output that each of the data set's numbers stands for."""
     named = (getattr(dataset, place, None) for place in ("wnids", "classes", "categories"))
     names: Any = next(filter(None, named), None)
     if names is not None:
-        numbers = number_classes([str(name) for name in names], classes, where=spec)
-        return np.array(numbers, dtype=np.int64)[labels]
-    check_class_count(int(labels.max(initial=-1)) + 1, classes, what=f"{spec} has")
-    return labels
+        texts = [str(name) for name in names]
+        return match_classes(texts, outputs, where=request.spec, order=request.class_order)
+    count = int(labels.max(initial=-1)) + 1
+    check_class_count(count, outputs, what=f"{request.spec} has")
+    return Matched([*range(count)], NUMBERS)
 
 
 def _describe(paths: Sequence[Any], root: str) -> bytes:

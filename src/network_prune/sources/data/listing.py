@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from network_prune.errors import SourceError
+from network_prune.sources.data.class_names import Matched
 from network_prune.sources.data.pictures import Pictures, Transform
+from network_prune.sources.outputs import Outputs
 
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -27,6 +29,8 @@ class Request:
     image_column: str | None = None
     label_column: str | None = None
     cache_dir: str | os.PathLike[str] | None = None
+    class_order: str | None = None
+    only_data_classes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Listing:
         content: what the pictures are, where they aren't files; goes into the identity.
         decoded: whether the pictures are in memory as pixels, so that reading one
             takes no decoding.
+        matched: what the data's classes stand for, numbered as ``labels``; None for labels
+            that are mere numbers.
     """
 
     labels: np.ndarray
@@ -63,11 +69,12 @@ class Listing:
     source: Files | Pictures
     content: bytes = b""
     decoded: bool = False
+    matched: Matched | None = None
 
 
-# Lists pictures for networks one after another, by the number of outputs, None if unknown, and by
-# what the pictures will go through; what no network changes is read once.
-Lister = Callable[[int | None, Transform | None], Listing]
+# Lists pictures for networks one after another, by their outputs and by what the pictures will
+# go through; what no network changes is read once.
+Lister = Callable[[Outputs, Transform | None], Listing]
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:

@@ -2,8 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset, Subset
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import OPTIONS, check_options
 from network_prune.sources import digits
-from network_prune.sources.data.class_names import check_class_count
+from network_prune.sources.data.class_names import NUMBERS, check_class_count
 from network_prune.sources.data.from_arrays import list_arrays
 from network_prune.sources.data.from_folders import list_class_folders
 from network_prune.sources.data.from_hub import list_hub
@@ -32,9 +33,12 @@ from network_prune.sources.data.pictures import (
     read_file,
 )
 from network_prune.sources.downloads import cache_in
+from network_prune.sources.imagenet import IMAGENET_CLASSES
+from network_prune.sources.outputs import Outputs
 
 # Looking at each of a million files would take longer than all the rest of loading.
 SIZES_LOOKED_AT = 10_000
+_UNKNOWN = Outputs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,9 @@ class LoadedData:
             spread; for pictures in memory over their bytes, for those inside other
             files over their names and sizes.
         in_files: whether the pictures are to be decoded, which worker processes do faster.
+        classes_by: what classes are matched with the network's outputs by, for people.
+        outputs: the network's outputs that alone are in the running; None for all.
+        notes: what to know about the labels, for people.
     """
 
     dataset: Dataset[Sample]
@@ -59,6 +66,22 @@ class LoadedData:
     n: int
     identity: str
     in_files: bool
+    classes_by: str = NUMBERS
+    outputs: tuple[int, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def sizes(self, limit: int) -> list[tuple[int, int]]:
+        """Return width and height of at most ``limit`` pictures, evenly spread over all of them.
+
+        Pictures that can't be read are left out.
+        """
+        if not isinstance(self.dataset, LabelledImages):
+            return []
+        found: list[tuple[int, int]] = []
+        for index in _spread(self.n, limit).tolist():
+            with suppress(SourceError):
+                found.append(self.dataset.picture(index).size)
+        return found
 
     def batches(
         self,
@@ -104,18 +127,22 @@ class ListedData:
     request: Request
     lister: Lister
 
-    def bind(self, *, classes: int | None = None, transform: Transform | None = None) -> LoadedData:
-        """Return the pictures for a network of ``classes`` outputs, to go through ``transform``.
+    def bind(
+        self, *, outputs: Outputs = _UNKNOWN, transform: Transform | None = None
+    ) -> LoadedData:
+        """Return the pictures for a network with ``outputs``, to go through ``transform``.
 
         Raises:
             NetworkPruneError: as `load_data` says.
         """
         request = self.request
         with cache_in(request.cache_dir), _readable(request.spec):
-            listing = self.lister(classes, transform)
+            listing = self.lister(outputs, transform)
         if not len(listing.labels):
             raise SourceError(f"{request.spec} lists no pictures")
-        labels = _count_from_zero(listing, request, classes)
+        first = _first_label(listing, request)
+        labels = _count_from(first, listing, outputs)
+        judged = _judged(labels, first, listing) if request.only_data_classes else None
         positions = _spread(len(labels), request.limit)
         labels = labels[positions]
         source, content = listing.source, listing.content
@@ -126,8 +153,11 @@ class ListedData:
             dataset=LabelledImages(source, labels, positions, transform),
             name=request.spec,
             n=len(labels),
-            identity=_identify(labels, positions, content),
+            identity=_identify(labels, positions, content, judged),
             in_files=not listing.decoded,
+            classes_by=NUMBERS if listing.matched is None else listing.matched.by,
+            outputs=judged,
+            notes=_notes(listing, request, outputs),
         )
 
 
@@ -160,10 +190,10 @@ def _list_digits(request: Request) -> Lister:
         decoded=True,
     )
 
-    def list_for(classes: int | None, _: object) -> Listing:
+    def list_for(outputs: Outputs, _: object) -> Listing:
         check_class_count(
             digits.CLASSES,
-            classes,
+            outputs,
             what=f"{request.spec} are pictures of",
             instead=", or fake:64 to try it out",
         )
@@ -181,20 +211,22 @@ def _starts(prefix: str) -> Callable[[str], bool]:
 
 
 _COLUMNS = ("image_column", "label_column")
+_ORDER = "class_order"
 _OPTIONS = {
     "root": "--data-root",
     "image_column": "--image-column",
     "label_column": "--label-column",
+    "class_order": "--class-order",
 }
 
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda spec: spec == "digits", _list_digits),
     Form("fake:N", _starts("fake:"), list_fake),
-    Form("torchvision:NAME:FOLDER", _starts("torchvision:"), list_torchvision, ("root",)),
-    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, _COLUMNS),
+    Form("torchvision:NAME:FOLDER", _starts("torchvision:"), list_torchvision, ("root", _ORDER)),
+    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, (*_COLUMNS, _ORDER)),
     Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS),
-    Form("a folder of class folders", os.path.isdir, list_class_folders),
+    Form("a folder of class folders", os.path.isdir, list_class_folders, (_ORDER,)),
     Form("a manifest csv, tsv or parquet", _ends(*SUFFIXES), list_manifest, ("root", *_COLUMNS)),
     Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS),
     Form("a file tar", _ends(".tar"), list_shards, _COLUMNS),
@@ -205,7 +237,7 @@ def load_data(
     spec: str = "digits",
     *,
     transform: Transform | None = None,
-    classes: int | None = None,
+    classes: int | Sequence[str] | None = None,
     first_label: int | None = None,
     limit: int | None = None,
     skip_unreadable: bool = False,
@@ -213,6 +245,8 @@ def load_data(
     image_column: str | None = None,
     label_column: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    class_order: str | None = None,
+    only_data_classes: bool = False,
 ) -> LoadedData:
     """Return the labelled pictures that ``spec`` names; decodes none of them.
 
@@ -225,10 +259,11 @@ def load_data(
             ``hf:FOLDER:SPLIT``; ``wds:shard-{000..015}.tar`` or one tar file; an npz file.
         transform: PIL image to tensor, as a rule
             ``network.preprocessing.transform()``; None gives PIL images in RGB.
-        classes: number of the network's outputs, which labels are checked
-            against; None checks nothing.
-        first_label: number that the first class has in a manifest or among
-            numbered folders; by default 0, and 1 in the ImageNet-compatible set.
+        classes: number of the network's outputs, which labels are checked against, or
+            their names, which the data's classes are matched with; None checks nothing.
+        first_label: number that the network's first output has in a manifest or among
+            numbered folders; by default 0, and 1 in the ImageNet-compatible set; -1 where
+            labels start at 0 and the network at its background.
         limit: take only so many pictures, evenly spread over all of them, so
             that data in the order of its classes keeps all its classes.
         skip_unreadable: don't look for missing files now, since they will be
@@ -240,6 +275,12 @@ def load_data(
         label_column: the same for the labels.
         cache_dir: folder that downloads go to and are looked for in, instead of
             torch's and the hub's own: ``huggingface/datasets`` in it for ``hf:``.
+        class_order: ``data`` to take the data's classes in their order for the outputs in
+            theirs, whatever both are called, ``text`` to take them in the order of their
+            names as text, as torchvision's ImageFolder does; by default they are matched
+            by name as far as both sides have names.
+        only_data_classes: leave outputs that the data has no class for out of the
+            running, as for ImageNet-A and -R.
 
     Raises:
         SourceError: the data can't be read as what it is named, it is empty, or
@@ -256,8 +297,13 @@ def load_data(
         image_column=image_column,
         label_column=label_column,
         cache_dir=cache_dir,
+        class_order=class_order,
+        only_data_classes=only_data_classes,
     )
-    return list_data(request).bind(classes=classes, transform=transform)
+    data = list_data(request).bind(outputs=Outputs.of(classes), transform=transform)
+    for note in data.notes:
+        warnings.warn(note, stacklevel=2)
+    return data
 
 
 def list_data(request: Request) -> ListedData:
@@ -270,7 +316,7 @@ def list_data(request: Request) -> ListedData:
         ArgumentError: ``limit`` is below 1, or an option has no meaning here.
     """
     form = _find_form(request.spec)
-    check_options(limit=request.limit)
+    check_options(limit=request.limit, class_order=request.class_order)
     for name, flag in _OPTIONS.items():
         value = getattr(request, name)
         if value is not None and name not in form.options:
@@ -307,16 +353,20 @@ def _find_form(spec: str) -> Form:
     return form
 
 
-def _count_from_zero(listing: Listing, request: Request, classes: int | None) -> np.ndarray:
+def _first_label(listing: Listing, request: Request) -> int:
+    asked = request.first_label
+    if asked is None:
+        return listing.first_label or 0
+    if listing.first_label is None:
+        raise ArgumentError(
+            f"first_label={asked} (--first-label) has no meaning for {request.spec}; leave it out"
+        )
+    return asked
+
+
+def _count_from(first: int, listing: Listing, outputs: Outputs) -> np.ndarray:
     """Return the labels counted from 0, int64 [n], after checking each of them."""
-    first = listing.first_label or 0
-    if request.first_label is not None:
-        first = request.first_label
-        if listing.first_label is None:
-            raise ArgumentError(
-                f"first_label={first} (--first-label) has no meaning for {request.spec}; "
-                "leave it out"
-            )
+    classes = outputs.count
     labels = listing.labels - first
     wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
     if not wrong.any():
@@ -331,6 +381,24 @@ def _count_from_zero(listing: Listing, request: Request, classes: int | None) ->
     raise SourceError(
         f"{listing.where(position)}: label {listing.labels[position]} is outside {allowed}; {hint}"
     )
+
+
+def _judged(labels: np.ndarray, first: int, listing: Listing) -> tuple[int, ...]:
+    """Return the outputs that the data's classes stand for, in order."""
+    numbers = labels if listing.matched is None else np.array(listing.matched.numbers) - first
+    return tuple(np.unique(numbers).tolist())
+
+
+def _notes(listing: Listing, request: Request, outputs: Outputs) -> tuple[str, ...]:
+    notes = () if listing.matched is None else listing.matched.notes
+    has_background = outputs.count == IMAGENET_CLASSES + 1
+    if has_background and listing.first_label == 0 and request.first_label is None:
+        notes += (
+            f"{request.spec}: labels are taken for the numbers of {outputs.count} outputs, of "
+            "which the first is the background as a rule; if they count ImageNet's classes from "
+            "0, pass first_label=-1 (--first-label -1), else 0",
+        )
+    return notes
 
 
 def _spread(n: int, limit: int | None) -> np.ndarray:
@@ -364,9 +432,14 @@ def _describe_files(
     return "\n".join(lines).encode(errors="surrogateescape")
 
 
-def _identify(labels: np.ndarray, positions: np.ndarray, content: bytes) -> str:
+def _identify(
+    labels: np.ndarray, positions: np.ndarray, content: bytes, judged: tuple[int, ...] | None
+) -> str:
     digest = hashlib.sha256()
-    for part in (labels.astype("<i8").tobytes(), positions.astype("<i8").tobytes(), content):
+    parts = [labels.astype("<i8").tobytes(), positions.astype("<i8").tobytes(), content]
+    if judged is not None:
+        parts.append(np.array(judged, dtype="<i8").tobytes())
+    for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()

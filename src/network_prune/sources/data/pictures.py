@@ -96,9 +96,17 @@ class LabelledImages(Dataset[Sample]):
         Raises:
             SourceError: the picture can't be read; the message names it.
         """
-        image = self.pictures(int(self.positions[index]))
+        image = self.picture(index)
         shown = convert(image, "RGB") if self.transform is None else self.transform(image)
         return shown, int(self.labels[index])
+
+    def picture(self, index: int) -> Image.Image:
+        """Return the picture as it is.
+
+        Raises:
+            SourceError: it can't be read; the message names it.
+        """
+        return self.pictures(int(self.positions[index]))
 
 
 class Guarded(Dataset[Sample | SourceError]):

@@ -8,7 +8,7 @@ from torch import nn
 
 from network_prune.errors import SourceError
 from network_prune.sources.networks.weights import State
-from network_prune.sources.preprocessing import Incomplete, Preprocessing
+from network_prune.sources.preprocessing import Incomplete, Preprocessing, Unstated
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,14 @@ class Published:
         model: the network.
         weights: what its weights are, for people.
         preprocessing: what its weights expect.
+        class_names: what the outputs of these weights stand for, in order, where the network
+            doesn't say it itself.
     """
 
     model: nn.Module
     weights: str
-    preprocessing: Preprocessing | Incomplete
+    preprocessing: Preprocessing | Incomplete | Unstated
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Architecture:
 
     blank: Callable[[], nn.Module] | None
     published: Callable[[], Published]
-    preprocessing: Callable[[nn.Module], Preprocessing | Incomplete]
+    preprocessing: Callable[[nn.Module], Preprocessing | Incomplete | Unstated]
     named: Callable[[str], Published] | None = None
     adapt: Callable[[State], State] = dict
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from network_prune.errors import SourceError
 from network_prune.sources.networks.architecture import Architecture, Published
+from network_prune.sources.networks.stated import stated_preprocessing
 from network_prune.sources.networks.user_code import (
     call,
     find_callable,
     import_module,
     importable,
     run_file,
-    stated_preprocessing,
 )
 
 PREFIXES = ("timm", "hf", "hub")
@@ -30,10 +30,9 @@ def names_python_module(spec: str) -> bool:
 def open_python_file(spec: str) -> Architecture:
     """Return the way to make the network of ``file.py:callable``; runs that file.
 
-    The callable takes no arguments and returns an ``nn.Module``. While it
-    runs, the file's folder is importable. A network with a ``default_cfg`` or
-    ``pretrained_cfg`` like timm's says its preprocessing by it; others get
-    ImageNet's usual one: resize 256, crop 224.
+    The callable takes no arguments and returns an ``nn.Module``, or a pair of one and
+    its preprocessing. While it runs, the file's folder is importable. What the network
+    says of itself is read by `stated_preprocessing` and `stated_class_names`.
 
     Raises:
         SourceError: there is no such file or callable, or its code fails.

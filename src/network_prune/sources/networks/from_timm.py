@@ -3,6 +3,7 @@
 timm takes seconds to import, and networks of other kinds don't need it.
 """
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from torch import nn
 
 from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.downloads import fetch_from_hub, fetch_url
+from network_prune.sources.imagenet import synsets_of
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
 from network_prune.sources.preprocessing import Preprocessing, from_timm
+
+_IMAGENET_TAG = re.compile(r"in(1|12|21|22)k$")
 
 
 def open_timm(spec: str) -> Architecture:
@@ -107,7 +111,8 @@ def _with_weights(name: str) -> Published:
     except Exception as error:
         raise unfit(path, f"timm:{name}", one_line(error)) from error
     tag = config.get("tag") or "default"
-    return Published(model, tag, from_timm(config, name=f"timm:{name}"))
+    preprocessing = from_timm(config, name=f"timm:{name}")
+    return Published(model, tag, preprocessing, _class_names(config))
 
 
 def _configuration(name: str) -> dict[str, Any]:
@@ -119,6 +124,14 @@ def _configuration(name: str) -> dict[str, Any]:
     if config.num_classes == 0:
         raise SourceError(f"timm:{name} has no classifier, it only computes features")
     return config.to_dict()
+
+
+def _class_names(config: dict[str, Any]) -> tuple[str, ...]:
+    """Return the synsets of the outputs of weights that were trained on ImageNet."""
+    if config.get("label_names") or not _IMAGENET_TAG.search(config.get("tag") or ""):
+        return tuple(config.get("label_names") or ())
+    names = synsets_of(config["num_classes"])
+    return tuple(name for name in names if name) if all(names) else ()
 
 
 def _fetch(config: dict[str, Any]) -> Path:

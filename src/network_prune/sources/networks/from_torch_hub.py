@@ -15,13 +15,13 @@ from torch import nn
 from network_prune.errors import SourceError
 from network_prune.sources.downloads import check_reachable, failed_download, reason
 from network_prune.sources.networks.architecture import Architecture, Published
+from network_prune.sources.networks.stated import stated_preprocessing
 from network_prune.sources.networks.user_code import (
     call,
     find_callable,
     importable,
     parameters,
     run_file,
-    stated_preprocessing,
 )
 
 _REPOSITORY = re.compile(r"(?P<owner>\w[\w.-]*)/(?P<name>\w[\w.-]*)(?::(?P<ref>[^:\s]+))?")

@@ -99,7 +99,7 @@ def _with_weights(name: str, weights: "WeightsEnum") -> Published:
     if problems:
         raise unfit(path, name, "; ".join(problems))
     preprocessing = from_torchvision(weights.transforms(), name=f"{name} {weights.name}")
-    return Published(model, weights.name, preprocessing)
+    return Published(model, weights.name, preprocessing, tuple(weights.meta["categories"]))
 
 
 def _adapt(name: str, state: State) -> State:

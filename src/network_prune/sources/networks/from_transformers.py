@@ -47,6 +47,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.network = network
         self.flips = flips
+        self.config = network.config
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [n, classes] for images [n, C, H, W]."""

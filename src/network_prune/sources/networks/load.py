@@ -24,8 +24,10 @@ from network_prune.sources.networks.from_timm import open_timm
 from network_prune.sources.networks.from_torch_hub import open_torch_hub
 from network_prune.sources.networks.from_torchvision import open_torchvision
 from network_prune.sources.networks.from_transformers import open_transformers
+from network_prune.sources.networks.stated import stated_class_names
 from network_prune.sources.networks.weights import hash_weights, is_weights_file, load_weights
-from network_prune.sources.preprocessing import Preprocessing
+from network_prune.sources.outputs import Outputs
+from network_prune.sources.preprocessing import Preprocessing, Unstated
 
 SEED = 0
 
@@ -41,6 +43,8 @@ class LoadedNetwork:
         weights_sha256: hash of the state dict: names, dtypes, shapes and bytes, in order.
         preprocessing: what turns pictures into the network's input.
         classes: number of outputs.
+        class_names: what the network says its outputs stand for, in order; empty if nothing.
+        notes: what to know about the network, for people.
     """
 
     model: nn.Module
@@ -49,6 +53,13 @@ class LoadedNetwork:
     weights_sha256: str
     preprocessing: Preprocessing
     classes: int
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the outputs stand for, as far as it is known."""
+        return Outputs(self.classes, self.class_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +157,11 @@ def load_network(
         torch.manual_seed(SEED)
         made = _make(form.open(spec), spec, weights)
         model = made.model.eval()
-        expected = made.preprocessing.replace(**(preprocessing or {}))
+        asked = preprocessing or {}
+        expected = made.preprocessing.replace(**asked)
         classes = _count_classes(model, expected, spec)
+    names = made.class_names or stated_class_names(model)
+    guessed = made.preprocessing.note(**asked) if isinstance(made.preprocessing, Unstated) else ()
     return LoadedNetwork(
         model=model,
         name=spec,
@@ -155,7 +169,15 @@ def load_network(
         weights_sha256=hash_weights(model),
         preprocessing=expected,
         classes=classes,
+        class_names=names if len(names) == classes else (),
+        notes=(*guessed, *_unused(names, classes, spec)),
     )
+
+
+def _unused(names: tuple[str, ...], classes: int, spec: str) -> tuple[str, ...]:
+    if len(names) in (0, classes):
+        return ()
+    return (f"{spec} names {len(names)} classes for {classes} outputs; the names aren't used",)
 
 
 def _make(architecture: Architecture, spec: str, weights: str) -> Published:

@@ -14,7 +14,6 @@ from typing import Any
 from torch import nn
 
 from network_prune.errors import SourceError, one_line, unknown_name
-from network_prune.sources.preprocessing import Preprocessing, from_timm
 
 # Which folder each module of a user's code was imported from.
 _origins: dict[str, Path] = {}
@@ -107,6 +106,9 @@ def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 def call(make: Callable[..., Any], spec: str, **options: Any) -> nn.Module:
     """Return the network that ``make`` gives for ``options`` alone.
 
+    Where ``make`` gives a pair, the second is what the network's attribute ``preprocessing``
+    says then.
+
     Raises:
         SourceError: it needs more arguments, fails, or returns something else.
     """
@@ -122,25 +124,20 @@ def call(make: Callable[..., Any], spec: str, **options: Any) -> nn.Module:
             f"{spec} needs arguments ({', '.join(needed)}); name a callable that needs none"
         )
     try:
-        model = make(**options)
+        made = make(**options)
     except (Exception, SystemExit) as error:
         raise SourceError(f"{spec} failed: {_reason(error)}") from error
+    is_pair = isinstance(made, tuple) and len(made) == 2
+    model = made[0] if is_pair else made
     if not isinstance(model, nn.Module):
-        raise SourceError(f"{spec} returned a {type(model).__name__}; it must return an nn.Module")
+        raise SourceError(
+            f"{spec} returned a {type(made).__name__}; it must return an nn.Module, or a pair of "
+            "one and its preprocessing"
+        )
+    if is_pair:
+        # A preset of torchvision is a module itself, which must not become a part of the network.
+        object.__setattr__(model, "preprocessing", made[1])
     return model
-
-
-def stated_preprocessing(model: nn.Module, spec: str) -> Preprocessing:
-    """Return what a ``default_cfg`` or ``pretrained_cfg`` of ``model`` says, else ImageNet's.
-
-    Raises:
-        SourceError: it says what :class:`Preprocessing` can't hold.
-    """
-    for attribute in ("pretrained_cfg", "default_cfg"):
-        config = getattr(model, attribute, None)
-        if isinstance(config, Mapping):
-            return from_timm(config, name=spec)
-    return Preprocessing()
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,87 @@
+"""Everything that decides a record's figures, as flat columns: what rows are told apart by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from network_prune.options import DECIDING
+from network_prune.study.records import Record
+
+_PREPROCESSING: Final = (
+    "resize",
+    "crop",
+    "interpolation",
+    "mean",
+    "std",
+    "crop_mode",
+    "crop_rounding",
+)
+_DENSE: Final = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
+_VARIANT: Final = (
+    "method",
+    "p_prune",
+    "p_bern",
+    "score",
+    "scope",
+    "layers",
+    "include",
+    "exclude",
+    "seed",
+    "index",
+    "with_norm",
+)
+# What a table has no column for, and doesn't say beside the method either.
+_NOT_IN_TABLES: Final = (
+    "data",
+    "data_identity",
+    *_PREPROCESSING,
+    "score_data",
+    "score_data_identity",
+    "score_images",
+)
+
+
+def axes(record: Record) -> dict[str, Any]:
+    """Return by column all that the key is made of, lists as text with commas."""
+    variant: Mapping[str, Any] = record["variant"] or _DENSE
+    score_data: Mapping[str, Any] = record["score_data"] or {}
+    return {
+        "network": record["network"]["name"],
+        "weights": record["network"]["weights"],
+        "weights_sha256": record["network"]["weights_sha256"],
+        "data": record["data"]["name"],
+        "data_identity": record["data"]["identity"],
+        **{name: _flat(variant.get(name)) for name in _VARIANT},
+        **{name: _flat(record["preprocessing"].get(name)) for name in _PREPROCESSING},
+        **{name: _flat(value) for name, value in record["asked"]["data"].items()},
+        "score_data": score_data.get("name"),
+        "score_data_identity": score_data.get("identity"),
+        "score_images": score_data.get("n"),
+        **{name: record["asked"]["running"][name] for name in DECIDING},
+        **record["versions"],
+    }
+
+
+def differing(records: Iterable[Record]) -> list[str]:
+    """Return the columns without a place in tables in which records of one network differ."""
+    networks: dict[str, list[Record]] = {}
+    for record in records:
+        networks.setdefault(record["network"]["name"], []).append(record)
+    names = [name for own in networks.values() for name in _varying(own)]
+    return list(dict.fromkeys(names))
+
+
+def axis_text(name: str, value: Any) -> str:
+    """Return a column and its value for a table, a hash by its first digits."""
+    is_hash = name.endswith(("sha256", "identity"))
+    return f"{name}={value[:12] if is_hash and value else value}"
+
+
+def _varying(records: Sequence[Record]) -> list[str]:
+    rows = [axes(record) for record in records]
+    names = [*_NOT_IN_TABLES, *records[0]["versions"]]
+    # A variant without a score of images differs in them from none.
+    return [name for name in names if len({row.get(name) for row in rows} - {None}) > 1]
+
+
+def _flat(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value

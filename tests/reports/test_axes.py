@@ -1,0 +1,71 @@
+"""Rows that differ in their key differ in a column that says why."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from network_prune.reports.axes import axes, differing
+from network_prune.reports.tables import flat_row, record_row
+from network_prune.study.identity import record_key
+from network_prune.study.records import FILE, read_records
+
+LINES = Path(__file__).parents[1] / "study" / "schema-1.jsonl"
+
+
+@pytest.fixture
+def learned(tmp_path):
+    (tmp_path / FILE).write_bytes(LINES.read_bytes())
+    return read_records(tmp_path)[0][-1]
+
+
+def leaves(value, path=()):
+    if not isinstance(value, dict):
+        yield path
+        return
+    for name, inner in value.items():
+        yield from leaves(inner, (*path, name))
+
+
+def changed(record, path):
+    other = copy.deepcopy(record)
+    place = other
+    for name in path[:-1]:
+        place = place[name]
+    value = place[path[-1]]
+    place[path[-1]] = [*value, "x"] if isinstance(value, list) else f"other {value}"
+    return other
+
+
+def test_every_leaf_of_the_key_is_a_column(learned):
+    found = 0
+    for path in leaves(learned):
+        other = changed(learned, path)
+        if path != ("key",) and record_key(other) != learned["key"]:
+            found += 1
+            assert axes(other) != axes(learned), path
+            assert {**flat_row(other), "key": ""} != {**flat_row(learned), "key": ""}, path
+    assert found > 30
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (("preprocessing", "resize"), "resize=other 32"),
+        (("score_data", "identity"), "score_data_identity=other "),
+        (("data", "name"), "data=other digits"),
+        (("versions", "torch"), "torch=other 2.15.0"),
+    ],
+)
+def test_a_table_shows_what_its_rows_differ_in(learned, path, shown):
+    records = [learned, changed(learned, path)]
+    names = differing(records)
+    rows = [record_row(record, differing=names) for record in records]
+    assert rows[0] != rows[1]
+    assert any(shown in row for row in rows)
+    assert differing([learned, learned]) == []
+
+
+def test_networks_may_differ_without_a_word(learned):
+    other = changed(changed(learned, ("network", "name")), ("preprocessing", "resize"))
+    assert differing([learned, other]) == []
