@@ -46,6 +46,7 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
         weights=values["weights"],
         preprocessing={name: values[name] for name in _PREPROCESSING},
         cache_dir=values["cache_dir"],
+        warn=False,
     )
     prunable = variant.rank(network.model)
     draw = prunable.draw(p_bern=variant.p_bern, seed=variant.seed, index=variant.index)
@@ -59,12 +60,15 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
             "prunable_sha256": prunable.sha256,
             "draw_sha256": draw.sha256,
             "realised": summary.to_dict(),
+            "notes": list(network.notes),
         }
         hand_over(record, as_json=True, path=None)
         return
     asked = f"{variant.method}, p_prune {variant.p_prune:g}, p_bern {variant.p_bern:g}"
     print(f"{network.name}, weights {network.weights}: {asked}")
     _print_table(summary)
+    for note in network.notes:
+        print(f"warning: {note}")
 
 
 def _print_table(summary: "Summary") -> None:

@@ -11,6 +11,7 @@ from network_prune.cli.diversity import diversity_command
 from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
+from network_prune.cli.once import OnceCommand
 from network_prune.cli.records import records_command
 from network_prune.cli.sensitivity import sensitivity_command
 from network_prune.cli.sweep import sweep_command
@@ -26,13 +27,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("eval")(evaluate_command)
-app.command("inspect")(inspect_command)
-app.command("sensitivity")(sensitivity_command)
-app.command("diversity")(diversity_command)
-app.command("sweep")(sweep_command)
-app.command("records")(records_command)
-app.command("list")(list_command)
+app.command("eval", cls=OnceCommand)(evaluate_command)
+app.command("inspect", cls=OnceCommand)(inspect_command)
+app.command("sensitivity", cls=OnceCommand)(sensitivity_command)
+app.command("diversity", cls=OnceCommand)(diversity_command)
+app.command("sweep", cls=OnceCommand)(sweep_command)
+app.command("records", cls=OnceCommand)(records_command)
+app.command("list", cls=OnceCommand)(list_command)
 
 _INTERRUPTED = 130
 # Typer brings its own copy of click in some versions and depends on click in others.

@@ -70,6 +70,7 @@ class Inputs:
             weights=weights,
             preprocessing={name: self._options[name] for name in names},
             cache_dir=self._options["cache_dir"],
+            warn=False,
         )
 
     def load_data(

@@ -163,8 +163,8 @@ def _parse(path: Path, lines: bytes) -> Iterator[Record]:
             record = json.loads(line)
             schema = record["schema"]
             record = _modern(record) if schema == 1 else record
-            record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
             if record["schema"] == SCHEMA:
+                record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
                 _check(record)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SourceError(

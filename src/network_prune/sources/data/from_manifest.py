@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from network_prune.errors import SourceError
-from network_prune.sources.data.class_names import number_labels
+from network_prune.sources.data.class_names import Matched, number_labels
 from network_prune.sources.data.listing import Files, Lister, Listing, Request, check_file
 from network_prune.sources.downloads import reason
 from network_prune.sources.extras import require
@@ -89,9 +91,12 @@ def _list(rows: _Rows, files: Files, outputs: Outputs, *, counts: bool) -> Listi
     )
     has_background = outputs.count == IMAGENET_CLASSES + 1
     first = 1 if rows.is_imagenet_compatible and not has_background else 0
+    by_name = matched is not None
+    if rows.is_imagenet_compatible and not by_name:
+        matched = Matched(np.unique(labels).tolist(), column)
     return Listing(
         labels=labels,
-        first_label=first if matched is None else None,
+        first_label=None if by_name else first,
         where=rows.where,
         source=files,
         matched=matched,

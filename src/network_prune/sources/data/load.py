@@ -155,7 +155,7 @@ class ListedData:
             n=len(labels),
             identity=_identify(labels, positions, content, judged),
             in_files=not listing.decoded,
-            classes_by=NUMBERS if listing.matched is None else listing.matched.by,
+            classes_by=_classes_by(listing),
             outputs=judged,
             notes=_notes(listing, request, outputs),
         )
@@ -389,10 +389,15 @@ def _judged(labels: np.ndarray, first: int, listing: Listing) -> tuple[int, ...]
     return tuple(np.unique(numbers).tolist())
 
 
+def _classes_by(listing: Listing) -> str:
+    return NUMBERS if listing.matched is None else listing.matched.by
+
+
 def _notes(listing: Listing, request: Request, outputs: Outputs) -> tuple[str, ...]:
     notes = () if listing.matched is None else listing.matched.notes
+    are_numbers = listing.first_label is not None and _classes_by(listing) == NUMBERS
     has_background = outputs.count == IMAGENET_CLASSES + 1
-    if has_background and listing.first_label == 0 and request.first_label is None:
+    if has_background and are_numbers and request.first_label is None:
         notes += (
             f"{request.spec}: labels are taken for the numbers of {outputs.count} outputs, of "
             "which the first is the background as a rule; if they count ImageNet's classes from "

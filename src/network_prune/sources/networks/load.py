@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,7 @@ def load_network(
     weights: str = "default",
     preprocessing: Mapping[str, Any] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    warn: bool = True,
 ) -> LoadedNetwork:
     """Return the network that ``spec`` names, with its weights, in eval mode.
 
@@ -132,6 +134,8 @@ def load_network(
         cache_dir: folder that published weights go to and are looked for in, instead
             of torch's and the hub's own: ``torch/checkpoints/FILE`` in it for
             torchvision's, ``huggingface/hub`` for timm's.
+        warn: give a warning for each of the network's ``notes``, e.g. that it doesn't say
+            what its pictures look like.
 
     Raises:
         ArgumentError: a preprocessing field or its value isn't allowed.
@@ -162,6 +166,9 @@ def load_network(
         classes = _count_classes(model, expected, spec)
     names = made.class_names or stated_class_names(model)
     guessed = made.preprocessing.note(**asked) if isinstance(made.preprocessing, Unstated) else ()
+    notes = (*guessed, *_unused(names, classes, spec))
+    for note in notes if warn else ():
+        warnings.warn(note, stacklevel=2)
     return LoadedNetwork(
         model=model,
         name=spec,
@@ -170,7 +177,7 @@ def load_network(
         preprocessing=expected,
         classes=classes,
         class_names=names if len(names) == classes else (),
-        notes=(*guessed, *_unused(names, classes, spec)),
+        notes=notes,
     )
 
 
