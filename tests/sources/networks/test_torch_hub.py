@@ -9,6 +9,9 @@ from safetensors.torch import save_file
 from network_prune.errors import RunError, SourceError
 from network_prune.sources.networks.load import load_network
 
+# These networks say nothing of their pictures, which none of these tests is about.
+pytestmark = pytest.mark.filterwarnings("ignore:.* doesn't say all of its preprocessing")
+
 HUBCONF = """
 dependencies = ["torch"]
 from nets_of_the_hubconf import build

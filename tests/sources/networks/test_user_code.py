@@ -6,6 +6,9 @@ import torch
 from network_prune.errors import SourceError
 from network_prune.sources.networks.load import load_network
 
+# These networks say nothing of their pictures, which none of these tests is about.
+pytestmark = pytest.mark.filterwarnings("ignore:.* doesn't say all of its preprocessing")
+
 MODELS = """
 from torch import nn
 

@@ -98,7 +98,9 @@ def _read_step(step: Any, spec: str) -> dict[str, Any]:
             return {"crop": sides[0]}
         if len(set(sides)) == 1:
             squash = {"crop_mode": "squash", "crop": sides[0]} if len(sides) == 2 else {}
-            return {"resize": sides[0], "interpolation": step.interpolation.value, **squash}
+            # The second generation of transforms keeps the name alone.
+            interpolation = getattr(step.interpolation, "value", step.interpolation)
+            return {"resize": sides[0], "interpolation": interpolation, **squash}
     raise SourceError(
         f"{spec} says a preprocessing with {step}, which isn't supported; supported are Resize, "
         "CenterCrop, ToTensor and Normalize of torchvision, for square inputs"
