@@ -6,7 +6,7 @@ The same as ``network-prune eval``; ``python eval.py --help`` lists the options.
 import sys
 
 try:
-    from network_prune.cli.main import main
+    from network_prune.__main__ import main
 except ModuleNotFoundError as missing:
     sys.exit(
         f"eval.py: {missing.name} isn't installed for {sys.executable}; "

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from network_prune.cli.output import Json, Output, check_writable
+from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import METHODS, OPTIONS
@@ -35,9 +35,10 @@ def diversity_command(values: dict[str, Any], as_json: Json = False, output: Out
     plan = make_plan({**values, "draws": 1})
     check_writable(output)
 
-    from network_prune.cli.study_run import run_study
-    from network_prune.reports.diversity import diversity_lines
-    from network_prune.transfer.diversity import DrawsCompared
+    with waiting("importing PyTorch"):
+        from network_prune.cli.study_run import run_study
+        from network_prune.reports.diversity import diversity_lines
+        from network_prune.transfer.diversity import DrawsCompared
 
     measure = DrawsCompared(values["draws"])
     run_study(plan, as_json=as_json, path=output, measure=measure, table=diversity_lines)

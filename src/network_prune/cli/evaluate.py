@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from network_prune.cli.output import Json, Output, check_writable
+from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.options import OPTIONS
 from network_prune.study.plan import make_plan
@@ -24,6 +24,7 @@ def evaluate_command(values: dict[str, Any], as_json: Json = False, output: Outp
     plan = make_plan(values)
     check_writable(output)
 
-    from network_prune.cli.study_run import run_study
+    with waiting("importing PyTorch"):
+        from network_prune.cli.study_run import run_study
 
     run_study(plan, as_json=as_json, path=output)

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from network_prune.cli.output import Json, hand_over
+from network_prune.cli.output import Json, hand_over, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Variant
@@ -38,8 +38,9 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
             "scope=alone prunes one layer at a time, in a variant for each; inspect shows one "
             "variant: pass --scope layer, and --include LAYER for one of them"
         )
-    from network_prune.pruning.masks.summary import summarize
-    from network_prune.sources.networks.load import load_network
+    with waiting("importing PyTorch"):
+        from network_prune.pruning.masks.summary import summarize
+        from network_prune.sources.networks.load import load_network
 
     network = load_network(
         values["arch"][0],

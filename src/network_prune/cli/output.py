@@ -2,6 +2,9 @@
 
 import json
 import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +21,19 @@ Output = Annotated[
     Path | None,
     typer.Option(help="Write the JSON to this file as well.", rich_help_panel=OUTPUT),
 ]
+
+
+@contextmanager
+def waiting(text: str) -> Generator[None]:
+    """Show a line on the terminal meanwhile."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print(f"{text} …", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def check_writable(*paths: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, Output, check_writable
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.options import OPTIONS
 from network_prune.study.plan import make_plan
@@ -50,9 +50,10 @@ def sensitivity_command(
     plan = make_plan({**values, "scope": "alone"})
     check_writable(output, plot)
 
-    from network_prune.cli.study_run import run_study
-    from network_prune.reports.heatmap import check_plot, draw_heatmap
-    from network_prune.reports.layers import layer_lines
+    with waiting("importing PyTorch"):
+        from network_prune.cli.study_run import run_study
+        from network_prune.reports.heatmap import check_plot, draw_heatmap
+        from network_prune.reports.layers import layer_lines
 
     if plot is not None:
         check_plot(plot)

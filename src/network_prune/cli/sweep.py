@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli.output import Json, Output, check_writable
+from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import GRID_OPTIONS, OPTIONS
@@ -71,7 +71,8 @@ def sweep_command(
 
         show_plan(made, out)
     else:
-        from network_prune.cli.study_run import run_study
+        with waiting("importing PyTorch"):
+            from network_prune.cli.study_run import run_study
 
         run_study(made, out=out, as_json=as_json, path=output)
 

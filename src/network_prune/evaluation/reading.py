@@ -11,6 +11,7 @@ from network_prune.errors import SourceError
 from network_prune.options import check_options
 from network_prune.sources.data.load import LoadedData
 from network_prune.sources.data.pictures import Batch, make_loader
+from network_prune.sources.data.workers import start
 
 Images = LoadedData | Dataset[Any] | Iterable[Any]
 
@@ -79,7 +80,7 @@ class Reading:
     def __iter__(self) -> Iterator[Batch]:
         """Yield each batch in which an image could be read."""
         n = 0
-        for entry in self._loader:
+        for entry in start(self._loader):
             batch = entry if isinstance(entry, Batch) else Batch(*entry)
             batch.check_readable(skip_unreadable=self._skip_unreadable)
             self.read += len(batch) + batch.unreadable

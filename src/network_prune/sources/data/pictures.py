@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import check_options
+from network_prune.sources.data.workers import start
 from network_prune.sources.preprocessing import check_pixel_format, convert
 
 Sample = tuple[Any, int]
@@ -203,7 +204,7 @@ class Batches:
         Raises:
             SourceError: an image can't be read.
         """
-        for batch in self.loader:
+        for batch in start(self.loader):
             batch.check_readable(skip_unreadable=self.skip_unreadable)
             if len(batch):
                 yield batch.images, batch.labels
