@@ -3,7 +3,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+import network_prune as npr
+import oracle
 from network_prune.sources.data.load import load_data
 from network_prune.sources.networks.load import load_network
 
@@ -28,3 +32,20 @@ def test_squeezenet_loads_with_the_imagenet_compatible_pictures():
     assert data.n == 250
     assert label == int(first["TrueLabel"]) - 1
     assert image.shape == (3, 224, 224)
+
+
+@pytest.mark.parametrize(("p_prune", "ties"), [(0.7, 1103), (0.75, 291)])
+def test_connections_at_the_boundarys_score_are_those_that_the_readme_counts(
+    squeezenet, p_prune, ties
+):
+    scores = torch.cat(
+        [
+            module.weight.detach().abs().sum(dim=(2, 3)).flatten()
+            for module in squeezenet.modules()
+            if isinstance(module, nn.Conv2d)
+        ]
+    ).tolist()
+    k = int(p_prune * len(scores))
+    assert k - sum(oracle.strictly_below(scores, k)) == ties
+    prunable = npr.rank(squeezenet, "connection", p_prune=p_prune)
+    assert npr.prune(squeezenet, prunable).summary().to_dict()["pruned"] == k
