@@ -48,16 +48,19 @@ def evaluate(
 
     Args:
         model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``.
-        data: what `load_data` returned, a dataset of (image tensor, label), or an
-            iterable of batches (images, labels) such as a DataLoader.
-        batch_size: images a batch; unused for an iterable of batches.
+        data: what `load_data` returned, a dataset of samples (image, label), an iterable
+            of such or of batches (images, labels) such as a DataLoader, or one pair of all.
+            Images are floating, labels class numbers in any integer dtype, ``[n]`` or
+            ``[n, 1]``, as tensors, arrays or lists; what follows the two is passed over.
+            Samples and batches may be mappings with the usual names, e.g. ``pixel_values``
+            and ``labels``.
+        batch_size: images a batch; batches as they come stay as they are.
         workers: processes that decode images; None takes one a core, at most one a
-            batch, for images in files and none otherwise. Unused for an iterable of
-            batches.
+            batch, for images in files and none otherwise. Unused but for datasets.
         amp: compute under torch.autocast.
         amp_dtype: ``bfloat16`` or ``float16``, for ``amp``.
         skip_unreadable: leave images out that can't be read, and count them, instead
-            of raising. Unused for an iterable of batches.
+            of raising. Unused but for datasets.
         progress: show a bar on stderr; None shows it on a terminal only.
         label: what the bar says.
         channels_last: lay out images and convolutions' weights with the channels last.
@@ -66,7 +69,7 @@ def evaluate(
         dtype: ``bfloat16`` or ``float16`` to cast the copy to, not along with ``amp``.
 
     Raises:
-        ArgumentError: a value is outside what is allowed.
+        ArgumentError: a value is outside what is allowed, or the data gives something else.
         SourceError: there are no images, one can't be read, or a label has no output.
         UnsupportedNetworkError: the network fails, its output isn't a tensor
             ``[n, classes]``, or it can't be copied to compile or cast it.

@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 from typing import Any, Self
 
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from network_prune.core.labelled_batches import is_map_style, labelled_batches, none_left
 from network_prune.errors import SourceError
 from network_prune.options import check_options
 from network_prune.sources.data.load import LoadedData
-from network_prune.sources.data.pictures import Batch, make_loader
+from network_prune.sources.data.pictures import Batch, collate, make_loader
 from network_prune.sources.data.workers import start
 
 Images = LoadedData | Dataset[Any] | Iterable[Any]
@@ -20,16 +22,15 @@ class Reading:
     """The batches of labelled images; a context manager that shows a bar meanwhile.
 
     Args:
-        data: what `load_data` returned, a dataset of (image tensor, label), or an
-            iterable of batches (images, labels) such as a DataLoader.
+        data: what `load_data` returned, or what `labelled_batches` takes.
         label: what the bar says.
-        batch_size: images a batch; unused for an iterable of batches.
+        batch_size: images a batch; batches as they come stay as they are.
         workers: processes that decode images; None takes one a core, though no more than
-            there are batches, for images in files and none otherwise. Unused for an
-            iterable of batches.
+            there are batches, for images in files and none otherwise. Unused but for
+            datasets.
         passes: how often each image is computed, for the bar.
         skip_unreadable: leave images out that can't be read, and count them, instead
-            of raising. Unused for an iterable of batches.
+            of raising. Unused but for datasets.
         progress: show a bar on stderr; None shows it on a terminal only.
         may_be_empty: don't raise if no image is left.
         pin_memory: put batches into page-locked memory, from which a GPU copies faster.
@@ -39,7 +40,8 @@ class Reading:
         unreadable: images left out so far.
 
     Raises:
-        ArgumentError: a value is outside what is allowed.
+        ArgumentError: a value is outside what is allowed; while reading: the data gives
+            something else.
         SourceError: while reading: an image can't be read, or none is left at the end.
     """
 
@@ -62,7 +64,8 @@ class Reading:
         self._passes = passes
         self._skip_unreadable = skip_unreadable
         self._may_be_empty = may_be_empty
-        self._loader, images = _batches(data, batch_size, workers, pin_memory)
+        self._no_more = none_left(data)
+        self._batches, images = _batches(data, batch_size, workers, pin_memory)
         self._bar = tqdm(
             total=None if images is None else images * passes,
             desc=label,
@@ -80,8 +83,7 @@ class Reading:
     def __iter__(self) -> Iterator[Batch]:
         """Yield each batch in which an image could be read."""
         n = 0
-        for entry in start(self._loader):
-            batch = entry if isinstance(entry, Batch) else Batch(*entry)
+        for batch in start(self._batches):
             batch.check_readable(skip_unreadable=self._skip_unreadable)
             self.read += len(batch) + batch.unreadable
             self.unreadable += batch.unreadable
@@ -90,7 +92,8 @@ class Reading:
             if len(batch):
                 yield batch
         if not n and not self._may_be_empty:
-            raise SourceError(f"no image could be evaluated ({self.unreadable} are unreadable)")
+            unreadable = f"({self.unreadable} are unreadable){self._no_more}"
+            raise SourceError(f"no image could be evaluated {unreadable}")
 
     def advance(self, images: int) -> None:
         """Move the bar on by as many images computed once."""
@@ -99,14 +102,25 @@ class Reading:
 
 def _batches(
     data: Images, batch_size: int, workers: int | None, pin_memory: bool
-) -> tuple[Iterable[Any], int | None]:
+) -> tuple[Iterable[Batch], int | None]:
     """Return an iterable of batches and the number of images, None if it isn't known."""
     in_files = isinstance(data, LoadedData) and data.in_files
     dataset = data.dataset if isinstance(data, LoadedData) else data
-    if isinstance(dataset, DataLoader) or not isinstance(dataset, Dataset):
-        size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
+    if is_map_style(dataset):
+        loader = make_loader(
+            dataset,
+            batch_size=batch_size,
+            workers=workers,
+            in_files=in_files,
+            pin_memory=pin_memory,
+        )
+        return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
+    size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
+    if isinstance(dataset, DataLoader) and dataset.collate_fn is collate:
         return dataset, size
-    loader = make_loader(
-        dataset, batch_size=batch_size, workers=workers, in_files=in_files, pin_memory=pin_memory
-    )
-    return loader, len(loader.dataset)  # pyright: ignore[reportArgumentType]
+    entries = _started(dataset) if isinstance(dataset, DataLoader) else dataset
+    return starmap(Batch, labelled_batches(entries, batch_size)), size
+
+
+def _started(loader: Iterable[Any]) -> Iterator[Any]:
+    yield from start(loader)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.errors import (
+    ArgumentError,
     NetworkPruneError,
     SourceError,
     UnsupportedNetworkError,
@@ -33,9 +34,19 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def move_images(images: Tensor, model: nn.Module) -> Tensor:
-    """Return ``images`` on the device and in the dtype of the network's first parameter."""
+    """Return ``images`` on the device and in the dtype of the network's first parameter.
+
+    Raises:
+        ArgumentError: they aren't floating and the parameter is, so that pixels from 0 to 255
+            would pass for preprocessed ones.
+    """
     weight = _first_parameter(model)
     dtype = weight.dtype if weight.is_floating_point() else None
+    if dtype is not None and not images.is_floating_point():
+        raise ArgumentError(
+            f"data gives images in {images.dtype}; pass them preprocessed, e.g. by "
+            "network.preprocessing.transform(), or as images.float() where the network itself does"
+        )
     return images.to(weight.device, dtype, non_blocking=True)
 
 

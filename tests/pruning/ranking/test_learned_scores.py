@@ -345,13 +345,7 @@ ZERO = torch.tensor([0])
 DATA = {
     "missing": (None, r"score='taylor' learns from images; pass data=, batches \(images, labels\)"),
     "none": ([], "data gives no images; pass at least one batch"),
-    "a number": (3, "data=int gives no batches; pass batches"),
-    "a data set": (samples(), r"images \[4, 8, 8\] with labels \[\]; pass batches"),
-    "no pair": ([ONE], "data gives a Tensor, not pairs; pass batches"),
-    "three": ([(ONE, ZERO, ZERO)], "data gives a tuple, not pairs"),
-    "a list": ([(ONE, [0])], "data gives a list, not tensors"),
-    "lengths": ([(ONE, torch.tensor([0, 1]))], r"images \[1, 4, 8, 8\] with labels \[2\]"),
-    "soft labels": ([(ONE, torch.ones(1))], r"data gives labels in torch\.float32; pass batches"),
+    "no batches": ([ONE], "data gives a Tensor, not pairs; pass batches"),
     "label": ([(ONE, torch.tensor([3]))], "label 3 is outside the network's outputs 0 to 2"),
     "shape": ([(ONE[:, :2], ZERO)], r"the network failed on a batch of \[1, 2, 8, 8\]"),
     "NaN image": (

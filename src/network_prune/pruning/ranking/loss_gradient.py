@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from network_prune.core.labelled_batches import none_left
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.forward import (
     check_logits,
@@ -19,8 +20,8 @@ from network_prune.pruning.forward import (
     move_images,
 )
 from network_prune.pruning.ranking.find_layers import FoundLayer
-from network_prune.pruning.ranking.labelled_batches import Samples
 from network_prune.pruning.ranking.rankable import owners, storage_key
+from network_prune.pruning.ranking.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def loss_gradient(
     Args:
         model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``.
         found: the ranked layers.
-        data: batches (images ``[n, C, H, W]``, class numbers ``[n]``); gone through once.
+        data: what `labelled_batches` takes; gone through once.
 
     Raises:
         ArgumentError: ``data`` gives something else or nothing.
@@ -72,7 +73,9 @@ def loss_gradient(
             for total, part in zip(sums, forward(run, move_images(images, model)), strict=True):
                 total += part
     if not samples.n:
-        raise ArgumentError("data gives no images; pass at least one batch (images, labels)")
+        raise ArgumentError(
+            f"data gives no images; pass at least one batch (images, labels){none_left(data)}"
+        )
     layers = tuple(total.cpu() / samples.n for total in sums)
     _refuse_non_finite(found, layers)
     return LossGradient(layers, samples.sha256)

@@ -63,9 +63,9 @@ def rank(
             neurons by their squared L2 norms), ``random``, ``random:SEED``, ``taylor`` or
             ``gradient`` (`data_scores`), or a mapping from the name of every ranked layer
             to a floating tensor of the layer's element shape, lowest pruned first.
-        data: for ``taylor`` and ``gradient``, and for them alone, batches (images
-            ``[n, C, H, W]``, class numbers ``[n]``), e.g. a DataLoader or what
-            ``load_data(...).batches()`` returns. The set's score is then recorded as
+        data: for ``taylor`` and ``gradient``, and for them alone, labelled images: what
+            ``load_data`` or its ``batches()`` return, or anything else that `evaluate`
+            takes, e.g. a DataLoader. The set's score is then recorded as
             ``taylor:SHA256``, with a hash of all images and labels in their order.
         scope: ``global`` ranks all layers together, ``layer`` takes int(p_prune · n)
             of the n elements of each layer.
@@ -76,7 +76,7 @@ def rank(
         exclude: wildcard patterns of layer paths to leave out.
 
     Raises:
-        ArgumentError: a value is outside what is allowed.
+        ArgumentError: a value is outside what is allowed, or ``data`` gives something else.
         SourceError: a label of ``data`` has no output.
         StateError: the network is pruned already.
         UnsupportedNetworkError: there is nothing to rank, a layer can't be ranked, or
@@ -111,7 +111,7 @@ def _check_data(rule: Score | Mapping[str, Tensor], data: object) -> None:
         if data is None:
             raise ArgumentError(
                 f"score={rule.value!r} learns from images; pass data=, batches (images, labels) "
-                f"such as a DataLoader or load_data(...).batches()"
+                f"such as a DataLoader or what load_data(...) returns"
             )
     elif data is not None:
         raise ArgumentError(

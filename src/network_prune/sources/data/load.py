@@ -3,12 +3,13 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from network_prune.errors import ArgumentError, SourceError
@@ -83,6 +84,10 @@ class LoadedData:
                 found.append(self.dataset.picture(index).size)
         return found
 
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the pictures in `batches`."""
+        return iter(self.batches())
+
     def batches(
         self,
         batch_size: int = OPTIONS["batch_size"].default,
@@ -93,7 +98,7 @@ class LoadedData:
     ) -> Batches:
         """Return the pictures as batches (images ``[n, C, H, W]``, class numbers ``[n]``).
 
-        That is what `rank` takes as ``data``. They may be gone through any number of times.
+        They may be gone through any number of times.
 
         Args:
             batch_size: images a batch.

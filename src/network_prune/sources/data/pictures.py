@@ -12,6 +12,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
+from network_prune.core.labelled_batches import to_batch, to_pair
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import check_options
 from network_prune.sources.data.workers import start
@@ -168,22 +169,15 @@ class Batch:
         return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.errors)
 
 
-def collate(samples: Sequence[Sample | SourceError]) -> Batch:
-    """Return ``samples`` as one batch, without the unreadable ones.
+def collate(samples: Sequence[Any]) -> Batch:
+    """Return ``samples``, as `labelled_batches` takes them, as one batch without unreadable ones.
 
     Raises:
-        ArgumentError: the images are no tensors, because the data was loaded without a transform.
+        ArgumentError: they are something else, e.g. PIL images for want of a transform.
     """
-    readable = [sample for sample in samples if not isinstance(sample, SourceError)]
     errors = tuple(str(sample) for sample in samples if isinstance(sample, SourceError))
-    images = [image for image, _ in readable]
-    if not all(isinstance(image, torch.Tensor) for image in images):
-        raise ArgumentError(
-            "the data gives PIL images, which make no batch; "
-            "pass transform=network.preprocessing.transform() to load_data"
-        )
-    labels = torch.tensor([int(label) for _, label in readable], dtype=torch.int64)
-    return Batch(torch.stack(images) if images else torch.empty(0), labels, errors)
+    readable = [to_pair(sample) for sample in samples if not isinstance(sample, SourceError)]
+    return Batch(*to_batch(*zip(*readable, strict=True) if readable else ([], [])), errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +230,29 @@ def make_loader(
     if workers is None:
         batches = math.ceil(len(guarded) / batch_size)
         workers = min(_cores(), batches) if in_files else 0
-    return DataLoader(
-        guarded, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory
+    return _Loader(
+        guarded, batch_size, num_workers=workers, collate_fn=_collate, pin_memory=pin_memory
     )
+
+
+class _Loader(DataLoader[Any]):
+    """Raises the error that stands for a batch, as `Guarded` does for a picture."""
+
+    def __iter__(self) -> Iterator[Batch]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return map(_raised, super().__iter__())  # workers start now, not at the first batch
+
+
+def _raised(batch: Batch | ArgumentError) -> Batch:
+    if isinstance(batch, ArgumentError):
+        raise batch
+    return batch
+
+
+def _collate(samples: Sequence[Any]) -> Batch | ArgumentError:
+    try:
+        return collate(samples)
+    except ArgumentError as error:
+        return error
 
 
 def _reason(error: Exception) -> str:
