@@ -22,6 +22,7 @@ LAYERS: Final = {
     "convtranspose3d": "ConvTranspose3d",
     "linear": "Linear",
 }
+EXIF: Final = ("source", "turn", "ignore")
 ORDERS: Final = ("data", "text")
 PRECISIONS: Final = ("bfloat16", "float16")
 
@@ -266,6 +267,15 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     ),
     "image_column": Option(DATA, "The column of images in a manifest or hf: data.", str, _text),
     "label_column": Option(DATA, "The column of labels in a manifest or hf: data.", str, _text),
+    "exif": Option(
+        DATA,
+        "Turn images as their EXIF orientation says (turn), don't (ignore), or do as the library "
+        "that such data come from (source): datasets turns hf: data, torchvision neither folders "
+        "(nor we manifests) nor its own data sets, webdataset no shards.",
+        str,
+        _one_of("exif", EXIF),
+        "source",
+    ),
     "limit": Option(DATA, "Evaluate only this many images, spread over the data.", int, _whole(1)),
     "first_label": Option(
         DATA,

@@ -50,6 +50,17 @@ def test_figures_are_those_of_the_python_calls(run, method):
     assert record["draw_sha256"] == pruned.draw.sha256
 
 
+def test_files_that_are_passed_over_are_told_once_in_text_and_in_each_record(run, tmp_path):
+    (tmp_path / "3").mkdir()
+    for name in ("x.png", "y.jfif"):
+        Image.new("L", (32, 32)).save(tmp_path / "3" / name, "png")
+    options = ("--data", tmp_path, "--workers", 0, "--score", "taylor", "--p-prune", 0.5, "--dense")
+    told = f"files of the class folders of {tmp_path} that are passed over by their names: 1 (1 .jf"
+    assert run("eval", *options).out.count(f"warning: 2 of 2: {told}") == 1
+    for record in json.loads(run("eval", *options, "--json").out):
+        assert record["notes"][0].startswith(told)
+
+
 def test_records_are_those_of_a_sweep(run, tmp_path):
     options = ("--limit", 30, "--method", "weights", "--method", "neurons", "--json")
     options += ("--p-prune", 0.2, "--p-bern", 0.5, "--draws", 2)

@@ -39,6 +39,7 @@ class Inputs:
             "first_label": options["first_label"],
             "class_order": options["class_order"],
             "only_data_classes": options["only_data_classes"],
+            "exif": options["exif"],
         }
 
     def check(self, *spec: str) -> None:

@@ -1,6 +1,6 @@
 """One network of a study, loaded with its images and ready to run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -78,10 +78,17 @@ class ReadyNetwork:
                     "running": describe_running(options, self._device),
                 },
                 "versions": describe_versions(),
-                "notes": [*self.loaded.notes, *self.data.notes, *self._enlarged()],
+                "notes": list(dict.fromkeys(self._notes())),
             },
             self._score_images and self._score_images.describe(),
         )
+
+    def _notes(self) -> Iterator[str]:
+        yield from self.loaded.notes
+        yield from self.data.notes
+        if self._score_images is not None:
+            yield from self._score_images.data.notes
+        yield from self._enlarged()
 
     def _enlarged(self) -> list[str]:
         """Return a note if the network sees nothing but enlarged pictures."""

@@ -19,7 +19,7 @@ from network_prune.options import DECIDING
 SCHEMA: Final = 2
 FILE: Final = "records.jsonl"
 # What records say of the data that earlier ones didn't.
-_LATER_OPTIONS: Final = {"class_order": None, "only_data_classes": False}
+_LATER_OPTIONS: Final = {"class_order": None, "only_data_classes": False, "exif": "source"}
 _LOCK: Final = "records.lock"
 
 Record = dict[str, Any]

@@ -85,7 +85,9 @@ def test_pictures_deeper_inside_count_and_other_files_do_not(tmp_path, save_phot
     save_photo(tmp_path / ".cache" / "x.png")
     (tmp_path / "a" / "notes.txt").write_text("x")
     (tmp_path / "a" / "._0.png").write_text("x")
-    assert labels_of(load_data(str(tmp_path), classes=2)) == [0, 0, 1]
+    with pytest.warns(UserWarning, match=r"passed over by their names: 1 \(1 \.txt\)"):
+        data = load_data(str(tmp_path), classes=2)
+    assert labels_of(data) == [0, 0, 1]
 
 
 def test_hidden_folders_in_a_class_do_not_count(tmp_path, save_photo):
@@ -102,6 +104,42 @@ def test_links_are_followed_but_never_in_a_circle(tmp_path, save_photo):
     (tmp_path / "data" / "b" / "above").symlink_to("..")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data" / "a")
     assert labels_of(load_data(str(tmp_path / "data"), classes=2)) == [0, 0, 1]
+
+
+def test_files_that_are_passed_over_are_counted_and_told(tmp_path, save_photo):
+    spec = folders(tmp_path, save_photo, ["a", "b"], count=1)
+    assert load_data(spec).notes == ()
+    for name in ("x.jfif", "y.JFIF", "z.avif", "bare", ".hidden", "more/w.jp2"):
+        (tmp_path / "a" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "a" / name).write_bytes(b"x")
+    with pytest.warns(UserWarning, match="are passed over by their names: 5"):
+        data = load_data(spec)
+    assert data.n == 2
+    (note,) = data.notes
+    assert note == (
+        f"files of the class folders of {tmp_path} that are passed over by their names: 5 (2 "
+        ".jfif, 1 .avif, 1 without suffix, 1 .jp2); rename pictures among them, or list them in a "
+        "manifest"
+    )
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("0", "1"), ("n01440764", "n02102040")])
+def test_a_class_whose_files_are_all_passed_over_is_refused(tmp_path, save_photo, names):
+    spec = folders(tmp_path, save_photo, names, count=1)
+    (tmp_path / names[1] / "0.png").rename(tmp_path / names[1] / "0.jfif")
+    with pytest.raises(
+        SourceError, match=rf"class folder {names[1]} of .* passed over .*\(1 \.jfif\); rename"
+    ):
+        load_data(spec)
+    (tmp_path / "list.csv").write_text(f"image,label\n{names[1]}/0.jfif,3\n")
+    assert load_data(str(tmp_path / "list.csv")).dataset[0][0].size == (61, 47)
+
+
+def test_an_empty_class_folder_is_none_whose_files_are_passed_over(tmp_path, save_photo):
+    spec = folders(tmp_path, save_photo, ["a", "b"], count=1)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / ".gitkeep").touch()
+    assert labels_of(load_data(spec, classes=3)) == [0, 1]
 
 
 def test_a_class_folder_that_may_not_be_read_is_no_empty_class(tmp_path, save_photo, monkeypatch):

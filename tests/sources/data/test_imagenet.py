@@ -98,6 +98,17 @@ def test_pictures_are_told_by_their_number_where_some_are_absent(ilsvrc):
     assert labels_of(load_data(str(folder / "val"))) == [expected[0], *expected[2:]]
 
 
+def test_pictures_of_other_names_beside_them_are_counted_and_told(ilsvrc, save_photo):
+    folder, expected = ilsvrc
+    save_photo(folder / "val" / "ILSVRC2012_val_00000001.png")
+    (folder / "val" / "readme.txt").touch()
+    with pytest.warns(UserWarning, match="passed over by their names"):
+        data = load_data(str(folder / "val"))
+    assert labels_of(data) == expected
+    assert data.notes[0].startswith(f"files of {folder / 'val'} that are passed over by their na")
+    assert ": 1 (1 .png); rename" in data.notes[0]
+
+
 @pytest.mark.parametrize("place", ["val", "."])
 def test_the_kits_files_may_lie_beside_or_above_the_pictures(ilsvrc, place):
     folder, expected = ilsvrc

@@ -191,3 +191,15 @@ def test_identity_follows_names_sizes_and_labels(tmp_path):
     first, *others = [load_data(spec).identity for spec in specs]
     assert first == others[0]
     assert len({first, *others}) == 4
+
+
+def test_labelled_samples_without_a_known_picture_are_counted_and_told(tmp_path):
+    members = [("0.png", png()), ("0.cls", b"0"), ("1.jfif", png()), ("1.cls", b"1")]
+    spec = write(tmp_path / "x.tar", [*members, ("2.cls", b"2"), ("3.txt", b"a note")])
+    with pytest.warns(UserWarning, match="passed over by their names"):
+        (note,) = load_data(spec).notes
+    assert note.startswith(f"files of {spec} that are passed over by their names: 1 (1 .jfif); ")
+    with pytest.warns(UserWarning, match=r"names: 1 \(1 \.png\)"):
+        assert load_data(spec, image_column="jfif").n == 1
+    with pytest.raises(SourceError, match=r"lists no pictures; files of .* by their names: 1 \("):
+        load_data(write(tmp_path / "y.tar", members[2:]))

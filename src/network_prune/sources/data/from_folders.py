@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -11,10 +12,31 @@ import numpy as np
 from network_prune.errors import SourceError
 from network_prune.sources.data.class_names import NUMBERS, Matched, match_classes
 from network_prune.sources.data.from_ilsvrc import is_flat_validation, list_flat_validation
-from network_prune.sources.data.listing import IMAGE_SUFFIXES, Files, Lister, Listing, Request
+from network_prune.sources.data.listing import (
+    IMAGE_SUFFIXES,
+    Files,
+    Lister,
+    Listing,
+    Request,
+    count_by_suffix,
+    passed_over,
+)
 from network_prune.sources.outputs import Outputs
 
 _PARTS = frozenset(("train", "training", "test", "testing", "valid", "validation", "eval"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a class folder holds.
+
+    Attributes:
+        pictures: their paths below the folder of all classes, with forward slashes.
+        passed_over: other files that aren't hidden, counted by suffix.
+    """
+
+    pictures: list[str]
+    passed_over: Counter[str]
 
 
 def list_class_folders(request: Request) -> Lister:
@@ -25,11 +47,12 @@ def list_class_folders(request: Request) -> Lister:
     some may be absent. Folders with other names stand for the classes in the names'
     order, so there must be one for each class. Pictures may lie deeper
     inside. Hidden files and folders and files without a picture's suffix are passed
-    over; links are followed, but not back into a folder that they lie in.
+    over, as torchvision does; a note counts the latter, and a class folder must hold more
+    than them. Links are followed, but not back into a folder that they lie in.
     The flat ILSVRC2012 validation folder is told by its files' names.
 
     The lister raises:
-        SourceError: there are no class folders, no pictures in them, or their
+        SourceError: there are no class folders, no pictures in one that has files, or their
             number doesn't fit the network, or they are parts such as train and test.
         OSError: one of them can't be read.
     """
@@ -46,9 +69,7 @@ def list_class_folders(request: Request) -> Lister:
     return list_for
 
 
-def _list(
-    root: Path, find: Callable[[str], list[str]], outputs: Outputs, request: Request
-) -> Listing:
+def _list(root: Path, find: Callable[[str], _Found], outputs: Outputs, request: Request) -> Listing:
     names = sorted(entry.name for entry in os.scandir(root) if _is_class_folder(entry))
     if not names:
         raise SourceError(f"no class folders in {root}{_manifest_hint(root)}")
@@ -60,16 +81,20 @@ def _list(
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
     matched = _match(names, root, outputs, request)
-    paths = [path for name in names for path in find(name)]
+    passed = Counter[str]()
+    for name in names:
+        passed.update(_check_seen(name, find(name), root))
+    paths = [path for name in names for path in find(name).pictures]
     if not paths:
         raise SourceError(f"no pictures in the {len(names)} class folders of {root}")
-    counts = [len(find(name)) for name in names]
+    counts = [len(find(name).pictures) for name in names]
     return Listing(
         labels=np.repeat(np.array(matched.numbers, dtype=np.int64), counts),
         first_label=0 if matched.by == NUMBERS else None,
         where=lambda position: f"folder {paths[position].partition('/')[0]} of {root}",
         source=Files(root, paths),
         matched=matched,
+        notes=passed_over(passed, f"the class folders of {root}"),
     )
 
 
@@ -99,6 +124,17 @@ def _other_order(names: list[str], outputs: Outputs, root: Path) -> tuple[str, .
     )
 
 
+def _check_seen(name: str, found: _Found, root: Path) -> Counter[str]:
+    """Return how many files are passed over, unless the class would vanish by that."""
+    if found.passed_over and not found.pictures:
+        raise SourceError(
+            f"class folder {name} of {root} has only files that are passed over by their names "
+            f"({count_by_suffix(found.passed_over)}); rename those that are pictures, list them in "
+            "a manifest, or remove the folder"
+        )
+    return found.passed_over
+
+
 def _is_class_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir() and not entry.name.startswith((".", "__"))
 
@@ -111,13 +147,18 @@ def _by_number(names: list[str], root: Path) -> list[int]:
     return numbers
 
 
-def _pictures_in(root: Path, name: str) -> list[str]:
+def _pictures_in(root: Path, name: str) -> _Found:
     found: list[str] = []
+    passed = Counter[str]()
     for folder, inner, files in os.walk(root / name, onerror=_refuse, followlinks=True):
         inner[:] = [one for one in inner if one[0] != "." and not _leads_back(folder, one)]
         inside = Path(folder).relative_to(root).as_posix()
-        found += [f"{inside}/{file}" for file in files if _is_picture(file)]
-    return sorted(found)
+        suffixes = {file: _suffix(file) for file in files if not file.startswith(".")}
+        found += [
+            f"{inside}/{file}" for file, suffix in suffixes.items() if suffix in IMAGE_SUFFIXES
+        ]
+        passed.update(suffix for suffix in suffixes.values() if suffix not in IMAGE_SUFFIXES)
+    return _Found(sorted(found), passed)
 
 
 def _refuse(error: OSError) -> None:
@@ -134,8 +175,8 @@ def _leads_back(folder: str, name: str) -> bool:
     return any(above.resolve().is_relative_to(target) for above in path.parents)
 
 
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _manifest_hint(root: Path) -> str:

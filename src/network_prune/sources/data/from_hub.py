@@ -3,8 +3,9 @@
 import io
 import os
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import decode, refusing
 from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
 from network_prune.sources.extras import require
+from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
 # Taken where no split is named, the first that there is.
@@ -46,25 +48,50 @@ def list_hub(request: Request) -> Lister:
             f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
             "OWNER/NAME, either with :SPLIT if you like"
         )
-    opened = cache(partial(_open, spec))
-    return lambda outputs, _: _list(*opened(), request, outputs)
+    opened = cache(partial(_open, request))
+    return lambda outputs, _: _list(opened(), request, outputs)
 
 
-def _open(spec: str) -> tuple[Any, tuple[str, ...]]:
-    """Return the data set, and the folders that hold pictures it doesn't hold itself."""
-    name, split = _parse(spec)
-    if os.path.isdir(name):
-        return _choose_split(_open_folder(name), split, spec), ()
-    # Tables and unpacked archives lie in the first, single pictures in the second.
-    folders = (str(datasets_cache()), hub_cache())
-    return _choose_split(_download(name, folders[0]), split, spec), folders
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A part of a data set.
+
+    Attributes:
+        dataset: the part.
+        image: its image column.
+        undecoded: that column alone, of bytes and path.
+        folders: where files that hold pictures may lie; none where all must be
+            inside the data set itself.
+        is_turned: whether its EXIF orientation turns the picture in a row.
+    """
+
+    dataset: Any
+    image: str
+    undecoded: Any
+    folders: Sequence[str]
+    is_turned: Callable[[int], bool]
 
 
-def _list(dataset: Any, folders: Sequence[str], request: Request, outputs: Outputs) -> Listing:
+def _open(request: Request) -> _Opened:
     import datasets
 
     spec = request.spec
+    name, split = _parse(spec)
+    folders: tuple[str, ...] = ()
+    if os.path.isdir(name):
+        dataset = _choose_split(_open_folder(name), split, spec)
+    else:
+        # Tables and unpacked archives lie in the first, single pictures in the second.
+        folders = (str(datasets_cache()), hub_cache())
+        dataset = _choose_split(_download(name, folders[0]), split, spec)
     image = _image_column(dataset.features, request.image_column, spec)
+    undecoded = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+    looked_at = cache(partial(_is_turned, _column(undecoded, image), folders))
+    return _Opened(dataset, image, undecoded, folders, looked_at)
+
+
+def _list(opened: _Opened, request: Request, outputs: Outputs) -> Listing:
+    spec, dataset = request.spec, opened.dataset
     label = _label_column(dataset.features, request.label_column, outputs.count, spec)
     labels = _labels(dataset, label, spec)
     names: Any = getattr(dataset.features[label], "names", None)
@@ -74,13 +101,14 @@ def _list(dataset: Any, folders: Sequence[str], request: Request, outputs: Outpu
         matched = match_classes(names, outputs, where=where, order=request.class_order)
         _check_known(labels, len(names), spec)
         labels = np.array(matched.numbers, dtype=np.int64)[labels]
-    undecoded = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
     return Listing(
         labels=labels,
         first_label=0 if matched is None else None,
         where=lambda position: f"{spec} row {position}",
-        source=partial(read_row, undecoded, image, folders, spec),
-        content=_describe(undecoded, image),
+        source=partial(read_row, opened.undecoded, opened.image, opened.folders, spec),
+        content=_describe(opened.undecoded, opened.image),
+        turns=True,
+        is_turned=opened.is_turned,
         matched=matched,
     )
 
@@ -106,7 +134,7 @@ def read_row(
     if picture.get("bytes") is not None:
         return decode(io.BytesIO(picture["bytes"]), name=name)
     path = picture.get("path")
-    if not path or not any(_is_inside(path, folder) for folder in folders):
+    if not _is_inside(path, folders):
         raise SourceError(f"cannot read image {name}: the data set doesn't hold it")
     return decode(path, name=name)
 
@@ -254,13 +282,27 @@ def _check_known(labels: np.ndarray, count: int, spec: str) -> None:
         )
 
 
+def _is_turned(pictures: Any, folders: Sequence[str], position: int) -> bool:
+    import pyarrow
+
+    content, path = (pictures[position][field] for field in ("bytes", "path"))
+    if content.is_valid:
+        return is_turned(pyarrow.BufferReader(content.as_buffer()))
+    return _is_inside(path.as_py(), folders) and is_turned(path.as_py())
+
+
+def _column(dataset: Any, column: str) -> Any:
+    """Return a column as Arrow holds it, without copying what is in the data set's files."""
+    return dataset.with_format("arrow")[:].column(column)
+
+
 def _describe(dataset: Any, column: str) -> bytes:
     """Return the number of bytes of each picture, undecoded, and its file's name."""
     import pyarrow.compute
 
     # Its functions are made when it is imported, so that type checkers can't know them.
     pc: Any = pyarrow.compute
-    pictures: Any = dataset.with_format("arrow")[:].column(column)
+    pictures = _column(dataset, column)
     sizes = pc.binary_length(pc.struct_field(pictures, "bytes")).to_pylist()
     paths = pc.struct_field(pictures, "path").to_pylist()
     lines = (
@@ -269,8 +311,10 @@ def _describe(dataset: Any, column: str) -> bytes:
     return "\n".join(lines).encode(errors="surrogateescape")
 
 
-def _is_inside(path: str, folder: str) -> bool:
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
+def _is_inside(path: str | None, folders: Iterable[str]) -> bool:
+    if not path:
+        return False
+    return any(Path(path).resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
 def _shown(names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from network_prune.errors import SourceError
 from network_prune.sources.data.class_names import match_classes
-from network_prune.sources.data.listing import Files, Listing
+from network_prune.sources.data.listing import IMAGE_SUFFIXES, Files, Listing, passed_over
 from network_prune.sources.data.pictures import refusing
 from network_prune.sources.imagenet import IMAGENET_CLASSES
 from network_prune.sources.outputs import Outputs
@@ -35,6 +36,7 @@ def list_flat_validation(folder: Path, outputs: Outputs) -> Listing:
     Labels come from the development kit's files, found in ``folder`` or above
     it, or in ``ILSVRC2012_devkit_t12`` there. The kit numbers classes in an
     order of its own; here they are matched by their synset names, as class folders are.
+    A note counts pictures of other names.
 
     Raises:
         SourceError: the network's outputs aren't ImageNet's, or the kit's files are
@@ -56,6 +58,8 @@ def list_flat_validation(folder: Path, outputs: Outputs) -> Listing:
             f"{GROUND_TRUTH} has {len(truth)} lines, none for the picture {beyond[0]} in {folder}"
         )
     names = [name for _, name in found]
+    suffixes = (os.path.splitext(name)[1].lower() for name in set(os.listdir(folder)) - set(names))
+    others = Counter(suffix for suffix in suffixes if suffix in IMAGE_SUFFIXES)
     labels = number[truth[np.array([index for index, _ in found]) - 1]]
     return Listing(
         labels=labels,
@@ -63,6 +67,7 @@ def list_flat_validation(folder: Path, outputs: Outputs) -> Listing:
         where=lambda position: names[position],
         source=Files(folder, names),
         matched=matched,
+        notes=passed_over(others, str(folder)),
     )
 
 

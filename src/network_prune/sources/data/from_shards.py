@@ -6,6 +6,7 @@ import math
 import os
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,8 +24,10 @@ from network_prune.sources.data.listing import (
     Listing,
     Request,
     check_file,
+    passed_over,
 )
 from network_prune.sources.data.pictures import decode
+from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
 _LABEL_FIELDS = ("cls", "label", "index", "json")
@@ -53,17 +56,18 @@ def list_shards(request: Request) -> Lister:
     shard belong together that share a name up to the first dot: a picture,
     such as ``x.jpg``, and its class number, counted from 0, or its class's name
     in ``x.cls`` or under ``label`` in ``x.json``. Links and all other files are passed over,
-    as are samples without a picture. Nothing is unpacked, so names don't matter.
+    as are samples without a picture; a note counts those that have a label. Nothing is
+    unpacked, so names don't matter.
 
     Raises:
         SourceError: a tar file is missing; by the lister, one is damaged or
             compressed, or a picture has no label.
     """
     shards = [check_file(path) for path in expand(request.spec.removeprefix("wds:"))]
-    scan = cache(lambda: [sample for path in shards for sample in _scan(path, request)])
+    scan = cache(partial(_scan_all, shards, request))
 
     def list_for(outputs: Outputs, _: object) -> Listing:
-        samples = scan()
+        samples, passed = scan()
 
         def where(position: int) -> str:
             return f"{samples[position].shard}: {samples[position].name}"
@@ -78,6 +82,8 @@ def list_shards(request: Request) -> Lister:
             where=where,
             source=partial(_read, samples),
             content="\n".join(lines).encode(errors="surrogateescape"),
+            is_turned=lambda position: is_turned(_open(samples[position])),
+            notes=passed_over(passed, request.spec),
             matched=matched,
         )
 
@@ -93,12 +99,16 @@ def _read(samples: Sequence[_Sample], position: int) -> Image.Image:
     sample = samples[position]
     name = f"{sample.name} in {sample.shard}"
     try:
-        with open(sample.shard, "rb") as file:
-            file.seek(sample.offset)
-            content = file.read(sample.size)
+        file = _open(sample)
     except OSError as error:
         raise SourceError(f"cannot read image {name}: {error.strerror}") from error
-    return decode(io.BytesIO(content), name=name)
+    return decode(file, name=name)
+
+
+def _open(sample: _Sample) -> io.BytesIO:
+    with open(sample.shard, "rb") as file:
+        file.seek(sample.offset)
+        return io.BytesIO(file.read(sample.size))
 
 
 def expand(pattern: str) -> list[str]:
@@ -121,7 +131,13 @@ def expand(pattern: str) -> list[str]:
     return paths
 
 
-def _scan(path: Path, request: Request) -> list[_Sample]:
+def _scan_all(shards: Sequence[Path], request: Request) -> tuple[list[_Sample], Counter[str]]:
+    """Return the shards' samples, and by suffix how many labelled ones are passed over."""
+    passed = Counter[str]()
+    return [sample for path in shards for sample in _scan(path, request, passed)], passed
+
+
+def _scan(path: Path, request: Request, passed: Counter[str]) -> list[_Sample]:
     end = path.stat().st_size
     samples: list[_Sample] = []
     try:
@@ -131,6 +147,7 @@ def _scan(path: Path, request: Request) -> list[_Sample]:
                 where = f"{path}: {name.removeprefix('/')!r}"
                 picture = _choose_picture(members, request, where)
                 if picture is None:
+                    passed.update(_unknown_picture(members, request))
                     continue
                 label = _read_label(shard, _choose_label(members, request, where), path)
                 if picture.offset_data + picture.size > end:
@@ -178,10 +195,21 @@ def _choose_picture(
     return pictures[0] if pictures else None
 
 
+def _unknown_picture(members: dict[str, tarfile.TarInfo], request: Request) -> list[str]:
+    """Return the suffix of what may be a picture in a sample without one, if it has a label."""
+    labels = _label_fields(request)
+    others = [f".{name}" for name in members if name not in (*labels, "txt", "json")]
+    return others[:1] if any(name in members for name in labels) else []
+
+
+def _label_fields(request: Request) -> tuple[str, ...]:
+    return _LABEL_FIELDS if request.label_column is None else (request.label_column.lower(),)
+
+
 def _choose_label(
     members: dict[str, tarfile.TarInfo], request: Request, where: str
 ) -> tarfile.TarInfo:
-    wanted = _LABEL_FIELDS if request.label_column is None else (request.label_column.lower(),)
+    wanted = _label_fields(request)
     label = next((members[name] for name in wanted if name in members), None)
     if label is None:
         raise SourceError(

@@ -1,6 +1,7 @@
 """What every form of ``--data`` gives: labelled pictures, listed but not yet decoded."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from network_prune.errors import SourceError
+from network_prune.options import OPTIONS
 from network_prune.sources.data.class_names import Matched
 from network_prune.sources.data.pictures import Pictures, Transform
+from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
 IMAGE_SUFFIXES = frozenset(
@@ -31,6 +34,7 @@ class Request:
     cache_dir: str | os.PathLike[str] | None = None
     class_order: str | None = None
     only_data_classes: bool = False
+    exif: str = OPTIONS["exif"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,10 @@ class Files:
 
     root: Path
     paths: list[str]
+
+    def is_turned(self, position: int) -> bool:
+        """Return whether its EXIF orientation turns the picture at ``position``."""
+        return is_turned(os.path.join(self.root, self.paths[position]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,11 @@ class Listing:
             takes no decoding.
         matched: what the data's classes stand for, numbered as ``labels``; None for labels
             that are mere numbers.
+        turns: whether the library that such data comes from turns pictures by their EXIF
+            orientation.
+        is_turned: whether that turns the picture at a position, where this can be told
+            without decoding; for files it always can.
+        notes: what to know about the pictures.
     """
 
     labels: np.ndarray
@@ -70,11 +83,29 @@ class Listing:
     content: bytes = b""
     decoded: bool = False
     matched: Matched | None = None
+    turns: bool = False
+    is_turned: Callable[[int], bool] | None = None
+    notes: tuple[str, ...] = ()
 
 
 # Lists pictures for networks one after another, by their outputs and by what the pictures will
 # go through; what no network changes is read once.
 Lister = Callable[[Outputs, Transform | None], Listing]
+
+
+def passed_over(suffixes: Counter[str], where: str) -> tuple[str, ...]:
+    """Return a note on files that are no pictures by their names, if there are any."""
+    if not suffixes:
+        return ()
+    return (
+        f"files of {where} that are passed over by their names: {suffixes.total()} "
+        f"({count_by_suffix(suffixes)}); rename pictures among them, or list them in a manifest",
+    )
+
+
+def count_by_suffix(suffixes: Counter[str]) -> str:
+    """Return counts by suffix for people, most first."""
+    return ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in suffixes.most_common(5))
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:

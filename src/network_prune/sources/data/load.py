@@ -32,6 +32,7 @@ from network_prune.sources.data.pictures import (
     make_loader,
     read_array,
     read_file,
+    read_turned,
 )
 from network_prune.sources.downloads import cache_in
 from network_prune.sources.imagenet import IMAGENET_CLASSES
@@ -59,7 +60,7 @@ class LoadedData:
         in_files: whether the pictures are to be decoded, which worker processes do faster.
         classes_by: what classes are matched with the network's outputs by, for people.
         outputs: the network's outputs that alone are in the running; None for all.
-        notes: what to know about the labels, for people.
+        notes: what to know about pictures and labels, for people.
     """
 
     dataset: Dataset[Sample]
@@ -144,16 +145,22 @@ class ListedData:
         with cache_in(request.cache_dir), _readable(request.spec):
             listing = self.lister(outputs, transform)
         if not len(listing.labels):
-            raise SourceError(f"{request.spec} lists no pictures")
+            raise SourceError("; ".join([f"{request.spec} lists no pictures", *listing.notes]))
         first = _first_label(listing, request)
         labels = _count_from(first, listing, outputs)
         judged = _judged(labels, first, listing) if request.only_data_classes else None
         positions = _spread(len(labels), request.limit)
         labels = labels[positions]
-        source, content = listing.source, listing.content
+        source, content, notes = listing.source, listing.content, _notes(listing, request, outputs)
+        is_turned = listing.is_turned
         if isinstance(source, Files):
             content = _describe_files(source, positions, listing, request)
+            is_turned = source.is_turned
             source = partial(read_file, os.fspath(source.root), source.paths)
+        if _turns(listing, request.exif):
+            source = partial(read_turned, source)
+            turned, note = _describe_turned(positions, is_turned)
+            content, notes = content + turned, (*notes, *note)
         return LoadedData(
             dataset=LabelledImages(source, labels, positions, transform),
             name=request.spec,
@@ -162,7 +169,7 @@ class ListedData:
             in_files=not listing.decoded,
             classes_by=_classes_by(listing),
             outputs=judged,
-            notes=_notes(listing, request, outputs),
+            notes=notes,
         )
 
 
@@ -216,25 +223,36 @@ def _starts(prefix: str) -> Callable[[str], bool]:
 
 
 _COLUMNS = ("image_column", "label_column")
-_ORDER = "class_order"
+_ORDER, _EXIF = "class_order", "exif"
 _OPTIONS = {
     "root": "--data-root",
     "image_column": "--image-column",
     "label_column": "--label-column",
     "class_order": "--class-order",
+    "exif": "--exif",
 }
 
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
     Form("digits", lambda spec: spec == "digits", _list_digits),
     Form("fake:N", _starts("fake:"), list_fake),
-    Form("torchvision:NAME:FOLDER", _starts("torchvision:"), list_torchvision, ("root", _ORDER)),
-    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, (*_COLUMNS, _ORDER)),
-    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, _COLUMNS),
-    Form("a folder of class folders", os.path.isdir, list_class_folders, (_ORDER,)),
-    Form("a manifest csv, tsv or parquet", _ends(*SUFFIXES), list_manifest, ("root", *_COLUMNS)),
+    Form(
+        "torchvision:NAME:FOLDER",
+        _starts("torchvision:"),
+        list_torchvision,
+        ("root", _ORDER, _EXIF),
+    ),
+    Form("hf:DATASET:SPLIT", _starts("hf:"), list_hub, (*_COLUMNS, _ORDER, _EXIF)),
+    Form("wds:SHARDS.tar", _starts("wds:"), list_shards, (*_COLUMNS, _EXIF)),
+    Form("a folder of class folders", os.path.isdir, list_class_folders, (_ORDER, _EXIF)),
+    Form(
+        "a manifest csv, tsv or parquet",
+        _ends(*SUFFIXES),
+        list_manifest,
+        ("root", *_COLUMNS, _EXIF),
+    ),
     Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS),
-    Form("a file tar", _ends(".tar"), list_shards, _COLUMNS),
+    Form("a file tar", _ends(".tar"), list_shards, (*_COLUMNS, _EXIF)),
 )
 
 
@@ -252,6 +270,7 @@ def load_data(
     cache_dir: str | os.PathLike[str] | None = None,
     class_order: str | None = None,
     only_data_classes: bool = False,
+    exif: str = OPTIONS["exif"].default,
 ) -> LoadedData:
     """Return the labelled pictures that ``spec`` names; decodes none of them.
 
@@ -286,6 +305,9 @@ def load_data(
             by name as far as both sides have names.
         only_data_classes: leave outputs that the data has no class for out of the
             running, as for ImageNet-A and -R.
+        exif: ``turn`` pictures as their EXIF orientation says, ``ignore`` it, or do as
+            the ``source``'s own library: datasets turns, torchvision and webdataset don't.
+            Pillow turns TIFF files in any case.
 
     Raises:
         SourceError: the data can't be read as what it is named, it is empty, or
@@ -304,6 +326,7 @@ def load_data(
         cache_dir=cache_dir,
         class_order=class_order,
         only_data_classes=only_data_classes,
+        exif=exif,
     )
     data = list_data(request).bind(outputs=Outputs.of(classes), transform=transform)
     for note in data.notes:
@@ -321,10 +344,11 @@ def list_data(request: Request) -> ListedData:
         ArgumentError: ``limit`` is below 1, or an option has no meaning here.
     """
     form = _find_form(request.spec)
-    check_options(limit=request.limit, class_order=request.class_order)
+    check_options(limit=request.limit, class_order=request.class_order, exif=request.exif)
+    usual = Request(spec=request.spec)
     for name, flag in _OPTIONS.items():
         value = getattr(request, name)
-        if value is not None and name not in form.options:
+        if value != getattr(usual, name) and name not in form.options:
             raise ArgumentError(
                 f"{name}={value!r} ({flag}) has no meaning for {request.spec}; leave it out"
             )
@@ -399,7 +423,7 @@ def _classes_by(listing: Listing) -> str:
 
 
 def _notes(listing: Listing, request: Request, outputs: Outputs) -> tuple[str, ...]:
-    notes = () if listing.matched is None else listing.matched.notes
+    notes = listing.notes + (() if listing.matched is None else listing.matched.notes)
     are_numbers = listing.first_label is not None and _classes_by(listing) == NUMBERS
     has_background = outputs.count == IMAGENET_CLASSES + 1
     if has_background and are_numbers and request.first_label is None:
@@ -440,6 +464,25 @@ def _describe_files(
             size = -1
         lines[index] += f"\t{size}"
     return "\n".join(lines).encode(errors="surrogateescape")
+
+
+def _turns(listing: Listing, exif: str) -> bool:
+    return not listing.decoded and (exif == "turn" or (exif == "source" and listing.turns))
+
+
+def _describe_turned(
+    positions: np.ndarray, is_turned: Callable[[int], bool] | None
+) -> tuple[bytes, list[str]]:
+    """Return what the identity and the notes gain by turning: nothing, if no picture is turned."""
+    mark = b"\nturned by EXIF"
+    if is_turned is None:
+        return mark, []
+    count = sum(map(is_turned, positions.tolist()))
+    note = (
+        f"images turned as their EXIF orientation says: {count} of {len(positions)}; "
+        "exif='ignore' (--exif ignore) leaves them as they are"
+    )
+    return (mark, [note]) if count else (b"", [])
 
 
 def _identify(

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from network_prune.core.labelled_batches import to_batch, to_pair
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import check_options
+from network_prune.sources.orientation import turned
 from network_prune.sources.data.workers import start
 from network_prune.sources.preprocessing import check_pixel_format, convert
 
@@ -56,6 +57,11 @@ def decode(file: str | IO[bytes], *, name: str) -> Image.Image:
         image.load()
         check_pixel_format(image)
         return image
+
+
+def read_turned(pictures: Pictures, position: int) -> Image.Image:
+    """Return the picture at ``position`` of ``pictures``, turned as its EXIF orientation says."""
+    return turned(pictures(position))
 
 
 @contextmanager
