@@ -7,11 +7,13 @@ import timm.data
 import torch
 import torchvision
 from photos import photo
-from PIL import Image
+from PIL import Image, ImageCms
 
 from network_prune.errors import ArgumentError, SourceError
+from network_prune.sources.data.pictures import decode
 from network_prune.sources.preprocessing import (
     Preprocessing,
+    convert,
     from_timm,
     from_torchvision,
     look_up,
@@ -90,7 +92,41 @@ def test_a_palette_with_transparency_raises_no_warning():
     assert Preprocessing().transform()(image).shape == (3, 224, 224)
 
 
-@pytest.mark.parametrize("mode", ["I;16", "F", "I"])
+def in_format(mode):
+    """A photograph as Pillow holds it in a format, by way of another where it must be."""
+    if mode == "LAB":
+        profiles = [ImageCms.createProfile(name) for name in ("sRGB", "LAB")]
+        return ImageCms.applyTransform(photo(), ImageCms.buildTransform(*profiles, "RGB", "LAB"))
+    by_way_of = {"La": "LA", "RGBa": "RGBA", "PA": "P"}.get(mode, "RGB")
+    return photo(mode=by_way_of).convert(mode)
+
+
+CLIPPED = sorted({"I;16", "I;16B", *(mode for mode in Image.MODES if mode[0] in "IF")})
+FORMATS = sorted({*Image.MODES, "LA", "La", "PA", "RGBa"} - set(CLIPPED))
+
+
+@pytest.mark.parametrize("mode", FORMATS)
+def test_what_pillow_converts_is_converted_as_torchvision_does(mode):
+    image = in_format(mode)
+    assert image.mode == mode
+    # Pillow itself finds no way from La, and none from LAB to grey.
+    straight = image.convert({"La": "LA"}.get(mode, mode))
+    assert np.array_equal(convert(image, "RGB"), straight.convert("RGB"))
+    if mode not in ("P", "PA"):  # which Pillow makes grey by other weights than RGB
+        straight = straight.convert("RGB") if mode == "LAB" else straight
+        assert np.array_equal(convert(image, "L"), straight.convert("L"))
+
+
+def test_files_of_such_formats_are_read(tmp_path):
+    for mode in ("YCbCr", "LAB", "CMYK"):
+        in_format(mode).save(tmp_path / "x.tif")
+        image = decode(str(tmp_path / "x.tif"), name="x.tif")
+        assert image.mode == mode
+        difference = np.subtract(convert(image, "RGB"), photo(), dtype=np.float64)
+        assert abs(difference).mean() < 2
+
+
+@pytest.mark.parametrize("mode", CLIPPED)
 def test_refuses_formats_that_would_be_clipped(mode):
     with pytest.raises(SourceError, match=f"pixel format {mode} can't be used"):
         Preprocessing().transform()(Image.new(mode, (300, 300)))

@@ -21,8 +21,11 @@ CROP_ROUNDINGS = ("even", "down")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 # PIL clips other modes (16-bit, float) to 0..255 on conversion, which turns pictures white.
 _READABLE_MODES = frozenset(
-    ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK")
+    ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
 )
+# By way of what PIL converts the others: straight to RGB, it warns about palettes with
+# transparency, though the pixels are the same, and fails for La, as for LAB to grey.
+_BY_WAY_OF = {"P": "RGBA", "PA": "RGBA", "La": "LA", "LAB": "RGB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +296,8 @@ def convert(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode:
         return image
     check_pixel_format(image)
-    if image.mode in ("P", "PA"):
-        # Straight to RGB, PIL warns about palettes with transparency; the pixels are the same.
-        image = image.convert("RGBA")
+    if image.mode in _BY_WAY_OF:
+        image = image.convert(_BY_WAY_OF[image.mode])
     return image.convert(mode)
 
 
