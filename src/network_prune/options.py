@@ -167,7 +167,8 @@ GRID_OPTIONS: Mapping[str, Option] = {
     "weights": Option(
         NETWORK,
         "default (IMAGENET1K_V1 where torchvision has it), none (random), a weights name such as "
-        "IMAGENET1K_V2, or a safetensors or torch FILE.",
+        "IMAGENET1K_V2, or a safetensors or torch FILE; FILE:KEY takes what stands under a key of "
+        "a checkpoint, e.g. run.pth:state_dict_ema.",
         str,
         _text,
         "default",

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import network_prune
@@ -263,3 +264,23 @@ def test_folding_changes_no_count_and_little_of_the_loss(run):
 def test_a_dtype_and_amp_exclude_each_other(refused):
     assert "pass one of them" in refused("eval", "--dtype", "bfloat16", "--amp")
     assert "unknown dtype 'half'" in refused("eval", "--dtype", "half")
+
+
+def test_what_a_checkpoint_holds_is_told_to_people_and_recorded(run, tmp_path):
+    raw, ema = (network_prune.load_network(weights=name) for name in ("default", "none"))
+    path = tmp_path / "w.pth"
+    torch.save({"state_dict": raw.model.state_dict(), "model_ema": ema.model.state_dict()}, path)
+    note = "the weights are model_ema of w.pth, which holds state_dict too; "
+    options = ("--weights", path, "--limit", 10)
+    outcome = run("eval", *options)
+    assert f"network        digits, weights {path}:model_ema (sha256 " in outcome.out
+    assert f"warning: {note}" in outcome.out
+    assert f"warning: {note}" in run("inspect", "--weights", path).out
+    (record,) = json.loads(run("eval", *options, "--json").out)
+    assert record["notes"][0].startswith(note)
+    assert record["network"]["weights_sha256"] == ema.weights_sha256
+    (record,) = json.loads(
+        run("eval", "--weights", f"{path}:state_dict", *options[2:], "--json").out
+    )
+    assert record["notes"] == []
+    assert record["network"]["weights_sha256"] == raw.weights_sha256

@@ -40,8 +40,8 @@ class Block(nn.Module):
         return self.act2(x + shortcut)
 
 
-def build_network() -> nn.Module:
-    """Return the digits network with fresh weights: input [n, 1, 32, 32], output [n, 10].
+def build_network(classes: int = CLASSES) -> nn.Module:
+    """Return the digits network with fresh weights: input [n, 1, 32, 32], output [n, classes].
 
     A residual network of four stages; all but the first halve the picture
     and have 1x1 convolutions on their shortcuts. It is timm's ``ResNet`` of the same
@@ -61,7 +61,7 @@ def build_network() -> nn.Module:
         layer4=nn.Sequential(Block(64, 96, stride=2)),
         global_pool=nn.AdaptiveAvgPool2d(1),
         flatten=nn.Flatten(),
-        fc=nn.Linear(96, CLASSES),
+        fc=nn.Linear(96, classes),
     )
     network = nn.Sequential(parts)
     for module in network.modules():

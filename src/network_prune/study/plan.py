@@ -100,7 +100,7 @@ def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]
 
 def _networks(archs: tuple[str, ...], weights: str) -> list[Network]:
     from network_prune.sources.networks.catalogue import expand
-    from network_prune.sources.networks.weights import is_weights_file
+    from network_prune.sources.networks.weights.files import is_weights_file
 
     names = expand(archs)
     if len(names) > 1 and is_weights_file(weights):

@@ -14,7 +14,7 @@ from network_prune.sources import digits
 from network_prune.sources.data.load import load_data
 from network_prune.sources.data.pictures import collate
 from network_prune.sources.networks.load import load_network
-from network_prune.sources.networks.weights import hash_weights
+from network_prune.sources.networks.weights.fit import hash_weights
 from network_prune.sources.preprocessing import Preprocessing
 
 GREY_CIFAR = """

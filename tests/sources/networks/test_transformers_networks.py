@@ -135,6 +135,17 @@ def test_files_of_weights_fit_under_any_of_their_names(vit, tmp_path, names):
     assert loaded.weights_sha256 == network.weights_sha256
 
 
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_a_network_gets_as_many_outputs_as_the_checkpoints_head(vit, tmp_path, prefix):
+    state = changed(vit, {"classifier.bias": (7,), "classifier.weight": (7, 16)})
+    wrapped = {"state_dict": {prefix + name: value for name, value in state.items()}}
+    torch.save(wrapped, tmp_path / "w.ckpt")
+    network = load_network(f"hf:{vit}", weights=str(tmp_path / "w.ckpt"))
+    assert network.classes == 7
+    found = [value.numpy().tobytes() for value in network.model.state_dict().values()]
+    assert sorted(found) == sorted(value.numpy().tobytes() for value in state.values())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -6,12 +6,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from network_prune.errors import SourceError
-from network_prune.sources.networks.weights import (
-    hash_weights,
-    is_weights_file,
-    load_weights,
-    read_weights,
-)
+from network_prune.sources.networks.weights.checkpoints import Checkpoint
+from network_prune.sources.networks.weights.files import is_weights_file
+from network_prune.sources.networks.weights.fit import hash_weights, load_weights
 
 
 def network(**options):
@@ -27,6 +24,10 @@ def state():
 @pytest.fixture(params=["w.safetensors", "w.pth", "w.pt", "w.bin", "w.pth.tar"])
 def path(request, tmp_path):
     return tmp_path / request.param
+
+
+def read_weights(path):
+    return Checkpoint(str(path)).first
 
 
 def save(state, path):
@@ -47,18 +48,6 @@ def test_files_of_every_kind_load(path, state):
 def test_a_wrapped_state_dict_is_found(tmp_path, state, key):
     torch.save({"epoch": 3, key: state, "optimizer": {}}, tmp_path / "w.pth")
     assert read_weights(tmp_path / "w.pth").keys() == state.keys()
-
-
-def test_plain_weights_go_before_averaged_ones(tmp_path, state):
-    averaged = {name: value + 1 for name, value in state.items()}
-    torch.save({"state_dict_ema": averaged, "state_dict": state}, tmp_path / "w.pth")
-    assert torch.equal(read_weights(tmp_path / "w.pth")["0.weight"], state["0.weight"])
-
-
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
-def test_prefixes_of_wrappers_are_taken_off(path, state, prefix):
-    save({prefix + name: value for name, value in state.items()}, path)
-    assert list(read_weights(path)) == list(state) or set(read_weights(path)) == set(state)
 
 
 def test_old_files_without_batch_counters_load(tmp_path, state):

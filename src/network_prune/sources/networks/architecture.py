@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from network_prune.errors import SourceError
-from network_prune.sources.networks.weights import State
+from network_prune.sources.networks.weights.fit import Adapt
 from network_prune.sources.preprocessing import Incomplete, Preprocessing, Unstated
 
 
@@ -21,12 +21,14 @@ class Published:
         preprocessing: what its weights expect.
         class_names: what the outputs of these weights stand for, in order, where the network
             doesn't say it itself.
+        notes: what to know about its weights.
     """
 
     model: nn.Module
     weights: str
     preprocessing: Preprocessing | Incomplete | Unstated
     class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,16 @@ class Architecture:
         published: makes it with the default weights.
         preprocessing: what the network made by ``blank`` expects by default.
         named: makes it with the published weights of a name; None where they have none.
-        adapt: renames or drops weights of a file written for another version.
+        adapt: renames or drops weights of a file written for another version, for a network.
+        resized: gives the ways to make it with so many outputs; None where there are none.
     """
 
     blank: Callable[[], nn.Module] | None
     published: Callable[[], Published]
     preprocessing: Callable[[nn.Module], Preprocessing | Incomplete | Unstated]
     named: Callable[[str], Published] | None = None
-    adapt: Callable[[State], State] = dict
+    adapt: Adapt = lambda state, _: state
+    resized: "Callable[[int], Architecture] | None" = None
 
 
 def unfit(path: Path, name: str, reason: str) -> SourceError:

@@ -4,6 +4,8 @@ timm takes seconds to import, and networks of other kinds don't need it.
 """
 
 import re
+import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.downloads import fetch_from_hub, fetch_url
 from network_prune.sources.imagenet import synsets_of
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
+from network_prune.sources.networks.weights.files import State
 from network_prune.sources.preprocessing import Preprocessing, from_timm
 
 _IMAGENET_TAG = re.compile(r"in(1|12|21|22)k$")
@@ -32,27 +35,33 @@ def open_timm(spec: str) -> Architecture:
     if name not in known:
         raise SourceError(unknown_name("timm network", name, sorted(known)))
 
-    def blank() -> nn.Module:
-        _configuration(name)
-        return build_timm(spec)
-
     def preprocessing(model: nn.Module) -> Preprocessing:
         config: Any = model.pretrained_cfg
         return from_timm(config, name=spec)
 
-    return Architecture(
-        blank,
-        partial(_with_weights, name),
-        preprocessing,
-        named=lambda weights: _with_weights(_tagged(name, weights)),
-    )
+    def resized(outputs: int | None) -> Architecture:
+        def blank() -> nn.Module:
+            _configuration(name)
+            return build_timm(spec, outputs)
+
+        return Architecture(
+            blank,
+            partial(_with_weights, name),
+            preprocessing,
+            named=lambda weights: _with_weights(_tagged(name, weights)),
+            adapt=partial(_rename, name),
+            resized=resized,
+        )
+
+    return resized(None)
 
 
-def build_timm(spec: str) -> nn.Module:
-    """Return timm's network ``spec`` with random weights."""
+def build_timm(spec: str, outputs: int | None = None) -> nn.Module:
+    """Return timm's network ``spec`` with random weights, and so many outputs."""
     import timm
 
-    return timm.create_model(spec.removeprefix("timm:"), pretrained=False)
+    options: dict[str, Any] = {} if outputs is None else {"num_classes": outputs}
+    return timm.create_model(spec.removeprefix("timm:"), pretrained=False, **options)
 
 
 def list_timm() -> dict[str, tuple[str, ...]]:
@@ -113,6 +122,25 @@ def _with_weights(name: str) -> Published:
     tag = config.get("tag") or "default"
     preprocessing = from_timm(config, name=f"timm:{name}")
     return Published(model, tag, preprocessing, _class_names(config))
+
+
+def _rename(name: str, state: State, model: nn.Module) -> State:
+    """Return ``state`` by timm's names where it has those of a network's first authors.
+
+    What timm would compute anew, e.g. for pictures of another size, is left as it is.
+    """
+    import timm
+
+    entry = timm.models.model_entrypoint(name.partition(".")[0])
+    rename: Any = getattr(sys.modules[entry.__module__], "checkpoint_filter_fn", None)
+    if rename is None or model.state_dict().keys() == state.keys():
+        return state
+    # What is wrong is said where names and shapes are compared.
+    with suppress(Exception):
+        renamed: State = dict(rename(dict(state), model))
+        places = {value.data_ptr() for value in state.values()}
+        return renamed if all(v.data_ptr() in places for v in renamed.values()) else state
+    return state
 
 
 def _configuration(name: str) -> dict[str, Any]:

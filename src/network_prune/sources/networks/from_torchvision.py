@@ -13,7 +13,9 @@ from torch import nn
 from network_prune.errors import SourceError, unknown_name
 from network_prune.sources.downloads import fetch_url
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
-from network_prune.sources.networks.weights import State, fill, read_weights
+from network_prune.sources.networks.weights.checkpoints import Checkpoint
+from network_prune.sources.networks.weights.files import State
+from network_prune.sources.networks.weights.fit import fit
 from network_prune.sources.preprocessing import Preprocessing, from_torchvision
 
 if TYPE_CHECKING:
@@ -41,9 +43,13 @@ def open_torchvision(name: str) -> Architecture:
     def published(weights: str | None = None) -> Published:
         return _with_weights(name, _choose(name, weights))
 
-    return Architecture(
-        partial(_build, name), published, preprocessing, published, partial(_adapt, name)
-    )
+    def resized(outputs: int | None) -> Architecture:
+        options: dict[str, Any] = {} if outputs is None else {"num_classes": outputs}
+        blank = partial(_build, name, **options)
+        adapt = partial(_adapt, name)
+        return Architecture(blank, published, preprocessing, published, adapt, resized)
+
+    return resized(None)
 
 
 def list_torchvision() -> dict[str, tuple[str, ...]]:
@@ -91,18 +97,18 @@ def _choose(name: str, weights: str | None = None) -> "WeightsEnum":
 def _with_weights(name: str, weights: "WeightsEnum") -> Published:
     # torchvision would let the file run code, so it is read here.
     path = fetch_url(weights.url)
-    state = _adapt(name, read_weights(path))
+    checkpoint = Checkpoint(str(path))
     # What torchvision's own builders take from the weights, too.
     options = {"image_size": weights.meta["min_size"][0]} if name.startswith("vit_") else {}
     model = _build(name, fresh=False, **options)
-    problems = fill(model, state)
+    problems = fit(model, checkpoint, partial(_adapt, name)).problems
     if problems:
         raise unfit(path, name, "; ".join(problems))
     preprocessing = from_torchvision(weights.transforms(), name=f"{name} {weights.name}")
     return Published(model, weights.name, preprocessing, tuple(weights.meta["categories"]))
 
 
-def _adapt(name: str, state: State) -> State:
+def _adapt(name: str, state: State, _: nn.Module) -> State:
     dropped = _SIDE_HEADS.get(name, ())
     kept = {key: value for key, value in state.items() if not key.startswith(dropped)}
     if not name.startswith("densenet"):

@@ -1,5 +1,6 @@
 """Image classifiers of transformers: ``hf:ORG/NAME[@REVISION]``, ``hf:FOLDER``."""
 
+import copy
 import json
 import re
 import sys
@@ -20,7 +21,9 @@ from network_prune.sources.downloads import find_on_hub
 from network_prune.sources.extras import require
 from network_prune.sources.networks.architecture import Architecture, Published
 from network_prune.sources.networks.image_processors import FILES, read_preprocessing
-from network_prune.sources.networks.weights import State, differences, read_weights
+from network_prune.sources.networks.weights.checkpoints import Checkpoint
+from network_prune.sources.networks.weights.files import State
+from network_prune.sources.networks.weights.fit import differences
 from network_prune.sources.preprocessing import Incomplete, Preprocessing
 
 CONFIG = "config.json"
@@ -93,16 +96,23 @@ def open_transformers(spec: str) -> Architecture:
     config, kind = _read_config(place)
     preprocessing, flips = _read_preprocessing(place)
 
-    def blank() -> nn.Module:
-        return Classifier(_build(kind, config, spec), flips=flips)
-
     def published() -> Published:
         network = Classifier(_load(kind, config, place), flips=flips)
         return Published(network, place.origin, preprocessing)
 
-    return Architecture(
-        blank, published, lambda _: preprocessing, adapt=partial(_rename, kind, config)
-    )
+    def resized(outputs: int | None) -> Architecture:
+        own = copy.deepcopy(config)
+        if outputs is not None:
+            own.num_labels = outputs
+        return Architecture(
+            lambda: Classifier(_build(kind, own, spec), flips=flips),
+            published,
+            lambda _: preprocessing,
+            adapt=partial(_rename, kind, own),
+            resized=resized,
+        )
+
+    return resized(None)
 
 
 @contextmanager
@@ -222,13 +232,13 @@ def _read_weights(place: Place) -> State:
             f"{place.name} has no {WEIGHTS[0]}; pass --weights none for random ones, or a file"
         )
     if path.suffix != ".json":
-        return read_weights(path)
+        return Checkpoint(str(path)).first
     state: State = {}
     for name in _parts(path):
         part = place.find(name)
         if part is None:
             raise SourceError(f"{place.name} has no {name}, which its {path.name} asks for")
-        state |= read_weights(part)
+        state |= Checkpoint(str(part)).first
     return state
 
 
@@ -263,7 +273,7 @@ def _convert(kind: Any, config: Any, state: State) -> tuple[nn.Module, State, se
     return network, taken | reshaped, report["unexpected_keys"]
 
 
-def _rename(kind: Any, config: Any, state: State) -> State:
+def _rename(kind: Any, config: Any, state: State, _: nn.Module) -> State:
     found = {name.removeprefix(_PREFIX): value for name, value in state.items()}
     # What is wrong is said where names and shapes are compared.
     with suppress(Exception):

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +27,9 @@ from network_prune.sources.networks.from_torch_hub import open_torch_hub
 from network_prune.sources.networks.from_torchvision import open_torchvision
 from network_prune.sources.networks.from_transformers import open_transformers
 from network_prune.sources.networks.stated import stated_class_names
-from network_prune.sources.networks.weights import hash_weights, is_weights_file, load_weights
+from network_prune.sources.networks.weights.checkpoints import Checkpoint
+from network_prune.sources.networks.weights.files import is_weights_file
+from network_prune.sources.networks.weights.fit import fit, hash_weights, load_weights
 from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import Preprocessing, Unstated
 
@@ -84,7 +87,11 @@ def _open_digits(_: str) -> Architecture:
         load_weights(model, digits.WEIGHTS)
         return Published(model, "embedded", digits.PREPROCESSING)
 
-    return Architecture(digits.build_network, published, lambda _: digits.PREPROCESSING)
+    def resized(outputs: int) -> Architecture:
+        blank = partial(digits.build_network, outputs)
+        return Architecture(blank, published, lambda _: digits.PREPROCESSING, resized=resized)
+
+    return resized(digits.CLASSES)
 
 
 # The first form that accepts a name opens it; the last one takes what is left.
@@ -128,7 +135,11 @@ def load_network(
             IMAGENET1K_V1 where it exists), ``none`` for random weights (always
             the same), the name of published weights, or a safetensors or torch
             file. What looks like a path or exists as one is a file. Torch files
-            are read without running code in them.
+            are read without running code in them. Of a checkpoint that holds
+            several weights, ``FILE:KEY`` takes those under a key; ``FILE`` alone takes
+            what timm takes, averaged weights before raw ones, and ``notes`` says so.
+            Where a file's head has another number of outputs than the network, the
+            network is made with as many.
         preprocessing: fields of `Preprocessing` to use instead of those that the
             weights ask for, e.g. ``{"resize": 40, "crop": 32}``; None keeps a field.
         cache_dir: folder that published weights go to and are looked for in, instead
@@ -166,7 +177,7 @@ def load_network(
         classes = _count_classes(model, expected, spec)
     names = made.class_names or stated_class_names(model)
     guessed = made.preprocessing.note(**asked) if isinstance(made.preprocessing, Unstated) else ()
-    notes = (*guessed, *_unused(names, classes, spec))
+    notes = (*made.notes, *guessed, *_unused(names, classes, spec))
     for note in notes if warn else ():
         warnings.warn(note, stacklevel=2)
     return LoadedNetwork(
@@ -199,13 +210,32 @@ def _make(architecture: Architecture, spec: str, weights: str) -> Published:
         model = blank()
         return Published(model, f"none (random, seed {SEED})", architecture.preprocessing(model))
     if is_weights_file(weights):
-        model = architecture.published().model if blank is None else blank()
-        load_weights(model, weights, adapt=architecture.adapt)
-        return Published(model, weights, architecture.preprocessing(model))
+        return _from_file(architecture, weights)
     if architecture.named is None:
         ways = "default or a file" if blank is None else "default, none or a file"
         raise SourceError(f"{spec} has no weights {weights!r}; pass {ways}")
     return architecture.named(weights)
+
+
+def _from_file(architecture: Architecture, weights: str) -> Published:
+    """Return the network with the weights of ``FILE`` or ``FILE:KEY``, and the outputs they have.
+
+    Raises:
+        SourceError: they can't be read or don't fit.
+    """
+    checkpoint = Checkpoint(weights)
+    blank, resized = architecture.blank, architecture.resized
+    model = architecture.published().model if blank is None else blank()
+    taken = fit(model, checkpoint, architecture.adapt)
+    if taken.outputs is not None and resized is not None:
+        other = resized(taken.outputs)
+        assert other.blank is not None, "what can be resized can be made"
+        model = other.blank()
+        again = fit(model, checkpoint, other.adapt)
+        taken = taken if again.problems else again
+    taken.check(can_resize=resized is not None)
+    preprocessing = architecture.preprocessing(model)
+    return Published(model, taken.weights, preprocessing, notes=taken.notes)
 
 
 @torch.no_grad()

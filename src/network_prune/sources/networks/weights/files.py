@@ -1,0 +1,182 @@
+"""Files of weights: found by name, read without running code of theirs."""
+
+import os
+import pickle
+import pickletools
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from network_prune.errors import SourceError
+
+State = dict[str, Tensor]
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".pkl")
+# What training scripts put beside weights. Nothing of these packages is called: a file that
+# names them gets stand-ins that do nothing.
+_BESIDE_WEIGHTS = re.compile(
+    r"argparse\.Namespace|types\.SimpleNamespace|torch\.torch_version\.TorchVersion|"
+    r"(pathlib|numpy|collections|datetime|typing|omegaconf|yacs|mmcv|mmengine|lightning|"
+    r"lightning_fabric|pytorch_lightning)\..+|"
+    r"builtins\.(bool|bytes|dict|float|int|list|object|set|str|tuple)"
+)
+# The last of these pickles of a file older than PyTorch 1.6 is what was saved.
+_PICKLES_OF_OLD_FILES = 4
+_ARCHIVES = {
+    "constants.pkl": ("a TorchScript archive", "torch.jit.load({!r}).state_dict()"),
+    "archive_format": ("an archive of torch.export", "torch.export.load({!r}).state_dict"),
+}
+
+
+def is_weights_file(weights: str) -> bool:
+    """Return whether ``weights`` means a file, or a part of one, and no published weights."""
+    return any(map(_is_path, (weights, *_heads(weights))))
+
+
+def split_key(weights: str) -> tuple[Path, str | None]:
+    """Return the file and the key that ``FILE`` or ``FILE:KEY`` names.
+
+    A file of that whole name goes first, since names may hold colons.
+    """
+    if not os.path.exists(weights):
+        heads = list(_heads(weights))
+        for holds in (os.path.isfile, lambda head: head.lower().endswith(SUFFIXES)):
+            head = next(filter(holds, heads), None)
+            if head is not None:
+                return Path(head), weights[len(head) + 1 :]
+    return Path(weights), None
+
+
+def read_file(path: Path) -> Any:
+    """Return what a safetensors or torch file holds, on the CPU; no code of it is run.
+
+    What training scripts save beside weights, such as their arguments, is left empty.
+
+    Raises:
+        SourceError: there is no such file, it isn't what its suffix says, or it would have
+            to run code to load.
+    """
+    if not os.path.exists(path):
+        raise SourceError(f"no weights file {path}")
+    if not path.is_file():
+        raise SourceError(f"{path} is a folder; pass the weights file in it")
+    if path.stat().st_size == 0:
+        raise SourceError(f"weights file {path} is empty")
+    return _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
+
+
+def _is_path(name: str) -> bool:
+    is_written_as_one = "/" in name or os.sep in name or name.lower().endswith(SUFFIXES)
+    return is_written_as_one or os.path.exists(name)
+
+
+def _heads(name: str) -> Iterator[str]:
+    """Yield what stands before each colon, the longest first."""
+    while (cut := name.rfind(":")) > 0:
+        name = name[:cut]
+        yield name
+
+
+def _read_safetensors(path: Path) -> State:
+    try:
+        return safetensors.torch.load_file(path, device="cpu")
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise SourceError(
+            f"{path} can't be read as safetensors ({reason}); "
+            "it may be cut off or of another format"
+        ) from error
+
+
+def _read_torch(path: Path) -> Any:
+    _refuse_archives(path)
+    inert: list[Any] = [
+        (_stand_in(name), name) for name in _names(path) if _BESIDE_WEIGHTS.fullmatch(name)
+    ]
+    try:
+        with torch.serialization.safe_globals(inert):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        needed = re.search(r"(?i)unsupported (?:global|class)(?:: global)? ([\w.]+)", str(error))
+        if needed and isinstance(error, pickle.UnpicklingError):
+            raise SourceError(
+                f"{path} needs code to load ({needed[1]}), which could do anything, so it is "
+                "refused; save the state dict alone, best as safetensors"
+            ) from error
+        raise SourceError(
+            f"{path} can't be read as a torch weights file; it may be cut off or of another format "
+            "(safetensors files need the suffix .safetensors)"
+        ) from error
+
+
+class _Ignored:
+    """Stands for anything that isn't weights; takes what a file gives it and keeps nothing."""
+
+    def __new__(cls, *_: Any) -> "_Ignored":
+        return super().__new__(cls)
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+class _Plain:
+    """Stands for dicts and lists of other types, of which only the entries matter."""
+
+    kind: type = dict
+
+    def __new__(cls, *_: Any) -> Any:
+        return cls.kind()
+
+
+class _PlainList(_Plain):
+    kind = list
+
+
+_CONTAINERS = {"defaultdict": _Plain, "AttributeDict": _Plain, "deque": _PlainList}
+
+
+def _stand_in(name: str) -> type:
+    return _CONTAINERS.get(name.rpartition(".")[2], _Ignored)
+
+
+def _refuse_archives(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    for name, (what, state) in _ARCHIVES.items():
+        if name in names:
+            raise SourceError(
+                f"{path} is {what}, which holds code, so it is refused; save the weights alone: "
+                f"torch.save({state.format(path.name)}, 'weights.pth')"
+            )
+
+
+def _names(path: Path) -> set[str]:
+    """Return the names of all classes and functions that a torch file refers to."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                inner = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+                with archive.open(inner) as file:
+                    return set(_names_in(file))
+        with path.open("rb") as file:
+            return {name for _ in range(_PICKLES_OF_OLD_FILES) for name in _names_in(file)}
+    except Exception:
+        return set()  # what is wrong with it is said where it is read
+
+
+def _names_in(file: IO[bytes]) -> Iterator[str]:
+    for operation, argument, _ in pickletools.genops(file):
+        if operation.name == "GLOBAL":
+            yield str(argument).replace(" ", ".").replace("__builtin__", "builtins")
