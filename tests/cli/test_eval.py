@@ -284,3 +284,19 @@ def test_what_a_checkpoint_holds_is_told_to_people_and_recorded(run, tmp_path):
     )
     assert record["notes"] == []
     assert record["network"]["weights_sha256"] == raw.weights_sha256
+
+
+@pytest.mark.parametrize("weights", ["default", "DEFAULT", "IMAGENET1K_V1"])
+def test_the_table_names_the_weights_that_were_taken(run, offline_mobilenet, weights):
+    options = ("--arch", "mobilenet_v2", "--data", "fake:2", "--resize", 32, "--crop", 32)
+    outcome = run("eval", *options, "--weights", weights)
+    assert re.search(r"^\| mobilenet_v2 \(IMAGENET1K_V1\) \| conn", outcome.out, re.MULTILINE)
+
+
+@pytest.fixture
+def offline_mobilenet(monkeypatch, tmp_path):
+    """The cache holds weights of mobilenet_v2, random ones."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    state = network_prune.load_network("mobilenet_v2", weights="none").model.state_dict()
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(state, tmp_path / "checkpoints" / "mobilenet_v2-b0353104.pth")

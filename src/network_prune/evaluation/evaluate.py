@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
@@ -15,6 +14,7 @@ from network_prune.evaluation.reading import Images, Reading
 from network_prune.evaluation.runner import Runner
 from network_prune.options import OPTIONS, check_options
 from network_prune.pruning.forward import device_of, eval_mode
+from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.sources.data.load import LoadedData
 
 _BATCH_SIZE: int = OPTIONS["batch_size"].default
@@ -22,7 +22,7 @@ _AMP_DTYPE: str = OPTIONS["amp_dtype"].default
 
 
 def evaluate(
-    model: nn.Module,
+    model: AnyNetwork,
     data: Images,
     *,
     batch_size: int = _BATCH_SIZE,
@@ -47,7 +47,8 @@ def evaluate(
     `kept_memory` around many calls makes them faster.
 
     Args:
-        model: maps images ``[n, C, H, W]`` to logits ``[n, classes]``.
+        model: a module, or what `load_network` returned; maps images ``[n, C, H, W]`` to
+            logits ``[n, classes]``.
         data: what `load_data` returned, a dataset of samples (image, label), an iterable
             of such or of batches (images, labels) such as a DataLoader, or one pair of all.
             Images are floating, labels class numbers in any integer dtype, ``[n]`` or
@@ -74,6 +75,7 @@ def evaluate(
         UnsupportedNetworkError: the network fails, its output isn't a tensor
             ``[n, classes]``, or it can't be copied to compile or cast it.
     """
+    model = module_of(model)
     check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype, dtype=dtype)
     check_precision({"amp": amp, "dtype": dtype})
     speed = Speed(channels_last=channels_last, fold=fold, compile=compile, dtype=dtype)

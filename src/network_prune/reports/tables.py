@@ -15,6 +15,8 @@ from network_prune.study.records import Record
 
 Row = dict[str, Any]
 
+_NAMELESS = ("default", "embedded")
+
 _TITLES = ("network", "method", "p_prune", "p_bern", "draw", "images", "pruning ratio")
 HEAD = markdown_head([*_TITLES, "eval performance", "Acc@1 to dense"], words=2)
 _DENSE = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
@@ -94,8 +96,11 @@ def network_of(record: Record) -> Network:
 
 
 def network_text(record: Record) -> str:
-    """Return the network's name for a table, with a weights file by its name alone."""
-    return str(Network(record["network"]["name"], Path(record["asked"]["weights"]).name))
+    """Return the network's name for a table, with the name of its weights or their file."""
+    name, taken = record["network"]["name"], record["network"]["weights"]
+    # Where weights have no name, they are described.
+    is_named = " " not in taken and taken not in _NAMELESS and not name.endswith(f".{taken}")
+    return str(Network(name, Path(taken if is_named else record["asked"]["weights"]).name))
 
 
 def method_text(record: Record) -> str:

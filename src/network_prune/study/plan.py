@@ -100,7 +100,7 @@ def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]
 
 def _networks(archs: tuple[str, ...], weights: str) -> list[Network]:
     from network_prune.sources.networks.catalogue import expand
-    from network_prune.sources.networks.weights.files import is_weights_file
+    from network_prune.sources.networks.weights.files import is_weights_file, weights_name
 
     names = expand(archs)
     if len(names) > 1 and is_weights_file(weights):
@@ -108,7 +108,7 @@ def _networks(archs: tuple[str, ...], weights: str) -> list[Network]:
             f"--weights {weights} is a file, which fits one network, not {len(names)}; pass the "
             "networks one at a time, or --weights default, none or a name"
         )
-    return [Network(name, weights) for name in names]
+    return [Network(name, weights_name(weights, name)) for name in names]
 
 
 def _notes(grids: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -171,13 +171,61 @@ def plain_tensor_weight(module: nn.Module) -> None:
     module.weight = weight
 
 
+class OwnWeights(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+
+
+def quantized(*, dynamic: bool = False) -> nn.Module:
+    if dynamic:
+        linear = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        return torch.ao.quantization.quantize_dynamic(linear, {nn.Linear})
+    model = nn.Sequential(
+        torch.ao.quantization.QuantStub(), nn.Conv2d(4, 4, 1), nn.Flatten(), nn.Linear(4, 2)
+    ).eval()
+    model.qconfig = torch.ao.quantization.default_qconfig
+    torch.ao.quantization.prepare(model, inplace=True)
+    model(torch.zeros(1, 4, 1, 1))
+    return torch.ao.quantization.convert(model)
+
+
+def scripted() -> nn.Module:
+    return torch.jit.trace(nn.Sequential(nn.Conv2d(4, 4, 1)), torch.zeros(1, 4, 1, 1))
+
+
 def with_lazy() -> nn.Module:
     return nn.Sequential(nn.Conv2d(4, 4, 1), nn.LazyConv2d(4, 3))
 
 
 NETWORKS = {
-    "no conv": (lambda: nn.Sequential(nn.Linear(3, 2)), "has no Conv2d layer to rank; it has Lin"),
-    "nothing": (lambda: nn.Sequential(nn.ReLU()), "it has no convolution and no Linear layer at"),
+    "no conv": (
+        lambda: nn.Sequential(nn.Linear(3, 2)),
+        r"no Conv2d layer to rank; it has Linear: pass layers=\[nn\.Linear\] \(--layers linear\)",
+    ),
+    "sound": (
+        lambda: nn.Sequential(nn.Conv1d(3, 2, 1), nn.Flatten(), nn.Linear(3, 2)),
+        r"it has Conv1d, Linear: pass layers=\[nn\.Conv1d\] \(--layers conv1d\) to rank these$",
+    ),
+    "nothing": (lambda: nn.Sequential(nn.ReLU()), "it has no weights at all$"),
+    "recurrent": (
+        lambda: nn.Sequential(nn.GRU(3, 2), nn.LayerNorm(2)),
+        "its weights are those of GRU, LayerNorm, and only Conv1d, Conv2d, .* can be ranked$",
+    ),
+    "own": (lambda: OwnWeights(), "its weights are those of OwnWeights, and only Conv1d"),
+    "int8": (
+        quantized,
+        r"it is quantized to integers \(its Conv2d, Linear, LinearPackedParams, Quantize\), and only floating .* pass "
+        "the network before quantization$",
+    ),
+    "int8 on the fly": (
+        lambda: quantized(dynamic=True),
+        r"it is quantized to integers \(its Linear, LinearPackedParams\)",
+    ),
+    "TorchScript": (
+        scripted,
+        "it is compiled by TorchScript, which hides them; pass the network it",
+    ),
     "NaN": (lambda: poisoned(math.nan), "layer '3' has NaN or infinite weights; load sound"),
     "infinite": (lambda: poisoned(-math.inf), "layer '3' has NaN or infinite weights"),
     "beyond float32": (
@@ -206,12 +254,18 @@ NETWORKS = {
 }
 
 
+# Networks whose weights are nothing that a snapshot holds.
+UNSEEN = ("meta", "int8", "int8 on the fly", "TorchScript")
+
+
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.(ao|jit)")
+@pytest.mark.filterwarnings("ignore:::torch.ao")
 @pytest.mark.parametrize("case", NETWORKS)
 def test_a_network_that_cannot_be_ranked_is_named_and_not_changed(case):
     build, message = NETWORKS[case]
     model = build()
-    before = None if case == "meta" else networks.snapshot(model)
+    before = None if case in UNSEEN else networks.snapshot(model)
     for shortcut in [npr.prune_weights, npr.prune_connections, npr.prune_neurons]:
         with pytest.raises(npr.NetworkPruneError, match=message) as error:
             shortcut(model, p_prune=0.5)

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
@@ -9,7 +10,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from network_prune.errors import ArgumentError, RunError, SourceError
+from network_prune.errors import ArgumentError, NetworkPruneError, RunError, SourceError
 from network_prune.sources import digits
 from network_prune.sources.data.load import load_data
 from network_prune.sources.data.pictures import collate
@@ -180,6 +181,38 @@ def test_published_weights_come_from_the_cache_with_their_preprocessing(offline,
     assert (network.preprocessing.resize,) == tuple(preset.resize_size)
 
 
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        ("DEFAULT", "IMAGENET1K_V1"),
+        ("Default", "IMAGENET1K_V1"),
+        ("MobileNet_V2_Weights.IMAGENET1K_V2", "IMAGENET1K_V2"),
+        (torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1, "IMAGENET1K_V1"),
+        (torchvision.models.MobileNet_V2_Weights.DEFAULT, "IMAGENET1K_V2"),
+    ],
+)
+def test_names_of_published_weights_may_be_written_otherwise(offline, asked, got):
+    cache_torchvision("mobilenet_v2", got, offline / "torch" / "checkpoints")
+    assert load_network("mobilenet_v2", weights=asked).weights == got
+
+
+@pytest.mark.parametrize("asked", [None, "NONE"])
+def test_no_weights_are_random_ones(asked):
+    random = load_network(weights="none")
+    network = load_network(weights=asked)
+    assert (network.weights_sha256, network.weights) == (random.weights_sha256, random.weights)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "IMAGENET1K_V1"])
+def test_a_path_is_a_file_whatever_its_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=f"no weights file {name}"):
+        load_network(weights=Path(name))
+    torch.save(load_network(weights="none").model.state_dict(), name)
+    random = load_network(weights="none")
+    assert load_network(weights=Path(name)).weights_sha256 == random.weights_sha256
+
+
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_published_weights_are_loaded_without_their_side_heads(offline, name):
     with torch.random.fork_rng():
@@ -313,6 +346,19 @@ def test_timm_weights_come_from_the_cache_with_their_preprocessing(offline, monk
     [
         ("resnt18", "default", "unknown network 'resnt18'; did you mean resnet18"),
         ("digit", "default", "did you mean digits"),
+        (
+            "mobilenetv3_small_050",
+            "default",
+            "unknown network .*; torchvision has none of that name, but timm: "
+            "timm:mobilenetv3_small_050$",
+        ),
+        ("resnet50.a1_in1k", "default", r"but timm: timm:resnet50\.a1_in1k$"),
+        ("resnet18", 3, "weights=3 is a int; pass a name, a path, a member of torchvision's"),
+        (
+            "resnet18",
+            torchvision.models.ResNet50_Weights.IMAGENET1K_V2,
+            r"unknown weights for resnet18 'ResNet50_Weights\.IMAGENET1K_V2'",
+        ),
         ("fcn_resnet50", "none", "unknown network 'fcn_resnet50'"),
         ("gs:x/y", "default", "unknown kind of network .gs:x/y.; pass one of: digits, timm:NAME"),
         ("timm:resnt50", "none", "unknown timm network 'resnt50'; did you mean resnet50"),
@@ -333,7 +379,7 @@ def test_timm_weights_come_from_the_cache_with_their_preprocessing(offline, monk
     ],
 )
 def test_refusals_name_what_was_asked(spec, weights, message):
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(NetworkPruneError, match=message):
         load_network(spec, weights=weights)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+import timm
 import torch
 from photos import photo
 from safetensors.torch import load_file, save_file
@@ -256,7 +257,6 @@ def test_code_that_a_repository_brings_is_never_run(vit):
         ("{}", r"config\.json names no model_type"),
         ('{"model_type": "bert"}', "is a bert, which transformers has no image classifier for"),
         ('{"model_type": "no-such"}', "can't be loaded: ValueError: .*no-such"),
-        ('{"architecture": "resnet10t", "pretrained_cfg": {}}', "network of timm; pass timm:vit"),
         ('{"model_type": "vit", "hidden_act": "no-such"}', "can't be built: KeyError: 'no-such'"),
     ],
 )
@@ -354,3 +354,49 @@ def test_nothing_is_written_where_there_is_no_terminal(vit):
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True
     )
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_a_folder_of_timm_says_what_loads_it(tmp_path, file):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    model = timm.create_model("resnet10t", num_classes=7).eval()
+    settings = {"input_size": [3, 64, 64], "interpolation": "bilinear", "crop_pct": 0.8}
+    settings |= {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "num_classes": 7}
+    config = {"architecture": "resnet10t", "num_classes": 7, "pretrained_cfg": settings}
+    (folder / "config.json").write_text(json.dumps(config))
+    (save_file if "safe" in file else torch.save)(model.state_dict(), folder / file)
+    with pytest.raises(SourceError, match=r"is a network of timm; pass --arch timm:") as refusal:
+        load_network(f"hf:{folder}")
+    words = str(refusal.value).rpartition("pass --arch ")[2].split()
+    said = dict(zip(words[1::2], words[2::2], strict=True))
+    means = {name: tuple(map(float, said[f"--{name}"].split(","))) for name in ("mean", "std")}
+    sizes = {name: int(said[f"--{name}"]) for name in ("resize", "crop")}
+    options = {"interpolation": said["--interpolation"], **sizes, **means}
+    network = load_network(words[0], weights=said["--weights"], preprocessing=options)
+    assert network.classes == 7
+    assert torch.equal(network.model.fc.weight, model.fc.weight)
+    assert network.preprocessing == Preprocessing(
+        80, 64, "bilinear", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("timm/resnet10t.c3_in1k", "pass timm:resnet10t.c3_in1k$"),
+        (
+            "me/own",
+            "pass --arch timm:resnet10t .*--weights FILE, its model.safetensors downloaded$",
+        ),
+    ],
+)
+def test_repositories_of_timm_say_what_loads_them(offline, tmp_path, monkeypatch, name, advice):
+    config = {"architecture": "resnet10t", "pretrained_cfg": {"input_size": [3, 64, 64]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(
+        "network_prune.sources.networks.from_transformers.find_on_hub",
+        lambda *_, **__: tmp_path / "config.json",
+    )
+    with pytest.raises(SourceError, match=advice):
+        load_network(f"hf:{name}")

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from network_prune.core.drawing import Drawer
 from network_prune.core.elements import ElementSet
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.streams import check_stream_number
 from network_prune.errors import StateError
+from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.in_place.pieces import Piece, pieces_of
 from network_prune.pruning.masks.targets import Target, find_targets
 from network_prune.pruning.state import check_not_pruned, hold, release
@@ -51,12 +52,12 @@ class Redrawer:
     """
 
     def __init__(
-        self, model: nn.Module, prunable: PrunableSet, *, p_bern: float, seed: int = 0
+        self, model: AnyNetwork, prunable: PrunableSet, *, p_bern: float, seed: int = 0
     ) -> None:
         self._drawer = Drawer(prunable.elements, p_bern=p_bern, seed=seed)
         self.p_bern, self.seed = self._drawer.p_bern, self._drawer.seed
         self.index: int | None = None
-        self.model = model
+        self.model = model = module_of(model)
         self.prunable = prunable
         check_not_pruned(model)
         self._weights = [_Held(target) for target in find_targets(model, prunable, False)]

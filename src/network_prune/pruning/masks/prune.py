@@ -8,6 +8,7 @@ from torch.nn.utils import prune as torch_prune
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import StateError
+from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod, uncover
 from network_prune.pruning.masks.refresher import attach_refreshers, detach_refreshers
 from network_prune.pruning.masks.summary import Summary, summarize
@@ -108,7 +109,7 @@ class Pruned:
 
 
 def prune(
-    model: nn.Module,
+    model: AnyNetwork,
     prunable: PrunableSet,
     *,
     p_bern: float = 1.0,
@@ -143,6 +144,7 @@ def prune(
 
     Source: arXiv 2208.08677, section 3.2.
     """
+    model = module_of(model)
     draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
     check_not_pruned(model)
     targets = find_targets(model, prunable, with_norm)
@@ -158,7 +160,7 @@ def prune(
     return Pruned(model, prunable, draw, methods)
 
 
-def restore(model: nn.Module) -> None:
+def restore(model: AnyNetwork) -> None:
     """Take every mask of ours off: Parameters, their order, values and hooks as they were.
 
     Masks that torch.nn.utils.prune's own methods stacked on ours go with them. What
@@ -167,13 +169,13 @@ def restore(model: nn.Module) -> None:
     Raises:
         StateError: the network carries no mask of ours.
     """
-    if not _take_off(model):
+    if not _take_off(module_of(model)):
         raise StateError(
             "the network carries no mask of network-prune; there is nothing to restore"
         )
 
 
-def make_permanent(model: nn.Module) -> None:
+def make_permanent(model: AnyNetwork) -> None:
     """Bake the zeros in and take the masks off: a plain network, Parameters in their order.
 
     The Parameter objects stay; their values move to new memory, so a state_dict taken
@@ -183,6 +185,7 @@ def make_permanent(model: nn.Module) -> None:
         StateError: the network carries no mask of ours, or modules that share a tensor
             carry different masks on it.
     """
+    model = module_of(model)
     masked = _masked_tensors(model)
     if not masked:
         raise StateError("the network carries no mask of network-prune; prune it first")

@@ -6,6 +6,7 @@ from typing import Any, TypedDict, Unpack
 from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity, Scope
+from network_prune.pruning.given import AnyNetwork
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.ranking.rank import rank
 
@@ -22,7 +23,7 @@ class RankOptions(TypedDict, total=False):
 
 
 def prune_weights(
-    model: nn.Module,
+    model: AnyNetwork,
     *,
     p_prune: float,
     p_bern: float = 1.0,
@@ -51,7 +52,7 @@ def prune_weights(
 
 
 def prune_connections(
-    model: nn.Module,
+    model: AnyNetwork,
     *,
     p_prune: float,
     p_bern: float = 1.0,
@@ -68,7 +69,7 @@ def prune_connections(
 
 
 def prune_neurons(
-    model: nn.Module,
+    model: AnyNetwork,
     *,
     p_prune: float,
     p_bern: float = 1.0,

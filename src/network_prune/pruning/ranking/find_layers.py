@@ -1,9 +1,11 @@
 """Find the layers of a network that can be ranked, and refuse those that can't."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
 
 from network_prune.core.layers import Layer
@@ -11,6 +13,8 @@ from network_prune.errors import ArgumentError, UnsupportedNetworkError, unknown
 from network_prune.pruning.ranking.rankable import RANKABLE, Place, find_places, storage_key
 from network_prune.pruning.ranking.soundness import sound_weight
 from network_prune.pruning.state import check_not_pruned
+
+_QUANTIZED = re.compile(r"torch\.(ao\.)?nn\.(intrinsic\.)?quantized\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,35 @@ def _check_types(layers: Sequence[object]) -> None:
 
 def _nothing_to_rank(model: nn.Module, layers: Sequence[type[nn.Module]]) -> str:
     wanted = " or ".join(kind.__name__ for kind in layers)
-    others = {kind.__name__ for kind in RANKABLE if find_places(model, (kind,))}
-    remedy = (
-        f"it has {', '.join(sorted(others))}, which layers= accepts"
-        if others
-        else ("it has no convolution and no Linear layer at all")
-    )
+    others = sorted(kind.__name__ for kind in RANKABLE if find_places(model, (kind,)))
+    if others:
+        remedy = (
+            f"it has {', '.join(others)}: pass layers=[nn.{others[0]}] (--layers "
+            f"{others[0].lower()}) to rank these"
+        )
+    else:
+        remedy = _what_it_is(model)
     return f"{type(model).__name__} has no {wanted} layer to rank; {remedy}"
+
+
+def _what_it_is(model: nn.Module) -> str:
+    """Return what holds the weights of a network that has no convolution and no Linear."""
+    modules = list(model.modules())
+    if any(isinstance(module, torch.jit.ScriptModule) for module in modules):
+        return "it is compiled by TorchScript, which hides them; pass the network it was made of"
+    quantized = sorted(
+        {type(module).__name__ for module in modules if _QUANTIZED.match(type(module).__module__)}
+    )
+    if quantized:
+        return (
+            f"it is quantized to integers (its {', '.join(quantized)}), and only floating weights "
+            "can be ranked; pass the network before quantization"
+        )
+    holders = sorted({type(m).__name__ for m in modules if any(True for _ in m.parameters(False))})
+    if not holders:
+        return "it has no weights at all"
+    allowed = ", ".join(kind.__name__ for kind in RANKABLE)
+    return f"its weights are those of {', '.join(holders)}, and only {allowed} can be ranked"
 
 
 def _choose(

@@ -30,13 +30,14 @@ from network_prune.core.scores import (
 )
 from network_prune.core.streams import Words, random_scores
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
+from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.ranking.find_layers import FoundLayer, find_layers
 from network_prune.pruning.ranking.learned_scores import data_scores
 from network_prune.pruning.ranking.loss_gradient import LossGradient, loss_gradient
 
 
 def rank(
-    model: nn.Module,
+    model: AnyNetwork,
     granularity: Granularity | str = Granularity.WEIGHT,
     *,
     p_prune: float,
@@ -54,7 +55,8 @@ def rank(
     shared by several modules counts once. The network isn't changed.
 
     Args:
-        model: the network; float16, bfloat16, float32 or float64 weights on any device.
+        model: the network, or what `load_network` returned; float16, bfloat16, float32 or
+            float64 weights on any device.
         granularity: ``weight`` (one number), ``connection`` (one kernel
             ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
             ``[o, :, :, :]``; one row of a Linear).
@@ -84,6 +86,7 @@ def rank(
 
     Source: arXiv 2208.08677, section 3.2, for single weights and the L1 norm.
     """
+    model = module_of(model)
     p_prune = check_fraction("p_prune", p_prune)
     granularity, scope = Granularity(granularity), Scope(scope)
     rule = _rule(score)

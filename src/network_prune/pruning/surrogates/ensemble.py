@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
+from network_prune.pruning.given import AnyNetwork, module_of
 
 
 class Ensemble(nn.Module):
@@ -23,9 +24,9 @@ class Ensemble(nn.Module):
         UnsupportedNetworkError: in a forward, the outputs aren't tensors of one shape.
     """
 
-    def __init__(self, models: Iterable[nn.Module]) -> None:
+    def __init__(self, models: Iterable[AnyNetwork]) -> None:
         super().__init__()
-        self.models = nn.ModuleList(models)
+        self.models = nn.ModuleList(map(module_of, models))
         if not len(self.models):
             raise ArgumentError("models is empty; pass at least one to make an Ensemble of")
 

@@ -17,6 +17,7 @@ from network_prune.core.drawing import Drawer, Drawn
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.streams import check_stream_number
 from network_prune.errors import ArgumentError, check_choice, check_fraction
+from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.state import check_not_pruned
 from network_prune.pruning.surrogates.checkpointing import (
     check_no_checkpoint_around,
@@ -77,7 +78,7 @@ class Surrogate(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: AnyNetwork,
         prunable: PrunableSet,
         *,
         p_bern: float,
@@ -89,6 +90,7 @@ class Surrogate(nn.Module):
         step: int | None = None,
     ) -> None:
         super().__init__()
+        model = module_of(model)
         check_not_pruned(model)
         self._weights = find_ranked_weights(model, prunable)
         self.model = model

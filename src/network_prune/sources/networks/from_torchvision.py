@@ -35,7 +35,7 @@ def open_torchvision(name: str) -> Architecture:
 
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
-        raise SourceError(unknown_name("network", name, ["digits", *names]))
+        raise SourceError(_elsewhere(name) or unknown_name("network", name, ["digits", *names]))
 
     def preprocessing(_: nn.Module) -> Preprocessing:
         return from_torchvision(_choose(name).transforms(), name=name)
@@ -50,6 +50,16 @@ def open_torchvision(name: str) -> Architecture:
         return Architecture(blank, published, preprocessing, published, adapt, resized)
 
     return resized(None)
+
+
+def _elsewhere(name: str) -> str:
+    """Return an error text for a name that timm knows; empty if it doesn't."""
+    import timm
+
+    family = name.partition(".")[0]
+    if not timm.is_model(family):
+        return ""
+    return f"unknown network {name!r}; torchvision has none of that name, but timm: timm:{name}"
 
 
 def list_torchvision() -> dict[str, tuple[str, ...]]:
@@ -89,6 +99,8 @@ def _choose(name: str, weights: str | None = None) -> "WeightsEnum":
     choices: Any = torchvision.models.get_model_weights(name)
     if weights is None:
         return choices.__members__.get("IMAGENET1K_V1") or choices["DEFAULT"]
+    # As torchvision writes its members, e.g. ResNet50_Weights.IMAGENET1K_V2.
+    weights = weights.removeprefix(f"{choices.__name__}.")
     if weights not in choices.__members__:
         raise SourceError(unknown_name(f"weights for {name}", weights, choices.__members__))
     return choices[weights]

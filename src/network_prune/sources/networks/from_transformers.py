@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from network_prune.sources.networks.image_processors import FILES, read_preproce
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
 from network_prune.sources.networks.weights.files import State
 from network_prune.sources.networks.weights.fit import differences
-from network_prune.sources.preprocessing import Incomplete, Preprocessing
+from network_prune.sources.preprocessing import Incomplete, Preprocessing, from_timm
 
 CONFIG = "config.json"
 WEIGHTS = (
@@ -191,9 +191,25 @@ def _check_config(place: Place) -> dict[str, Any]:
     if "model_type" in content:
         return content
     if "architecture" in content and "pretrained_cfg" in content:
-        name = Path(place.name.removeprefix("hf:").partition("@")[0]).name
-        raise SourceError(f"{place.name} is a network of timm; pass timm:{name}")
+        raise SourceError(f"{place.name} is a network of timm; {_instead_of(place, content)}")
     raise SourceError(f"{path} names no model_type, so that transformers can't tell what it is")
+
+
+def _instead_of(place: Place, content: Mapping[str, Any]) -> str:
+    """Return what loads a network of timm, of which ``content`` is the configuration."""
+    from timm.models import is_model, is_model_pretrained
+
+    name = place.name.removeprefix("hf:").partition("@")[0].rpartition("/")[2]
+    if place.repository is not None and is_model(name) and is_model_pretrained(name):
+        return f"pass timm:{name}"
+    found = (place.folder / file for file in ("model.safetensors", "pytorch_model.bin"))
+    path = next(filter(Path.is_file, found), "FILE, its model.safetensors downloaded")
+    said = from_timm(content["pretrained_cfg"], name=place.name)
+    mean, std = (",".join(map(str, values)) for values in (said.mean, said.std))
+    return (
+        f"pass --arch timm:{content['architecture']} --resize {said.resize} --crop {said.crop} "
+        f"--interpolation {said.interpolation} --mean {mean} --std {std} --weights {path}"
+    )
 
 
 @_quiet()

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ from network_prune.sources.networks.from_torchvision import open_torchvision
 from network_prune.sources.networks.from_transformers import open_transformers
 from network_prune.sources.networks.stated import stated_class_names
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
-from network_prune.sources.networks.weights.files import is_weights_file
+from network_prune.sources.networks.weights.files import is_weights_file, weights_name
 from network_prune.sources.networks.weights.fit import fit, hash_weights, load_weights
 from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import Preprocessing, Unstated
@@ -117,7 +118,7 @@ FORMS: tuple[Form, ...] = (
 def load_network(
     spec: str = "digits",
     *,
-    weights: str = "default",
+    weights: str | os.PathLike[str] | Enum | None = "default",
     preprocessing: Mapping[str, Any] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     warn: bool = True,
@@ -132,14 +133,15 @@ def load_network(
             The last three run the code that they name; callables are called
             without arguments.
         weights: ``default`` for the published weights (torchvision's
-            IMAGENET1K_V1 where it exists), ``none`` for random weights (always
-            the same), the name of published weights, or a safetensors or torch
-            file. What looks like a path or exists as one is a file. Torch files
-            are read without running code in them. Of a checkpoint that holds
-            several weights, ``FILE:KEY`` takes those under a key; ``FILE`` alone takes
-            what timm takes, averaged weights before raw ones, and ``notes`` says so.
-            Where a file's head has another number of outputs than the network, the
-            network is made with as many.
+            IMAGENET1K_V1 where it exists), ``none`` or None for random weights
+            (always the same), the name of published weights, as text or
+            torchvision's enumeration has it, or a safetensors or torch file. What
+            looks like a path or exists as one is a file. Torch files are read
+            without running code in them. Of a checkpoint that holds several weights,
+            ``FILE:KEY`` takes those under a key; ``FILE`` alone takes what timm takes,
+            averaged weights before raw ones, and ``notes`` says so. Where a file's
+            head has another number of outputs than the network, the network is made
+            with as many.
         preprocessing: fields of `Preprocessing` to use instead of those that the
             weights ask for, e.g. ``{"resize": 40, "crop": 32}``; None keeps a field.
         cache_dir: folder that published weights go to and are looked for in, instead
@@ -170,7 +172,7 @@ def load_network(
         contextlib.redirect_stdout(sys.stderr),
     ):
         torch.manual_seed(SEED)
-        made = _make(form.open(spec), spec, weights)
+        made = _make(form.open(spec), spec, weights_name(weights, spec))
         model = made.model.eval()
         asked = preprocessing or {}
         expected = made.preprocessing.replace(**asked)

@@ -6,6 +6,7 @@ import pickletools
 import re
 import zipfile
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from network_prune.errors import SourceError
+from network_prune.errors import ArgumentError, SourceError
 
 State = dict[str, Tensor]
 
@@ -37,6 +38,28 @@ _ARCHIVES = {
 def is_weights_file(weights: str) -> bool:
     """Return whether ``weights`` means a file, or a part of one, and no published weights."""
     return any(map(_is_path, (weights, *_heads(weights))))
+
+
+def weights_name(weights: str | os.PathLike[str] | Enum | None, spec: str) -> str:
+    """Return ``weights`` of the network ``spec`` as a call names them in text.
+
+    Raises:
+        ArgumentError: they are nothing of the kind.
+    """
+    if weights is None:
+        return "none"
+    if isinstance(weights, os.PathLike):
+        path = os.fspath(weights)
+        return path if is_weights_file(path) else os.path.join(os.curdir, path)
+    if not isinstance(weights, str | Enum):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"weights={weights!r} is a {type(weights).__name__}; pass a name, a path, a member of "
+            "torchvision's weights, or None for random ones"
+        )
+    name = str(weights)
+    # An entry of torch.hub is given names as they are, and torchvision's knows DEFAULT as V2.
+    is_ours = not spec.startswith("hub:") and name.lower() in ("default", "none")
+    return name.lower() if is_ours else name
 
 
 def split_key(weights: str) -> tuple[Path, str | None]:
