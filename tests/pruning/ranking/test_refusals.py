@@ -215,8 +215,8 @@ NETWORKS = {
     "own": (lambda: OwnWeights(), "its weights are those of OwnWeights, and only Conv1d"),
     "int8": (
         quantized,
-        r"it is quantized to integers \(its Conv2d, Linear, LinearPackedParams, Quantize\), and only floating .* pass "
-        "the network before quantization$",
+        r"quantized to integers \(its Conv2d, Linear, LinearPackedParams, Quantize\), and only "
+        "floating weights can be ranked; pass the network before quantization$",
     ),
     "int8 on the fly": (
         lambda: quantized(dynamic=True),

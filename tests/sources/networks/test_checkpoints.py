@@ -190,7 +190,7 @@ def path(tmp_path):
 
 
 def loaded(weights):
-    return load_network(weights=str(weights))
+    return load_network(weights=str(weights), warn=False)
 
 
 def same(model, state):
@@ -258,6 +258,8 @@ def test_what_was_taken_is_told_and_what_else_is_there(path):
         "the weights are state_dict_ema of w.pth, which holds state_dict too; "
         "--weights FILE:KEY takes others, e.g. w.pth:state_dict",
     )
+    with pytest.warns(UserWarning, match="the weights are state_dict_ema of"):
+        load_network(weights=path)
     chosen = loaded(f"{path}:state_dict")
     same(chosen.model, raw())
     assert (chosen.weights, chosen.notes) == (f"{path}:state_dict", ())
