@@ -14,7 +14,7 @@ from tests.studies import variant_of
 
 
 def cells(layers=2, name="part$x_1$.{}", methods=("weights",)):
-    base = {"network": {"name": "net"}, "asked": {"weights": "default"}}
+    base = {"network": {"name": "net", "weights": "embedded"}, "asked": {"weights": "default"}}
     dense = {**base, "variant": None}
     return [
         dense,
