@@ -244,17 +244,6 @@ def test_a_copy_draws_on_by_itself(name, duplicate):
     assert surrogate(inputs()).any()
 
 
-def test_a_state_dict_is_that_of_the_network():
-    surrogate = wrap(convolutions())
-    surrogate(inputs())
-    names = [f"model.{key}" for key in surrogate.model.state_dict()]
-    assert list(surrogate.state_dict()) == names
-    other = wrap(convolutions())
-    other.load_state_dict(surrogate.state_dict())
-    with surrogate.frozen(1), other.frozen(1):
-        assert torch.equal(surrogate(inputs()), other(inputs()))
-
-
 def test_parameters_move_with_the_module():
     surrogate = wrap(convolutions()).double()
     assert surrogate(inputs().double()).dtype == torch.float64

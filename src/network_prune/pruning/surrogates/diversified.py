@@ -12,7 +12,10 @@ class Diversified(Surrogate):
 
     A module like the network: same inputs and outputs, gradients to the input and, where
     they are wanted, to the unpruned weights. Forwards under different draws may be joined
-    in one backward. ``train()`` and ``eval()`` change nothing about drawing. During a
+    in one backward. ``train()`` and ``eval()`` change nothing about drawing, and ``training``
+    is the network's. So are public attributes, such as ``config`` or ``num_classes``, but no
+    methods, which would compute the full network. The state_dict is the network's, with the
+    count of forwards as ``_extra_state``: a loaded one goes on at the next draw. During a
     forward, which takes one extra set of the ranked layers' weights, the network's modules
     see masked tensors in the place of their Parameters; several threads wait for each other.
 

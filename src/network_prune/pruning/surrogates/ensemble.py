@@ -8,10 +8,13 @@ from torch import Tensor, nn
 
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.given import AnyNetwork, module_of
+from network_prune.pruning.surrogates.wrapper import Wrapper
 
 
-class Ensemble(nn.Module):
+class Ensemble(Wrapper):
     """The mean of several models' logits, e.g. of surrogates made from different networks.
+
+    It is in training mode if all models are, and has the public attributes in which all agree.
 
     Args:
         models: at least one; they may share a network.
@@ -40,3 +43,6 @@ class Ensemble(nn.Module):
                 "logits [n, classes] over the same classes"
             )
         return torch.stack(outputs).mean(0)
+
+    def _networks(self) -> list[nn.Module]:
+        return list(self.models) if "models" in self._modules else []

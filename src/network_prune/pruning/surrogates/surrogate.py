@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed
-from torch import nn
+from torch import Tensor, nn
 
 from network_prune.core.drawing import Drawer, Drawn
 from network_prune.core.prunable import Draw, PrunableSet
@@ -24,6 +24,7 @@ from network_prune.pruning.surrogates.checkpointing import (
     checkpoints_refused,
 )
 from network_prune.pruning.surrogates.masked_weights import find_ranked_weights
+from network_prune.pruning.surrogates.wrapper import Wrapper
 
 _guard = threading.Lock()
 _locks: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
@@ -69,7 +70,7 @@ class Schedule:
         return (start + forwards // self.every * step) % 2**64
 
 
-class Surrogate(nn.Module):
+class Surrogate(Wrapper):
     """Base of the models that compute a network under a fresh draw in each forward.
 
     `Diversified` describes arguments, attributes and errors. A subclass says in `_run`
@@ -154,6 +155,24 @@ class Surrogate(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compute": _compute}
+
+    def get_extra_state(self) -> Tensor:
+        """Return how many forwards were counted, int64, for the state_dict."""
+        return torch.tensor(self._forwards, dtype=torch.int64, device="cpu")
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on after as many forwards as ``state`` says."""
+        self._forwards = int(state)
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        # State dicts of before the count was part of them say nothing about it.
+        state_dict.setdefault(f"{prefix}_extra_state", self.get_extra_state())
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _networks(self) -> list[nn.Module]:
+        return [self.model] if "model" in self._modules else []
 
     @abstractmethod
     def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
