@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import network_prune as npr
 import networks
 from network_prune.errors import ArgumentError, SourceError, UnsupportedNetworkError
 from network_prune.evaluation.evaluate import evaluate
@@ -59,6 +60,24 @@ def test_amp_computes_in_the_asked_dtype(model, data):
     model[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     evaluate(model, data, amp=True, amp_dtype="bfloat16")
     assert set(seen) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("options", [{"fold": False, "channels_last": False}, {}])
+def test_amp_inside_an_autocast_sees_each_draw(model, data, options):
+    prunable = npr.rank(model, p_prune=0.9)
+
+    def losses():
+        with npr.Redrawer(model, prunable, p_bern=0.5) as redrawer:
+            for _ in range(3):
+                redrawer.redraw()
+                yield evaluate(model, data, amp=True, amp_dtype="bfloat16", **options).loss
+        yield evaluate(model, data, amp=True, amp_dtype="bfloat16", **options).loss
+
+    wanted = list(losses())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = list(losses())
+    assert found == wanted
+    assert len(set(found)) == 4
 
 
 @pytest.mark.parametrize("label", [-1, 7])

@@ -102,4 +102,5 @@ def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> bool:
     ]
     for weight in weights:
         weight.data = weight.data.contiguous(memory_format=memory_format)
+    torch.clear_autocast_cache()
     return bool(weights)

@@ -143,7 +143,8 @@ class Redrawer:
     def _run(self, work: Callable[[Piece], None]) -> None:
         """Do ``work`` on every piece.
 
-        Autograd is told that the weights changed, and others' changes are told by that.
+        Autograd is told that the weights changed, and others' changes are told by that;
+        torch.autocast forgets its copies of them.
         """
         written = [weight for weight in self._weights if weight.is_untouched()]
         for _, piece in self._pieces:
@@ -152,6 +153,7 @@ class Redrawer:
             weight.count_write()
         for weight in written:
             weight.remember()
+        torch.clear_autocast_cache()
 
 
 class _Held:

@@ -95,6 +95,7 @@ class MaskMethod(prune.BasePruningMethod):
         """Bake the zeros in; called by ``torch.nn.utils.prune.remove``, which drops the hook."""
         original, _ = self._tensors(module)
         original.data = self.apply_mask(module).detach()
+        torch.clear_autocast_cache()
         uncover(module, self._tensor_name)
 
     def _tensors(self, module: nn.Module) -> tuple[Tensor, Tensor]:

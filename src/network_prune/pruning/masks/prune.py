@@ -179,7 +179,7 @@ def make_permanent(model: AnyNetwork) -> None:
     """Bake the zeros in and take the masks off: a plain network, Parameters in their order.
 
     The Parameter objects stay; their values move to new memory, so a state_dict taken
-    before keeps the unpruned weights.
+    before keeps the unpruned weights. torch.autocast forgets its copies of them.
 
     Raises:
         StateError: the network carries no mask of ours, or modules that share a tensor
@@ -193,6 +193,7 @@ def make_permanent(model: AnyNetwork) -> None:
     _take_off(model)
     for (module, name, _), value in zip(masked, values, strict=True):
         getattr(module, name).data = value
+    torch.clear_autocast_cache()
 
 
 def _baked(masked: list[_Masked]) -> list[Tensor]:
