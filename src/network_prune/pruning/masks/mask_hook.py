@@ -6,6 +6,7 @@ attribute ``name``.
 """
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,25 +14,30 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 
-class MaskMethod(prune.BasePruningMethod):
+class MaskMethod(prune.PruningContainer):
     """Forward pre-hook that keeps a module's masked tensor up to date.
 
     Masked entries are +0.0 whatever stood there. While the original needs gradients
     the masked tensor is computed anew in every forward; for a frozen one only after
     the original or the mask has changed.
 
+    It is a container, in which torch.nn.utils.prune puts what it stacks on the mask.
+
     Args:
         name: the tensor's name in the module, e.g. ``weight``.
+
+    Attributes:
+        is_fresh: whether a module further out has brought the tensor up to date in this
+            very forward.
+        when_removed: called with this hook when its mask is gone.
     """
 
-    PRUNING_TYPE = "unstructured"
-
     def __init__(self, name: str) -> None:
+        super().__init__()
         self._tensor_name: str = name
         self._computed_from: tuple[Any, ...] | None = None
-        # Whether a module further out has brought the tensor up to date in this very forward.
         self.is_fresh: bool = False
-        self._hook_id: int = -1
+        self.when_removed: list[Callable[[MaskMethod], None]] = []
 
     def __call__(self, module: nn.Module, inputs: object) -> None:
         """Bring the masked tensor up to date; a second call in one forward computes it anew."""
@@ -50,24 +56,21 @@ class MaskMethod(prune.BasePruningMethod):
             # Gradients may flow through a computed tensor once, so it serves one forward only.
             state = (*state, torch.is_grad_enabled())
             if not self.is_fresh or state != self._computed_from:
-                self._set(module, self.apply_mask(module))
+                setattr(module, self._tensor_name, self.apply_mask(module))
             self._computed_from = state
         elif state != self._computed_from:
             # Kept for later forwards, which may want gradients of their input.
             with torch.inference_mode(False):
-                self._set(module, self.apply_mask(module))
+                setattr(module, self._tensor_name, self.apply_mask(module))
             self._computed_from = None if original.is_inference() else state
 
-    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride]  (stub says None)
-        self, t: Tensor, default_mask: Tensor
-    ) -> Tensor:
-        """Return the mask that is there: it was made by a draw, not from ``t``."""
-        return default_mask
-
     def apply_mask(self, module: nn.Module) -> Tensor:
-        """Return the original with +0.0 where the mask is False."""
+        """Return the original with +0.0 where the mask is 0; copy.deepcopy can copy it."""
         original, mask = self._tensors(module)
-        return torch.where(mask, original, 0.0)
+        masked = torch.where(mask.bool(), original, 0.0)
+        if not torch.compiler.is_compiling() and masked.grad_fn is not None:
+            masked.__deepcopy__ = _LeafCopy(masked)
+        return masked
 
     def attach(self, module: nn.Module, mask: Tensor) -> None:
         """Put ``mask`` (bool, the tensor's shape) on the module, wholly or not at all."""
@@ -76,14 +79,14 @@ class MaskMethod(prune.BasePruningMethod):
         try:
             module.register_buffer(f"{name}_mask", mask)
             self.refresh(module)
-            self._hook_id = module.register_forward_pre_hook(self).id
+            module.register_forward_pre_hook(self)
         except BaseException:
-            uncover(module, name)
+            self.uncover(module)
             raise
 
     def is_on(self, module: nn.Module) -> bool:
-        """Whether the hook is in its place; torch.nn.utils.prune may remove it or stack on it."""
-        return module._forward_pre_hooks.get(self._hook_id) is self
+        """Whether the hook is in its place; torch.nn.utils.prune may have removed it."""
+        return any(hook is self for hook in module._forward_pre_hooks.values())
 
     def redraw(self, module: nn.Module, mask: Tensor) -> None:
         """Exchange the mask; the old mask tensor stays as it was for graphs that hold it."""
@@ -96,18 +99,28 @@ class MaskMethod(prune.BasePruningMethod):
         original, _ = self._tensors(module)
         original.data = self.apply_mask(module).detach()
         torch.clear_autocast_cache()
-        uncover(module, self._tensor_name)
+        self.uncover(module)
+
+    def take_off(self, module: nn.Module) -> None:
+        """Put the original back as it is, and drop the hook."""
+        self.uncover(module)
+        for key in [key for key, hook in module._forward_pre_hooks.items() if hook is self]:
+            del module._forward_pre_hooks[key]
+
+    def uncover(self, module: nn.Module) -> None:
+        """Put the original Parameter back under its name and place; the hook is left alone."""
+        name = self._tensor_name
+        module.__dict__.pop(name, None)
+        module._buffers.pop(f"{name}_mask", None)
+        rename(module._parameters, f"{name}_orig", name)
+        for tell in self.when_removed:
+            tell(self)
 
     def _tensors(self, module: nn.Module) -> tuple[Tensor, Tensor]:
         return (
             getattr(module, f"{self._tensor_name}_orig"),
             getattr(module, f"{self._tensor_name}_mask"),
         )
-
-    def _set(self, module: nn.Module, masked: Tensor) -> None:
-        if masked.grad_fn is not None:
-            masked.__deepcopy__ = _LeafCopy(masked)
-        setattr(module, self._tensor_name, masked)
 
 
 class _LeafCopy:
@@ -123,13 +136,6 @@ class _LeafCopy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
-
-
-def uncover(module: nn.Module, name: str) -> None:
-    """Put the original Parameter back under its name and place; the hook is left alone."""
-    module.__dict__.pop(name, None)
-    module._buffers.pop(f"{name}_mask", None)
-    rename(module._parameters, f"{name}_orig", name)
 
 
 def rename(entries: dict[str, Any], old: str, new: str) -> None:

@@ -4,20 +4,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune as torch_prune
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import StateError
 from network_prune.pruning.given import AnyNetwork, module_of
-from network_prune.pruning.masks.mask_hook import MaskMethod, uncover
-from network_prune.pruning.masks.refresher import attach_refreshers, detach_refreshers
+from network_prune.pruning.masks.mask_hook import MaskMethod
+from network_prune.pruning.masks.refresher import attach_refreshers
 from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.masks.targets import Target, find_targets
 from network_prune.pruning.ranking.rankable import storage_key
 from network_prune.pruning.state import check_not_pruned
 
 # A module, the name of its tensor under a mask, and the hook that puts it on.
-_Masked = tuple[nn.Module, str, torch_prune.BasePruningMethod]
+_Masked = tuple[nn.Module, str, MaskMethod]
 
 
 class Pruned:
@@ -53,7 +52,7 @@ class Pruned:
         """
         self._check_masked()
         for target, method in self._methods.items():
-            if not method.is_on(target.module):
+            if len(method) or not method.is_on(target.module):
                 raise StateError(
                     f"layer {target.layer!r} was changed by torch.nn.utils.prune meanwhile; "
                     "call network_prune.restore(model) and prune the network again"
@@ -97,11 +96,7 @@ class Pruned:
         self.restore()
 
     def _is_masked(self) -> bool:
-        return any(
-            method in _ours(hook)
-            for target, method in self._methods.items()
-            for hook in target.module._forward_pre_hooks.values()
-        )
+        return any(method.is_on(target.module) for target, method in self._methods.items())
 
     def _check_masked(self) -> None:
         if not self._is_masked():
@@ -224,22 +219,13 @@ def _masked_tensors(model: nn.Module) -> list[_Masked]:
         (module, hook._tensor_name, hook)
         for module in model.modules()
         for hook in module._forward_pre_hooks.values()
-        if isinstance(hook, torch_prune.BasePruningMethod) and _ours(hook)
+        if isinstance(hook, MaskMethod)
     ]
-
-
-def _ours(hook: object) -> list[MaskMethod]:
-    """Return those of our masks that ``hook`` puts on: itself, or what a container holds."""
-    parts = list(hook) if isinstance(hook, torch_prune.PruningContainer) else [hook]
-    return [part for part in parts if isinstance(part, MaskMethod)]
 
 
 def _take_off(model: nn.Module) -> bool:
     """Take off whatever masks there are; return whether there were any."""
     masked = _masked_tensors(model)
-    for module, name, hook in masked:
-        uncover(module, name)
-        for key in [key for key, other in module._forward_pre_hooks.items() if other is hook]:
-            del module._forward_pre_hooks[key]
-    detach_refreshers(model)
+    for module, _, hook in masked:
+        hook.take_off(module)
     return bool(masked)

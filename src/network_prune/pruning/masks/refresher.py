@@ -4,10 +4,9 @@ nn.MultiheadAttention reads the weight of its ``out_proj`` that way, and so do a
 that pass ``self.qkv.weight`` to a function. The layer's own hook never fires there.
 """
 
-from typing import Any
-
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from network_prune.pruning.masks.mask_hook import MaskMethod
 
@@ -23,18 +22,28 @@ class Refresher:
     def __init__(self, masked: list[tuple[nn.Module, MaskMethod]], *, outermost: bool) -> None:
         self._masked = masked
         self._outermost = outermost
+        self._handles: list[RemovableHandle] = []
 
     def attach(self, module: nn.Module) -> None:
-        """Put the hooks on ``module``."""
-        module.register_forward_pre_hook(self.before)
-        module.register_forward_hook(self.after, always_call=True)
+        """Put the hooks on ``module``; they go with the last of the masks."""
+        for _, method in self._masked:
+            method.when_removed.append(self.forget)
+        self._handles.append(module.register_forward_pre_hook(self.before))
+        self._handles.append(module.register_forward_hook(self.after, always_call=True))
+
+    def forget(self, gone: MaskMethod) -> None:
+        """Leave a mask alone that was removed."""
+        self._masked = [(holder, method) for holder, method in self._masked if method is not gone]
+        if not self._masked:
+            for handle in self._handles:
+                handle.remove()
 
     def before(self, module: nn.Module, inputs: object) -> None:
         """Compute anew what no module further out has just computed."""
         compiling = torch.compiler.is_compiling()
         for holder, method in self._masked:
             # Ctrl-C may have left the flag standing, which the outermost one doesn't trust.
-            if (method.is_fresh and not self._outermost) or not method.is_on(holder):
+            if method.is_fresh and not self._outermost:
                 continue
             method.refresh(holder)
             if not compiling:
@@ -54,17 +63,3 @@ def attach_refreshers(model: nn.Module, masked: list[tuple[nn.Module, MaskMethod
         own = [(holder, method) for holder, method in masked if holder in inside]
         if own:
             Refresher(own, outermost=module is model).attach(module)
-
-
-def detach_refreshers(model: nn.Module) -> None:
-    """Take all refreshers off ``model`` and the modules inside."""
-    for module in model.modules():
-        for key in [key for key, hook in module._forward_pre_hooks.items() if _is_ours(hook)]:
-            del module._forward_pre_hooks[key]
-        for key in [key for key, hook in module._forward_hooks.items() if _is_ours(hook)]:
-            del module._forward_hooks[key]
-            module._forward_hooks_always_called.pop(key, None)
-
-
-def _is_ours(hook: Any) -> bool:
-    return isinstance(getattr(hook, "__self__", None), Refresher)
