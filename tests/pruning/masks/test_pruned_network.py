@@ -17,7 +17,7 @@ def test_torch_sees_a_pruned_network():
         assert list(model[0]._parameters) == ["weight_orig", "bias"]
         assert list(model[3]._parameters) == ["weight_orig", "bias"]
         assert list(model[0]._buffers) == ["weight_mask"]
-        assert model[0].weight_mask.dtype is torch.bool
+        assert model[0].weight_mask.dtype is torch.float32
         assert isinstance(model[0].weight_orig, nn.Parameter)
         assert not isinstance(model[0].weight, nn.Parameter)
     assert not torch_prune.is_pruned(model)
@@ -45,7 +45,7 @@ def test_a_shared_weight_counts_once_and_is_masked_in_every_layer():
         with npr.prune(model, found) as pruned:
             keep = pruned.draw.mask("first")
             for layer in (model.first, model.second):
-                assert torch.equal(layer.weight_mask, keep)
+                assert torch.equal(layer.weight_mask, keep.float())
                 assert not layer.weight[~keep].any()
 
 

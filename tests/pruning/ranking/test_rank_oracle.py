@@ -125,7 +125,7 @@ def test_pruned_network_has_the_oracle_masks(model, granularity, p_prune):
     with npr.prune(model, found, p_bern=0.5, seed=3, index=4):
         for layer, part, wanted in zip(model, parts, pruned, strict=True):
             keep = oracle.mask(part, granularity, wanted)
-            assert np.array_equal(layer.weight_mask.numpy(), keep)
+            assert np.array_equal(layer.weight_mask.bool().numpy(), keep)
             values = layer.weight.detach().double().numpy()
             assert np.array_equal(values[keep], part.weight.double().numpy()[keep])
             assert not np.signbit(values[~keep]).any()

@@ -80,13 +80,13 @@ class Pruned:
         silenced: list[tuple[Tensor, Tensor]] = []
         for target in self._methods:
             mask = getattr(target.module, f"{target.name}_mask", None)
-            if mask is None or not torch.equal(mask.bool(), target.mask(self.draw)):
+            if mask is None or not torch.equal(mask.bool(), target.mask(self.draw).bool()):
                 raise StateError(
                     f"the mask of layer {target.layer!r} isn't that of draw {self.draw.index} any "
                     "more; call redraw, or restore and prune the network again"
                 )
             if target.per_neuron:
-                silenced.append((getattr(target.module, f"{target.name}_orig"), mask))
+                silenced.append((getattr(target.module, f"{target.name}_orig"), mask.bool()))
         return summarize(self.model, self.prunable, self.draw, silenced=silenced)
 
     def __enter__(self) -> "Pruned":
@@ -117,7 +117,8 @@ def prune(
     Side effects on the modules that hold a ranked weight, until restored:
 
     1. the Parameter ``weight`` is called ``weight_orig``, in the same place;
-    2. the buffer ``weight_mask`` (bool, True = keep) is added;
+    2. the buffer ``weight_mask`` is added, 1 = keep and 0 = pruned in the weight's dtype,
+       as torch's own; whatever isn't 0 counts as 1, so that averaging buffers does no harm;
     3. ``weight`` is a plain tensor, +0.0 where masked, kept up to date by a forward
        pre-hook: in every forward while weights need gradients, otherwise only after
        they changed; the modules around have hooks that do the same before their own

@@ -30,13 +30,13 @@ class Target:
     per_neuron: bool = False
 
     def mask(self, draw: Draw) -> Tensor:
-        """Return the mask on the tensor's device and in its memory format, True = keep."""
+        """Return the mask, 1 = keep, on the tensor's device, in its dtype and memory format."""
         value = self.module._parameters.get(self.name)
         tensor = getattr(self.module, f"{self.name}_orig") if value is None else value
         mask = ~draw.pruned(self.layer) if self.per_neuron else draw.mask(self.layer)
         # A later forward may want gradients, whatever mode the masks are made in.
         with torch.inference_mode(False):
-            return torch.empty_like(tensor, dtype=torch.bool, requires_grad=False).copy_(mask)
+            return torch.empty_like(tensor, requires_grad=False).copy_(mask)
 
 
 def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> list[Target]:
