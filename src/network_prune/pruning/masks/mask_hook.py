@@ -11,11 +11,14 @@ or divide bool, nor, in part, integers; besides, ``~mask`` of integers would kee
 
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
+
+from network_prune.pruning.masks.changes import State, sample_of, state_of
 
 
 class MaskMethod(prune.PruningContainer):
@@ -23,8 +26,8 @@ class MaskMethod(prune.PruningContainer):
 
     Masked entries are +0.0 whatever stood there; whatever isn't 0 in a mask is kept as it is,
     so averages of masks keep what any of them keeps. While the original needs gradients
-    the masked tensor is computed anew in every forward; for a frozen one only after
-    the original or the mask has changed.
+    the masked tensor is computed anew in every forward; for a frozen one on a CPU only
+    after the original or the mask has changed, as far as `changes` tells.
 
     It is a container, in which torch.nn.utils.prune puts what it stacks on the mask.
 
@@ -40,7 +43,9 @@ class MaskMethod(prune.PruningContainer):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._tensor_name: str = name
-        self._computed_from: tuple[Any, ...] | None = None
+        self._computed_from: State | None = None
+        self._sample: Tensor | None = None
+        self._set_aside: Tensor | None = None
         self.is_fresh: bool = False
         self.when_removed: list[Callable[[MaskMethod], None]] = []
 
@@ -56,18 +61,24 @@ class MaskMethod(prune.PruningContainer):
             setattr(module, self._tensor_name, self.apply_mask(module))
             return
         original, mask = self._tensors(module)
-        state = (*_state(original), *_state(mask))
-        if original.requires_grad:
-            # Gradients may flow through a computed tensor once, so it serves one forward only.
-            state = (*state, torch.is_grad_enabled())
-            if not self.is_fresh or state != self._computed_from:
-                setattr(module, self._tensor_name, self.apply_mask(module))
+        state = state_of(original, mask)
+        if not self._is_right(original, state):
+            # A frozen one is kept for later forwards, which may want gradients of their input.
+            with nullcontext() if original.requires_grad else torch.inference_mode(False):
+                self._set(module, self.apply_mask(module), passing=state is None)
             self._computed_from = state
-        elif state != self._computed_from:
-            # Kept for later forwards, which may want gradients of their input.
-            with torch.inference_mode(False):
-                setattr(module, self._tensor_name, self.apply_mask(module))
-            self._computed_from = None if original.is_inference() else state
+            self._sample = sample_of(original) if self._is_kept(original, state) else None
+
+    def renew(self, module: nn.Module) -> None:
+        """Compute the masked tensor anew whatever it was computed from."""
+        self._computed_from = None
+        self.refresh(module)
+
+    def put_back(self, module: nn.Module) -> None:
+        """Show what was shown before a torch.func transform, whose tensors end with it."""
+        if self._set_aside is not None:
+            setattr(module, self._tensor_name, self._set_aside)
+            self._set_aside = None
 
     def apply_mask(self, module: nn.Module) -> Tensor:
         """Return the original with +0.0 where the mask is 0; copy.deepcopy can copy it."""
@@ -96,8 +107,7 @@ class MaskMethod(prune.PruningContainer):
     def redraw(self, module: nn.Module, mask: Tensor) -> None:
         """Exchange the mask; the old mask tensor stays as it was for graphs that hold it."""
         module._buffers[f"{self._tensor_name}_mask"] = mask
-        self._computed_from = None
-        self.refresh(module)
+        self.renew(module)
 
     def remove(self, module: nn.Module) -> None:
         """Bake the zeros in; called by ``torch.nn.utils.prune.remove``, which drops the hook."""
@@ -121,11 +131,38 @@ class MaskMethod(prune.PruningContainer):
         for tell in self.when_removed:
             tell(self)
 
+    def _is_right(self, original: Tensor, state: State | None) -> bool:
+        if state is None or state != self._computed_from:
+            return False
+        # Gradients may flow through a computed tensor once, so it serves one forward only.
+        return self.is_fresh or (
+            self._sample is not None and torch.equal(self._sample, sample_of(original))
+        )
+
+    def _is_kept(self, original: Tensor, state: State | None) -> bool:
+        """Whether what is computed serves later forwards: on a CPU, where a look is cheap."""
+        frozen = not original.requires_grad and not original.is_inference()
+        return frozen and original.is_cpu and state is not None
+
+    def _set(self, module: nn.Module, masked: Tensor, *, passing: bool) -> None:
+        if not passing:
+            self._set_aside = None
+        elif self._set_aside is None:
+            self._set_aside = module.__dict__.get(self._tensor_name)
+        setattr(module, self._tensor_name, masked)
+
     def _tensors(self, module: nn.Module) -> tuple[Tensor, Tensor]:
         return (
-            getattr(module, f"{self._tensor_name}_orig"),
-            getattr(module, f"{self._tensor_name}_mask"),
+            _own(module, f"{self._tensor_name}_orig"),
+            _own(module, f"{self._tensor_name}_mask"),
         )
+
+
+def _own(module: nn.Module, name: str) -> Tensor:
+    """Return a tensor of the module; while torch.fx traces, the tensor and not its symbol."""
+    found = module._parameters.get(name)
+    found = module._buffers.get(name) if found is None else found
+    return getattr(module, name) if found is None else found
 
 
 class _LeafCopy:
@@ -148,8 +185,3 @@ def rename(entries: dict[str, Any], old: str, new: str) -> None:
     items = [(new if key == old else key, value) for key, value in entries.items()]
     entries.clear()
     entries.update(items)
-
-
-def _state(tensor: Tensor) -> tuple[Any, ...]:
-    version = 0 if tensor.is_inference() else tensor._version
-    return (tensor.data_ptr(), version, tensor.dtype, tensor.device)

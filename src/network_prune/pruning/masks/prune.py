@@ -64,6 +64,17 @@ class Pruned:
             method.redraw(target.module, masks[target])
         self.draw = draw
 
+    def refresh(self) -> None:
+        """Compute all masked weights anew, after a write that no forward notices (see `prune`).
+
+        Raises:
+            StateError: the masks were taken off.
+        """
+        self._check_masked()
+        for target, method in self._methods.items():
+            if method.is_on(target.module):
+                method.renew(target.module)
+
     def restore(self) -> None:
         """Take the masks off: the network is exactly what it was. Twice does no harm."""
         if self._is_masked():
@@ -123,6 +134,12 @@ def prune(
        pre-hook: in every forward while weights need gradients, otherwise only after
        they changed; the modules around have hooks that do the same before their own
        forward, since some read a weight without calling its layer.
+
+    Whether a frozen weight changed is told by its place in memory, its version and, since
+    writes through ``.data`` or ``.numpy()`` raise none, 64 values spread over it. So every
+    write counts that autograd knows of, and others that change most of the values; others
+    that change a few, and those to ``weight_mask``, may need `Pruned.refresh`. On other
+    devices than a CPU a frozen weight is computed in every forward as well.
 
     Args:
         model: the network that ``prunable`` was ranked on, or one of the same shapes.

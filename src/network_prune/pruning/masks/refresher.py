@@ -52,14 +52,16 @@ class Refresher:
     def after(self, module: nn.Module, inputs: object, output: object) -> None:
         """Let the next forward compute what this one read without calling its layer."""
         if not torch.compiler.is_compiling():
-            for _, method in self._masked:
+            for holder, method in self._masked:
                 method.is_fresh = False
+                if self._outermost:
+                    method.put_back(holder)
 
 
 def attach_refreshers(model: nn.Module, masked: list[tuple[nn.Module, MaskMethod]]) -> None:
-    """Put a refresher on every module of ``model`` with others inside that are ``masked``."""
+    """Put a refresher on ``model`` and every module with others inside that are ``masked``."""
     for module in model.modules():
-        inside = set(module.modules()) - {module}
+        inside = set(module.modules()) - ({module} if module is not model else set())
         own = [(holder, method) for holder, method in masked if holder in inside]
         if own:
             Refresher(own, outermost=module is model).attach(module)
