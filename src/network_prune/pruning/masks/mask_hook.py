@@ -18,7 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from network_prune.errors import UnsupportedNetworkError
 from network_prune.pruning.masks.changes import State, sample_of, state_of
+
+
+class _ScriptingError(UnsupportedNetworkError, AttributeError):
+    """Says that there is no ``__name__``, to whoever only asks, too."""
 
 
 class MaskMethod(prune.PruningContainer):
@@ -48,6 +53,14 @@ class MaskMethod(prune.PruningContainer):
         self._set_aside: Tensor | None = None
         self.is_fresh: bool = False
         self.when_removed: list[Callable[[MaskMethod], None]] = []
+
+    @property
+    def __name__(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        # torch.jit.script asks every hook for its name; nothing else needs it.
+        raise _ScriptingError(
+            "torch.jit.script can't compile a network under masks; call "
+            "network_prune.make_permanent(model) or restore(model) first, or use torch.jit.trace"
+        )
 
     def __call__(self, module: nn.Module, inputs: object) -> None:
         """Bring the masked tensor up to date; a second call in one forward computes it anew."""

@@ -141,6 +141,10 @@ def prune(
     that change a few, and those to ``weight_mask``, may need `Pruned.refresh`. On other
     devices than a CPU a frozen weight is computed in every forward as well.
 
+    Masks work under torch.func, and in what torch.fx traces: layers that it calls as a whole
+    follow later changes; a weight that the traced code reads itself stays as it was then.
+    torch.jit.script refuses them.
+
     Args:
         model: the network that ``prunable`` was ranked on, or one of the same shapes.
         prunable: what `rank` returned.
