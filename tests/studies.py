@@ -49,6 +49,7 @@ def look_at(
         for variant in variants:
             switcher.prunable(variant)
         for chunk in chunks(reading):
+            switcher.look_first(chunk.batches[0])
             for variant in wanted:
                 for part in measure.look(chunk, variant, switcher):
                     found[variant] += part

@@ -381,7 +381,8 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     ),
     "fold": Option(
         RUNNING,
-        "Fold BatchNorms into the convolutions before them, which changes the outputs' rounding.",
+        "Fold BatchNorms into the convolutions before them, which changes the outputs' rounding; "
+        "never under --amp.",
         bool,
         _flag,
         True,

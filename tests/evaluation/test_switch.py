@@ -96,7 +96,8 @@ def test_a_network_that_takes_no_channels_last_gets_none(data, dense):
     found = look_at(model, data, draws(p_prune=0.5), speed=Speed(), dense=dense)
     for variant, sums in found.items():
         assert sums.metrics.loss_sum == plain[variant].metrics.loss_sum
-    assert evaluate(model, data).n == 23
+    with pytest.warns(UserWarning, match="it ran with --no-channels-last"):
+        assert evaluate(model, data).n == 23
 
 
 def test_a_pruned_network_is_refused(model, data):

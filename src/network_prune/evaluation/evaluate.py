@@ -1,13 +1,16 @@
 """Measure a network's loss and accuracy on labelled images."""
 
 import time
+import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
+from network_prune.evaluation.first_look import look_first
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Sums, chunks
 from network_prune.evaluation.reading import Images, Reading
@@ -15,6 +18,7 @@ from network_prune.evaluation.runner import Runner
 from network_prune.options import OPTIONS, check_options
 from network_prune.pruning.forward import device_of, eval_mode
 from network_prune.pruning.given import AnyNetwork, module_of
+from network_prune.pruning.state import pruned_weights
 from network_prune.sources.data.load import LoadedData
 
 _BATCH_SIZE: int = OPTIONS["batch_size"].default
@@ -58,7 +62,7 @@ def evaluate(
         batch_size: images a batch; batches as they come stay as they are.
         workers: processes that decode images; None takes one a core, at most one a
             batch, for images in files and none otherwise. Unused but for datasets.
-        amp: compute under torch.autocast.
+        amp: compute under torch.autocast; nothing is folded then.
         amp_dtype: ``bfloat16`` or ``float16``, for ``amp``.
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused but for datasets.
@@ -78,15 +82,21 @@ def evaluate(
     model = module_of(model)
     check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype, dtype=dtype)
     check_precision({"amp": amp, "dtype": dtype})
-    speed = Speed(channels_last=channels_last, fold=fold, compile=compile, dtype=dtype)
+    speed = Speed(
+        channels_last=channels_last,
+        fold=fold,
+        compile=compile,
+        dtype=dtype,
+        amp_dtype=amp_dtype if amp else None,
+    )
     runner = Runner(
         prepare(model, speed),
-        amp_dtype=amp_dtype if amp else None,
+        amp_dtype=speed.amp_dtype,
         outputs=data.outputs if isinstance(data, LoadedData) else None,
     )
     sums, start = Sums(), time.perf_counter()
     with (
-        eval_mode(runner.prepared.model),
+        eval_mode(runner.prepared.model, partial(pruned_weights, runner.prepared.model)),
         torch.no_grad(),
         Reading(
             data,
@@ -99,6 +109,11 @@ def evaluate(
         ) as reading,
     ):
         for chunk in chunks(reading, held_bytes=0):
+            if not sums.metrics.n:
+                layers = list(pruned_weights(model))
+                look = look_first(runner, model, speed, chunk.batches[0], layers)
+                for line in look.warnings(layers):
+                    warnings.warn(line, stacklevel=2)
             for part in chunk.evaluate(runner):
                 sums += part
                 reading.advance(part.metrics.n)

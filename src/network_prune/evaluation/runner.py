@@ -1,15 +1,13 @@
 """Compute a prepared network's logits, batch by batch."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from network_prune.errors import NetworkPruneError
-from network_prune.evaluation.faster_copy.prepare import DTYPES, Prepared, without_channels_last
+from network_prune.evaluation.faster_copy.prepare import DTYPES, Prepared
 from network_prune.pruning.forward import compute_logits, device_of, move_images
 from network_prune.sources.data.pictures import Batch
 
@@ -17,14 +15,10 @@ from network_prune.sources.data.pictures import Batch
 class Runner:
     """Computes logits with a prepared network, which the caller keeps in eval mode.
 
-    A network that fails on images with the channels last, as one does whose code calls
-    ``view`` on them, is laid out without.
-
     Args:
         prepared: the network.
         amp_dtype: ``bfloat16`` or ``float16`` to compute in under torch.autocast, None for none.
         normalise: makes the network's inputs of a batch's images.
-        lifted: gives what surrounds laying out the weights anew.
         outputs: those that alone are in the running; the others' logits become -inf. None
             for all.
 
@@ -38,13 +32,11 @@ class Runner:
         *,
         amp_dtype: str | None = None,
         normalise: Callable[[Tensor], Tensor] | None = None,
-        lifted: Callable[[], AbstractContextManager[None]] = nullcontext,
         outputs: Sequence[int] | None = None,
     ) -> None:
         self.prepared = prepared
         self._amp_dtype = amp_dtype
         self._normalise = normalise
-        self._lifted = lifted
         self._outputs = outputs
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -56,7 +48,7 @@ class Runner:
         device, is_mixed = device_of(self.prepared.model), self._amp_dtype is not None
         dtype = DTYPES[self._amp_dtype or "bfloat16"]
         with torch.autocast(device.type, dtype, enabled=is_mixed):
-            logits = compute_logits(self._run, self._normalised(batch.images), batch.labels)
+            logits = compute_logits(self._compute, self._normalised(batch.images), batch.labels)
         return logits if self._outputs is None else _only(logits, self._outputs)
 
     def inputs(self, batch: Batch) -> Tensor:
@@ -69,23 +61,15 @@ class Runner:
             replace(self.prepared, model=model), amp_dtype=self._amp_dtype, outputs=self._outputs
         )
 
+    def plainly(self, prepared: Prepared) -> "Runner":
+        """Return what computes with another network, from the same images, without autocast."""
+        return Runner(prepared, normalise=self._normalise)
+
     def _normalised(self, images: Tensor) -> Tensor:
         return images if self._normalise is None else self._normalise(images)
 
-    def _run(self, images: Tensor) -> Any:
-        """Return what the network gives for ``images``, ``[n, C, H, W]`` of any device."""
-        try:
-            return self._compute(images)
-        except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:
-            if not self.prepared.channels_last:
-                raise
-        with self._lifted():
-            self.prepared = without_channels_last(self.prepared)
-        return self._compute(images)
-
     def _compute(self, images: Tensor) -> Any:
+        """Return what the network gives for ``images``, ``[n, C, H, W]`` of any device."""
         images = move_images(images, self.prepared.model)
         if self.prepared.channels_last and images.dim() == 4:
             images = images.contiguous(memory_format=torch.channels_last)

@@ -1,18 +1,20 @@
 """Put one variant after the other on a network, touching only what differs."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from torch import Tensor, nn
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
+from network_prune.evaluation.first_look import FirstLook, look_first
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.masks.summary import Summary, summarize
+from network_prune.sources.data.pictures import Batch
 
 ScoreBatches = Callable[[], Iterable[Any]]
 
@@ -23,14 +25,14 @@ class Switcher:
     Args:
         model: the network that elements are ranked on; it is pruned itself only where it
             can't be copied.
-        speed: how the copy that computes is prepared.
-        amp_dtype: as for `Runner`.
+        speed: how the network is made to compute faster.
         normalise: as for `Runner`.
         score_batches: gives the batches that learned scores are computed on.
         outputs: as for `Runner`.
 
     Attributes:
         dense: computes with the network as it is at present.
+        look: what `look_first` told, None before.
     """
 
     def __init__(
@@ -38,21 +40,32 @@ class Switcher:
         model: nn.Module,
         speed: Speed,
         *,
-        amp_dtype: str | None = None,
         normalise: Callable[[Tensor], Tensor] | None = None,
         score_batches: ScoreBatches | None = None,
         outputs: Sequence[int] | None = None,
     ) -> None:
         self._model = model
         self._speed = speed
-        self._amp_dtype = amp_dtype
         self._normalise = normalise
         self._score_batches = score_batches
         self._outputs = outputs
         self._sets: dict[Variant, PrunableSet] = {}
         self._in_place: tuple[Variant, Redrawer] | None = None
         self._masks: Pruned | None = None
+        self.look: FirstLook | None = None
         self.dense = self._runner()
+
+    def look_first(self, batch: Batch) -> None:
+        """Look at all layers ranked so far, once, on a few images, before any is switched on.
+
+        Raises:
+            UnsupportedNetworkError: what `look_first` raises.
+        """
+        if self.look is None:
+            layers = {layer.name: None for each in self._sets.values() for layer in each.layers}
+            self.look = look_first(self.dense, self._model, self._speed, batch, list(layers))
+            off = dict.fromkeys(self.look.given_up, False)
+            self._speed = replace(self._speed, **off)
 
     def switch(self, variant: Variant | None) -> Runner:
         """Return what computes under ``variant``, or dense for None; the one before is gone.
@@ -115,23 +128,10 @@ class Switcher:
     def _runner(self) -> Runner:
         return Runner(
             prepare(self._model, self._speed),
-            amp_dtype=self._amp_dtype,
+            amp_dtype=self._speed.amp_dtype,
             normalise=self._normalise,
-            lifted=self._lifted,
             outputs=self._outputs,
         )
-
-    @contextmanager
-    def _lifted(self) -> Generator[None]:
-        """Take off what is written into the weights, and write it again."""
-        if self._in_place is None:
-            yield
-            return
-        variant, redrawer = self._in_place
-        index = redrawer.index
-        self.restore()
-        yield
-        self.switch(variant.at(index=index))
 
     def _unmask(self) -> None:
         """Make the network that is ranked dense, if it is the one that carries the variant."""

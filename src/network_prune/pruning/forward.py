@@ -1,6 +1,6 @@
 """Run a network on labelled images: in eval mode, on its device, with named errors."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,21 +11,66 @@ from network_prune.errors import (
     ArgumentError,
     NetworkPruneError,
     SourceError,
+    StateError,
     UnsupportedNetworkError,
     one_line,
 )
 
+Tensors = Callable[[], Mapping[str, Tensor]]
+
 
 @contextmanager
-def eval_mode(model: nn.Module) -> Generator[None]:
-    """Put ``model`` into eval mode, and each module's training flag back at the end."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
+def eval_mode(model: nn.Module, weights: Tensors = dict) -> Generator[None]:
+    """Put ``model`` into eval mode, and each module's mode back at the end.
+
+    Modules change their mode through their own ``train``, where some do more than set a
+    flag, such as merging weights.
+
+    Args:
+        model: the network.
+        weights: as for `switch_to_eval`.
+
+    Raises:
+        StateError: what `switch_to_eval` raises; the modes are back.
+    """
+    modes = {module: module.training for module in model.modules()}
     try:
+        switch_to_eval(model, weights)
         yield
     finally:
-        for module in training:
-            module.training = True
+        _put_back(model, modes)
+
+
+def switch_to_eval(model: nn.Module, weights: Tensors = dict) -> None:
+    """Put ``model`` into eval mode.
+
+    Args:
+        model: the network.
+        weights: returns by layer the weights that must stay what they are.
+
+    Raises:
+        StateError: one of them changed.
+    """
+    if not any(module.training for module in model.modules()):
+        return
+    before = {name: weight.detach().clone() for name, weight in weights().items()}
+    model.eval()
+    for name, weight in weights().items():
+        if not torch.allclose(weight, before[name], rtol=0, atol=0, equal_nan=True):
+            raise StateError(
+                f"layer {name!r} has another weight in eval mode than in training mode, so what "
+                f"was pruned isn't zero there; call eval() on the network before it is ranked"
+            )
+
+
+def _put_back(module: nn.Module, modes: Mapping[nn.Module, bool]) -> None:
+    """Put back the modes from the outermost module inwards, each as its parent left it."""
+    mode = modes.get(module, module.training)
+    if module.training != mode:
+        module.train(mode)
+    for child in module.children():
+        _put_back(child, modes)
+    module.training = mode
 
 
 def device_of(model: nn.Module) -> torch.device:

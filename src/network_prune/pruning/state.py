@@ -8,6 +8,7 @@ from torch.nn.utils import prune
 from torch.utils.weak import WeakIdKeyDictionary
 
 from network_prune.errors import StateError
+from network_prune.pruning.ranking.rankable import RANKABLE, find_places
 
 # The values are weak references to what can put the weights back.
 _held: WeakIdKeyDictionary = WeakIdKeyDictionary()
@@ -22,10 +23,20 @@ def check_not_pruned(model: nn.Module) -> None:
                 "network_prune.restore(model), make_permanent(model) or "
                 "torch.nn.utils.prune.remove first"
             )
-        if any(is_held(p) for p in module._parameters.values() if p is not None):
+        if any(map(is_held, module._parameters.values())):
             raise StateError(
                 f"layer {path!r} is pruned in place by a Redrawer; call its restore() first"
             )
+
+
+def pruned_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights that are pruned at present, by masks or in place, by layer name."""
+    return {
+        name: getattr(place.module, place.tensor)
+        for name, place in find_places(model, RANKABLE).items()
+        if f"{place.tensor}_mask" in place.module._buffers
+        or is_held(place.module._parameters.get(place.tensor))
+    }
 
 
 def hold(owner: object, weights: Iterable[Tensor]) -> None:
@@ -40,7 +51,7 @@ def release(weights: Iterable[Tensor]) -> None:
         _held.pop(weight, None)
 
 
-def is_held(weight: Tensor) -> bool:
+def is_held(weight: Tensor | None) -> bool:
     """Whether ``weight`` is pruned in place and can be put back."""
-    owner = _held.get(weight)
+    owner = None if weight is None else _held.get(weight)
     return owner is not None and owner() is not None

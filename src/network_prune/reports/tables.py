@@ -144,6 +144,7 @@ def _warnings(record: Record) -> Iterator[str]:
     metrics = record["metrics"]
     yield from record.get("notes", ())
     yield from (record["realised"] or {}).get("warnings", ())
+    yield from record.get("used", {}).get("warnings", ())
     if record["score_data"] and record["score_data"]["is_evaluation_data"]:
         yield (
             "the score was computed on images of the evaluation data; pass --score-data to take "

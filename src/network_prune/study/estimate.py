@@ -57,6 +57,7 @@ def estimate(ready: ReadyNetwork, records: Mapping[str, Record]) -> Estimate:
         (batch,) = ready.hold([next(iter(reading))]).batches
     read = time.perf_counter()
     with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():
+        switcher.look_first(batch)
         switcher.dense(batch)
         middle = time.perf_counter()
         switcher.dense(batch)

@@ -55,7 +55,8 @@ def describe_running(options: Mapping[str, Any], device: torch.device) -> dict[s
     """Return how networks are computed: the options that decide figures, as plain data."""
     values = {name: options[name] for name in DECIDING}
     amp = options["amp_dtype"] if options["amp"] else None
-    return {**values, "amp": amp, "device": device.type}
+    fold = options["fold"] and amp is None  # as `Speed` says
+    return {**values, "amp": amp, "fold": fold, "device": device.type}
 
 
 def describe_versions() -> dict[str, str]:

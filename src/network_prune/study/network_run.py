@@ -116,6 +116,7 @@ class NetworkRun:
     ) -> Iterator[tuple[str, Sums]]:
         """Yield each variant's key, and its sums when it is done with the chunk."""
         chunk = self._ready.hold(read.batches)
+        switcher.look_first(chunk.batches[0])
         for key, variant in due.items():
             passes = self._measure.passes(variant)
             sums = state.sums.get(key, self._measure.nothing())
@@ -134,20 +135,29 @@ class NetworkRun:
         """Keep a variant's record, unless it is there."""
         if self._is_recorded(key):
             return
-        variant, prepared = self._wanted[key], switcher.dense.prepared
+        variant = self._wanted[key]
         whole = replace(sums, metrics=sums.metrics + Metrics(unreadable=unreadable))
         self._kept.append(
             {
                 "schema": SCHEMA,
                 "key": key,
                 **self._ready.identity.base,
-                "used": {"channels_last": prepared.channels_last, "folded_norms": prepared.folded},
+                "used": _describe_used(switcher, variant),
                 **self._ready.identity.of(variant),
                 **_describe_pruning(variant, switcher),
                 **self._measure.describe(variant, whole),
             }
         )
         self._told(Recorded(self._ready.network, variant, self._kept.records[key]))
+
+
+def _describe_used(switcher: Switcher, variant: Variant | None) -> Record:
+    """Return how the network was computed, and what to know of it, if anything."""
+    prepared, look = switcher.dense.prepared, switcher.look
+    used = {"channels_last": prepared.channels_last, "folded_norms": prepared.folded}
+    layers = switcher.prunable(variant).layers if variant else ()
+    lines = look.warnings([layer.name for layer in layers]) if look else []
+    return {**used, "warnings": lines} if lines else used
 
 
 def _describe_pruning(variant: Variant | None, switcher: Switcher) -> Record:

@@ -1,7 +1,7 @@
 """One network of a study, loaded with its images and ready to run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from torch.utils.data import Subset
@@ -106,8 +106,10 @@ class ReadyNetwork:
         options = self._options
         return Switcher(
             self.loaded.model,
-            Speed(**{field.name: options[field.name] for field in fields(Speed)}),
-            amp_dtype=options["amp_dtype"] if options["amp"] else None,
+            Speed(
+                **{name: options[name] for name in ("channels_last", "fold", "compile", "dtype")},
+                amp_dtype=options["amp_dtype"] if options["amp"] else None,
+            ),
             normalise=self.loaded.preprocessing.normalise,
             score_batches=self._score_images and self._score_images.batches,
             outputs=self.data.outputs,

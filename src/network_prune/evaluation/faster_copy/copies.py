@@ -10,7 +10,10 @@ import torch
 from torch import nn
 
 from network_prune.errors import StateError, UnsupportedNetworkError, one_line
+from network_prune.pruning.forward import switch_to_eval
 from network_prune.pruning.masks.prune import make_permanent
+from network_prune.pruning.ranking.rankable import weights_at
+from network_prune.pruning.state import pruned_weights
 
 
 def independent_copy(model: nn.Module) -> nn.Module:
@@ -19,6 +22,7 @@ def independent_copy(model: nn.Module) -> nn.Module:
     Raises:
         UnsupportedNetworkError: the network can't be copied, functions or tensors in its
             copy lead back to it, or it carries hooks, which may watch or change anything.
+        StateError: weights that are pruned are others in eval mode.
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise UnsupportedNetworkError(_refusal("it is compiled by TorchScript"))
@@ -30,11 +34,13 @@ def independent_copy(model: nn.Module) -> nn.Module:
         raise UnsupportedNetworkError(_refusal(one_line(error))) from None
     if _leads_back(twin, model):
         raise UnsupportedNetworkError(_refusal("its functions would use the original"))
+    layers = list(pruned_weights(model))
+    switch_to_eval(twin, lambda: dict(weights_at(twin, layers)))
     with contextlib.suppress(StateError):  # raised without masks; what isn't baked in is a hook
         make_permanent(twin)
     if any(_hooks(module) for module in twin.modules()):
         raise UnsupportedNetworkError(_refusal("it carries hooks"))
-    return twin.eval()
+    return twin
 
 
 def _refusal(reason: str) -> str:

@@ -1,6 +1,6 @@
 """A copy of a network that computes the same, faster."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -15,26 +15,29 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """What is done to a network's copy so that it computes faster.
+    """What is done so that a network computes faster.
 
     Attributes:
         channels_last: lay out images and convolutions' weights with the channels last,
             where there are Conv2d and the device is a CPU or a CUDA one.
-        fold: fold each BatchNorm into the convolution before it, where that is safe.
+        fold: fold each BatchNorm into the convolution before it, where that is safe; nothing
+            is folded under ``amp_dtype``, which would round other numbers than others do.
         compile: compile it by torch.compile.
         dtype: ``bfloat16`` or ``float16`` to compute in, None for the network's own.
+        amp_dtype: the same for torch.autocast, None for none.
 
     Raises:
-        ArgumentError: when made with a ``dtype`` that is none of these.
+        ArgumentError: when made with a dtype that is none of these.
     """
 
     channels_last: bool = True
     fold: bool = True
     compile: bool = False
     dtype: str | None = None
+    amp_dtype: str | None = None
 
     def __post_init__(self) -> None:
-        check_options(dtype=self.dtype)
+        check_options(dtype=self.dtype, amp_dtype=self.amp_dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ def prepare(model: nn.Module, speed: Speed) -> Prepared:
     Raises:
         UnsupportedNetworkError: that is so, but ``speed`` asks for compiling or a dtype.
     """
-    if not (speed.channels_last or speed.fold or speed.compile or speed.dtype):
+    fold = speed.fold and speed.amp_dtype is None
+    if not (speed.channels_last or fold or speed.compile or speed.dtype):
         return Prepared(model)
     try:
         twin = independent_copy(model)
@@ -76,10 +80,10 @@ def prepare(model: nn.Module, speed: Speed) -> Prepared:
             raise
         return Prepared(model)
     dtype = DTYPES[speed.dtype] if speed.dtype else None
-    folded = fold_norms(twin, dtype=dtype) if speed.fold else 0
+    folded = fold_norms(twin, dtype=dtype) if fold else 0
     if dtype is not None:
         twin.to(dtype)
-    channels_last = speed.channels_last and _lay_out(twin, torch.channels_last)
+    channels_last = speed.channels_last and _lay_out(twin)
     if not (folded or channels_last or speed.compile or dtype):
         return Prepared(model)
     if speed.compile:
@@ -87,20 +91,14 @@ def prepare(model: nn.Module, speed: Speed) -> Prepared:
     return Prepared(twin, channels_last, folded, speed.compile, speed.dtype)
 
 
-def without_channels_last(prepared: Prepared) -> Prepared:
-    """Lay out the copy's weights contiguously, for networks that need them so."""
-    _lay_out(prepared.model, torch.contiguous_format)
-    return replace(prepared, channels_last=False)
-
-
-def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> bool:
-    """Lay out the weights of Conv2d; return whether there are any where it pays."""
+def _lay_out(model: nn.Module) -> bool:
+    """Lay out the weights of Conv2d with the channels last; return whether there are any."""
     weights = [
         module.weight
         for module in model.modules()
         if isinstance(module, nn.Conv2d) and module.weight.device.type in ("cpu", "cuda")
     ]
     for weight in weights:
-        weight.data = weight.data.contiguous(memory_format=memory_format)
+        weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     torch.clear_autocast_cache()
     return bool(weights)

@@ -1,6 +1,7 @@
 """The gradient of a network's loss in its ranked weights; the network isn't touched."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from network_prune.pruning.forward import (
     forward,
     move_images,
 )
+from network_prune.pruning.operands import Operands
 from network_prune.pruning.ranking.find_layers import FoundLayer
 from network_prune.pruning.ranking.rankable import owners, storage_key
 from network_prune.pruning.ranking.samples import Samples
@@ -64,13 +66,21 @@ def loss_gradient(
     _refuse_inference_tensors(model)
     samples = Samples(data)
     autocast_off = torch.autocast(device_of(model).type, enabled=False)
-    with torch.inference_mode(False), torch.enable_grad(), autocast_off, eval_mode(model):
-        slopes = _Slopes(model, [item.weight for item in found])
+    weights = {item.layer.name: item.weight for item in found}
+    in_eval = eval_mode(model, lambda: weights)
+    with torch.inference_mode(False), torch.enable_grad(), autocast_off, in_eval:
+        slopes = _Slopes(model, list(weights.values()))
         sums = [torch.zeros_like(item.weight, dtype=_wide(item.weight)) for item in found]
+        watched: AbstractContextManager[Any] = Operands(weights.items())
         for images, labels in samples:
             what = f"images {samples.n - len(labels)} to {samples.n - 1}"
             run = partial(slopes, labels=labels, what=what)
-            for total, part in zip(sums, forward(run, move_images(images, model)), strict=True):
+            with watched as operands:
+                parts = forward(run, move_images(images, model))
+            if operands is not None:
+                operands.check()
+                watched = nullcontext()
+            for total, part in zip(sums, parts, strict=True):
                 total += part
     if not samples.n:
         raise ArgumentError(

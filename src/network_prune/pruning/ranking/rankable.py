@@ -1,6 +1,6 @@
 """Where the weights that can be ranked lie: which tensor of which module."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,16 @@ def locate(modules: Mapping[str, nn.Module], name: str) -> Place | None:
     if isinstance(holder, nn.MultiheadAttention) and tensor in _PROJECTIONS:
         return Place(holder, tensor)
     return None
+
+
+def weights_at(model: nn.Module, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights of the layers of these names; under a mask the original comes first."""
+    modules = dict(model.named_modules())
+    for name in names:
+        place = locate(modules, name)
+        if place is not None:
+            yield name, place.original()
+            yield name, getattr(place.module, place.tensor)
 
 
 def storage_key(weight: Tensor) -> tuple[Any, ...]:
