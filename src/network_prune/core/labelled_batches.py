@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from network_prune.core.workers import start
 from network_prune.errors import ArgumentError
 
 # What a batch or sample with named entries calls them; of the images' names the first is taken.
@@ -118,7 +119,7 @@ def _entries(data: Any, batch_size: int) -> Iterable[Any]:
         return zip(images.split(batch_size), labels.split(batch_size), strict=True)
     if not isinstance(data, str | bytes | PathLike):
         try:
-            return iter(data)
+            return start(data)
         except TypeError:
             pass
     raise ArgumentError(

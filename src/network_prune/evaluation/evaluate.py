@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import look_first
@@ -75,10 +76,12 @@ def evaluate(
 
     Raises:
         ArgumentError: a value is outside what is allowed, or the data gives something else.
+        StateError: what is pruned isn't in eval mode; or this is inside a torch.func transform.
         SourceError: there are no images, one can't be read, or a label has no output.
         UnsupportedNetworkError: the network fails, its output isn't a tensor
             ``[n, classes]``, or it can't be copied to compile or cast it.
     """
+    check_no_transform()
     model = module_of(model)
     check_options(batch_size=batch_size, workers=workers, amp_dtype=amp_dtype, dtype=dtype)
     check_precision({"amp": amp, "dtype": dtype})

@@ -152,7 +152,7 @@ def measure_samples(logits: Tensor, labels: Tensor) -> Samples:
     finite = (logits < math.inf).all(dim=1) & (own[:, 0] > -math.inf)
     greater, equal = logits > own, logits == own
     best = torch.where(finite, greater.sum(dim=1), logits.shape[1] + max(_TOP))
-    lower = torch.arange(logits.shape[1]) < labels[:, None]
+    lower = torch.arange(logits.shape[1], device="cpu") < labels[:, None]
     rank, worst = best + (equal & lower).sum(dim=1), best + equal.sum(dim=1) - 1
     ties = torch.stack([(best < k) & (worst >= k) for k in _TOP]).any(dim=0)
     losses = F.cross_entropy(logits, labels, reduction="none").tolist()

@@ -9,11 +9,11 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from network_prune.core.labelled_batches import is_map_style, labelled_batches, none_left
+from network_prune.core.workers import start
 from network_prune.errors import SourceError
 from network_prune.options import check_options
 from network_prune.sources.data.load import LoadedData
 from network_prune.sources.data.pictures import Batch, collate, make_loader
-from network_prune.sources.data.workers import start
 
 Images = LoadedData | Dataset[Any] | Iterable[Any]
 
@@ -118,9 +118,4 @@ def _batches(
     size = getattr(getattr(dataset, "dataset", None), "__len__", lambda: None)()
     if isinstance(dataset, DataLoader) and dataset.collate_fn is collate:
         return dataset, size
-    entries = _started(dataset) if isinstance(dataset, DataLoader) else dataset
-    return starmap(Batch, labelled_batches(entries, batch_size)), size
-
-
-def _started(loader: Iterable[Any]) -> Iterator[Any]:
-    yield from start(loader)
+    return starmap(Batch, labelled_batches(dataset, batch_size)), size

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from torch.utils.weak import WeakIdKeyDictionary
 
+from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import StateError
 from network_prune.pruning.ranking.rankable import RANKABLE, find_places
 
@@ -15,7 +16,8 @@ _held: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
 def check_not_pruned(model: nn.Module) -> None:
-    """Raise a StateError that names the first pruned layer, if there is one."""
+    """Raise a StateError that names the first pruned layer, or inside a torch.func transform."""
+    check_no_transform()
     for path, module in model.named_modules():
         if any(isinstance(h, prune.BasePruningMethod) for h in module._forward_pre_hooks.values()):
             raise StateError(

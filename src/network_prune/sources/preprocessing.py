@@ -98,7 +98,7 @@ class Preprocessing:
         if pixels.device.type != "cpu":
             return look_up(self, pixels)
         mean, std = (
-            torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)
+            torch.tensor(values, dtype=torch.float32, device="cpu").reshape(-1, 1, 1)
             for values in (self.mean, self.std)
         )
         return (pixels.to(torch.float32) / 255).sub_(mean).div_(std)
@@ -146,7 +146,7 @@ def look_up(preprocessing: Preprocessing, pixels: torch.Tensor) -> torch.Tensor:
 def _table(preprocessing: Preprocessing, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what each of 256 values becomes, float32 [C, 256], and the channels, [C, 1, 1]."""
     count = preprocessing.channels
-    values = torch.arange(256, dtype=torch.uint8).expand(count, 1, 256)
+    values = torch.arange(256, dtype=torch.uint8, device="cpu").expand(count, 1, 256)
     table = preprocessing.normalise(values).reshape(count, 256)
     return table.to(device), torch.arange(count, device=device).reshape(-1, 1, 1)
 

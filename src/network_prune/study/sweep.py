@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from network_prune.core.scores import parse_score
+from network_prune.core.usual_settings import usual_settings
 from network_prune.errors import ArgumentError, RunError, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
@@ -66,7 +67,8 @@ def sweep(
     measure = _check_measure(measure, out)
     inputs = check_plan(plan)
     found: list[Record] = []
-    with HeldRecords() if out is None else RecordFile(Path(out)) as kept:
+    records = HeldRecords() if out is None else RecordFile(Path(out))
+    with records as kept, usual_settings():
         if isinstance(kept, RecordFile) and kept.dropped:
             told(Dropped(kept.path, kept.dropped))
         for network in plan.variants:

@@ -125,7 +125,8 @@ class MaskMethod(prune.PruningContainer):
     def remove(self, module: nn.Module) -> None:
         """Bake the zeros in; called by ``torch.nn.utils.prune.remove``, which drops the hook."""
         original, _ = self._tensors(module)
-        original.data = self.apply_mask(module).detach()
+        with torch.inference_mode(original.is_inference()):
+            original.data = self.apply_mask(module).detach()
         torch.clear_autocast_cache()
         self.uncover(module)
 

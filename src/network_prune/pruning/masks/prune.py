@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.core.prunable import Draw, PrunableSet
+from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import StateError
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod
@@ -200,8 +201,9 @@ def make_permanent(model: AnyNetwork) -> None:
 
     Raises:
         StateError: the network carries no mask of ours, or modules that share a tensor
-            carry different masks on it.
+            carry different masks on it; or this is inside a torch.func transform.
     """
+    check_no_transform()
     model = module_of(model)
     masked = _masked_tensors(model)
     if not masked:
@@ -223,9 +225,11 @@ def _baked(masked: list[_Masked]) -> list[Tensor]:
     values: list[Tensor] = []
     for module, name, hook in masked:
         mask = getattr(module, f"{name}_mask")
-        key = storage_key(getattr(module, f"{name}_orig"))
+        original = getattr(module, f"{name}_orig")
+        key = storage_key(original)
         if key not in baked:
-            with torch.inference_mode(False):
+            # Memory of the one kind in a tensor of the other can't be used.
+            with torch.inference_mode(original.is_inference()):
                 baked[key] = mask, hook.apply_mask(module).detach()
         elif not torch.equal(baked[key][0], mask):
             raise StateError(

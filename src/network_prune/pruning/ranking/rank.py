@@ -236,7 +236,7 @@ def _custom_scores(
 
 def _custom_score(spec: Layer, granularity: Granularity, score: Any) -> Tensor:
     shape = spec.element_shape(granularity)
-    values = torch.as_tensor(score).detach()
+    values = torch.as_tensor(score, device="cpu").detach()
     if tuple(values.shape) != shape:
         raise ArgumentError(
             f"score of layer {spec.name!r} has shape {list(values.shape)}; "

@@ -13,9 +13,9 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
 from network_prune.core.labelled_batches import to_batch, to_pair
+from network_prune.core.workers import start
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import check_options
-from network_prune.sources.data.workers import start
 from network_prune.sources.orientation import turned
 from network_prune.sources.preprocessing import check_pixel_format, convert
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from network_prune.core.usual_settings import usual_settings
 from network_prune.errors import SourceError, one_line
 from network_prune.sources import digits
 from network_prune.sources.downloads import cache_in
@@ -125,6 +126,9 @@ def load_network(
 ) -> LoadedNetwork:
     """Return the network that ``spec`` names, with its weights, in eval mode.
 
+    It is built as published, on the CPU and in float32 unless its code or file says
+    otherwise, whatever PyTorch's defaults are at present.
+
     Args:
         spec: ``digits`` (embedded), a torchvision name such as ``resnet18``,
             ``timm:NAME`` or ``timm:NAME.TAG``, transformers' ``hf:ORG/NAME[@REVISION]``
@@ -167,6 +171,7 @@ def load_network(
     # The first forward pass may make some: that of lazy layers.
     # What networks print is no result of ours, so it doesn't go where results go.
     with (
+        usual_settings(),
         cache_in(cache_dir),
         torch.random.fork_rng(devices=[]),
         contextlib.redirect_stdout(sys.stderr),

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from network_prune.sources.data.workers import start
+from network_prune.core.workers import start
 
 PRESSED_WHILE_FORKING = """
 import os, signal, sys

@@ -6,14 +6,17 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from network_prune.core.usual_settings import usual_settings
+
 
 def start(batches: Iterable[Any]) -> Iterator[Any]:
     """Return an iterator over ``batches``, whose workers, if it has any, have started.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed meanwhile.
+        StateError: this is inside a torch.func transform.
     """
-    with _interrupts_put_off():
+    with usual_settings(), _interrupts_put_off():  # a DataLoader draws a seed
         return iter(batches)
 
 

@@ -1,0 +1,45 @@
+"""What we make is the same whatever PyTorch's global settings are."""
+
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+
+from network_prune.errors import StateError
+
+
+@contextmanager
+def usual_settings() -> Generator[None]:
+    """Let PyTorch make tensors as it does when it starts.
+
+    float32 on the CPU, which gradients may flow through, and in no lower precision, whatever the
+    default dtype, default device, inference mode and autocast around are.
+
+    Raises:
+        StateError: what `check_no_transform` raises.
+    """
+    check_no_transform()
+    dtype = torch.get_default_dtype()
+    # Even the usual device, if it is set, keeps attention from its fast path.
+    is_elsewhere = torch.get_default_device().type != "cpu"
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.device("cpu") if is_elsewhere else nullcontext(),
+            torch.inference_mode(False),
+            torch.autocast("cpu", enabled=False),
+        ):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+def check_no_transform() -> None:
+    """Raise a StateError inside a torch.func transform, where tensors have no memory to look at."""
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    if functorch.peek_interpreter_stack() is not None:
+        raise StateError(
+            "inside a torch.func transform (grad, vmap, jvp, …) networks can't be loaded, ranked, "
+            "pruned or evaluated; do that before, and only run the network inside"
+        )
