@@ -11,10 +11,10 @@ from network_prune.cli.diversity import diversity_command
 from network_prune.cli.evaluate import evaluate_command
 from network_prune.cli.inspect import inspect_command
 from network_prune.cli.listing import list_command
-from network_prune.cli.once import OnceCommand
 from network_prune.cli.records import records_command
 from network_prune.cli.sensitivity import sensitivity_command
 from network_prune.cli.sweep import sweep_command
+from network_prune.cli.takes import OnceCommand
 from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS, Option, read_options
@@ -94,3 +95,23 @@ def _value(name: str, value: Any) -> Any:
         raise ArgumentError(
             f"{name}={value!r} isn't numbers; pass e.g. 0.485,0.456,0.406"
         ) from None
+
+
+class OnceCommand(TyperCommand):
+    """A command whose options, but for those of several values, may be given once each."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line as click does, once what it says is looked through.
+
+        Raises:
+            ArgumentError: an option that takes one value is given more than once.
+        """
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        seen: set[str] = set()
+        for parameter in order:
+            if parameter.name in seen and not getattr(parameter, "multiple", False):
+                raise ArgumentError(
+                    f"{parameter.opts[0]} is given more than once; it takes one value here"
+                )
+            seen.add(str(parameter.name))
+        return super().parse_args(ctx, args)
