@@ -166,7 +166,8 @@ def test_wrong_arguments_fail_before_any_network_is_loaded(
         raise AssertionError("a network was loaded")
 
     monkeypatch.setattr("network_prune.sources.networks.load.load_network", load)
-    options = [*archs("digits", "resnet18"), "--data=fake:4", *arguments]
+    data = [] if "--data" in arguments else ["--data", "fake:4"]
+    options = [*archs("digits", "resnet18"), *data, *arguments]
     assert text in refused("eval", *options, code=code)
 
 
