@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -341,3 +343,35 @@ def test_layers_that_do_not_run_are_told(data):
     told = "took the weights of spare on the first images: zeros there change nothing"
     with npr.prune_weights(model, p_prune=0.5), pytest.warns(UserWarning, match=told):
         evaluate(model, data)
+
+
+WITHOUT_TRACER = """
+import sys
+import torch
+from network_prune import evaluate, prune_weights
+
+model = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 4), torch.nn.Flatten())
+prune_weights(model, p_prune=0.5)
+evaluate(model, [(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64))])
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_a_look_does_not_import_what_compiles():
+    subprocess.run([sys.executable, "-c", WITHOUT_TRACER], check=True, timeout=120)
+
+
+def test_a_compiled_network_is_looked_at_uncompiled():
+    model = nn.Sequential(nn.Conv2d(3, 2, 4), nn.Flatten())
+    npr.prune_weights(model, p_prune=0.5)
+    traced = []
+
+    def backend(graph, _):
+        traced.append(graph.code)
+        return graph.forward
+
+    data = [(torch.ones(6, 3, 4, 4), torch.zeros(6, dtype=torch.int64))]
+    found = npr.evaluate(torch.compile(model, backend=backend), data)
+    assert found.loss == pytest.approx(npr.evaluate(model, data).loss)
+    assert traced
+    assert all("conv2d" in code for code in traced)

@@ -1,8 +1,10 @@
 """See which weights convolutions and matrix products are really called with."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -49,6 +51,17 @@ class Operands(TorchDispatchMode):
             self._kept.setdefault(_address(weight), set()).add(name)
         # Memory that becomes free would be used again, and its address mean something else.
         self._alive: list[Tensor] = []
+        self._eager = ExitStack()
+
+    def __enter__(self) -> Self:
+        # What torch.compile makes of a network, and of this very class, says nothing more.
+        if "torch._dynamo" in sys.modules:
+            self._eager.enter_context(torch.compiler.set_stance("force_eager"))
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._eager.close()
 
     def check(self) -> None:
         """Raise an UnsupportedNetworkError that names the layers with another weight, if any."""
@@ -58,6 +71,11 @@ class Operands(TorchDispatchMode):
                 f"the layer's own (something is added to it, or it is standardised), so pruned "
                 f"weights would not be zero there; exclude {', '.join(sorted(self.changed))}"
             )
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else the first operation imports torch.compile's tracer, which takes seconds.
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
