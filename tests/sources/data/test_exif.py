@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from itertools import count
 
 import numpy as np
 import pytest
@@ -76,24 +77,29 @@ def test_damaged_exif_says_nothing_and_what_is_no_picture_is_told_later():
 def save(tmp_path):
     """Return what writes two pictures of the orientations in a form, and gives its name."""
 
+    numbers = count()
+
     def write(form, orientations):
+        # Anew each time, since the datasets library holds on to the files that it has read.
+        root = tmp_path / f"call-{next(numbers)}"
+        root.mkdir()
         pictures = [with_exif(each, seed=seed) for seed, each in enumerate(orientations)]
-        with tarfile.open(tmp_path / "shard.tar", "w") as shard:
+        with tarfile.open(root / "shard.tar", "w") as shard:
             for number, picture in enumerate(pictures):
-                folder = tmp_path / "folder" / "ab"[number]
+                folder = root / "folder" / "ab"[number]
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / "x.jpg").write_bytes(picture)
-                (tmp_path / f"{number}.cls").write_text(str(number))
+                (root / f"{number}.cls").write_text(str(number))
                 shard.add(folder / "x.jpg", f"{number}.jpg")
-                shard.add(tmp_path / f"{number}.cls", f"{number}.cls")
-        (tmp_path / "list.csv").write_text("image,label\nfolder/a/x.jpg,0\nfolder/b/x.jpg,1\n")
+                shard.add(root / f"{number}.cls", f"{number}.cls")
+        (root / "list.csv").write_text("image,label\nfolder/a/x.jpg,0\nfolder/b/x.jpg,1\n")
         if form != "hf":
-            return str(tmp_path / form)
+            return str(root / form)
         rows = {"image": [{"bytes": picture} for picture in pictures], "label": [0, 1]}
         features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(2))
         data = datasets.Dataset.from_dict(rows, features=features)
-        data.save_to_disk(str(tmp_path / "hf"))
-        return f"hf:{tmp_path / 'hf'}"
+        data.save_to_disk(str(root / "hf"))
+        return f"hf:{root / 'hf'}"
 
     return write
 
@@ -151,6 +157,15 @@ def test_identity_differs_where_a_picture_is_turned_and_nowhere_else(save, form)
     some = [load(save(form, (1, LYING)), exif=way, limit=1) for way in ways]
     assert len({data.identity for data in some}) == 1
     assert some[2].notes == ()
+
+
+def test_it_does_not_matter_which_formats_pillow_tries_first(save, monkeypatch):
+    """Some read lines before they find that a picture isn't theirs."""
+    Image.init()
+    for first in Image.ID:
+        others = [name for name in Image.ID if name not in (first, "JPEG")]
+        monkeypatch.setattr(Image, "ID", [first, *others, "JPEG"])
+        assert load(save("hf", (1, LYING))).notes
 
 
 def test_files_in_a_data_set_of_the_hub_are_looked_at_too(tmp_path, monkeypatch):

@@ -283,11 +283,10 @@ def _check_known(labels: np.ndarray, count: int, spec: str) -> None:
 
 
 def _is_turned(pictures: Any, folders: Sequence[str], position: int) -> bool:
-    import pyarrow
-
     content, path = (pictures[position][field] for field in ("bytes", "path"))
     if content.is_valid:
-        return is_turned(pyarrow.BufferReader(content.as_buffer()))
+        # Not Arrow's own files: they can't do all that Pillow's formats try.
+        return is_turned(io.BytesIO(content.as_buffer()))
     return _is_inside(path.as_py(), folders) and is_turned(path.as_py())
 
 
