@@ -69,7 +69,8 @@ def pruned_by_us():
 def baked(model):
     for module in [m for m in model.modules() if hasattr(m, "weight_mask")]:
         torch_prune.remove(module, "weight")
-    return model.state_dict()
+    # torch leaves -0.0 where it prunes what is negative.
+    return {name: value + 0 for name, value in model.state_dict().items()}
 
 
 def optimizer():

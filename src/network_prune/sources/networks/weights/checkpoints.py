@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from network_prune.errors import SourceError
@@ -242,7 +241,8 @@ def _apply_masks(state: State) -> list[str]:
     ]
     for name in names:
         weight, mask = state.pop(f"{name}_orig"), state.pop(f"{name}_mask")
-        # As torch computes it; with our own masks, of bool, there is no -0.0.
-        is_bool = mask.dtype == torch.bool
-        state[name] = weight.where(mask, 0) if is_bool else mask.to(weight.dtype) * weight
+        # +0.0 as under our own masks, which look like torch's; a mean of masks counts as torch does.
+        is_mask = ((mask == 0) | (mask == 1)).all()
+        masked = weight.where(mask.bool(), 0) if is_mask else mask.to(weight.dtype) * weight
+        state[name] = masked
     return names
