@@ -118,3 +118,8 @@ def test_what_takes_one_value_is_refused_twice(refused, arguments):
 def test_what_takes_several_values_spans_them(run):
     shown = json.loads(run("eval", "--p-prune", 0.1, "--p-prune", 0.3, "--limit", 8, "--json").out)
     assert [record["variant"]["p_prune"] for record in shown] == [0.1, 0.3]
+
+
+def test_eval_may_be_told_to_leave_the_dense_network_out(run):
+    shown = json.loads(run("eval", "--no-dense", "--limit", 8, "--json").out)
+    assert [record["variant"]["method"] for record in shown] == ["connections"]

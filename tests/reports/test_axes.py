@@ -69,3 +69,13 @@ def test_a_table_shows_what_its_rows_differ_in(learned, path, shown):
 def test_networks_may_differ_without_a_word(learned):
     other = changed(changed(learned, ("network", "name")), ("preprocessing", "resize"))
     assert differing([learned, other]) == []
+
+
+def test_an_option_of_the_data_stands_for_its_hash(learned):
+    other = changed(changed(learned, ("asked", "data", "limit")), ("data", "identity"))
+    assert differing([learned, other]) == ["limit"]
+    assert differing([learned, changed(learned, ("asked", "running", "batch_size"))]) == [
+        "batch_size"
+    ]
+    dense = {**learned, "variant": None, "score_data": None}
+    assert differing([learned, dense]) == []

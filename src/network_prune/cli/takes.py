@@ -64,7 +64,7 @@ def _annotation(name: str, option: Option, default: Any, takes_one: bool) -> Any
     kind, text, flags = option.kind, option.help, ()
     if kind is bool:
         flag = name.replace("_", "-")
-        flags = (f"--{flag}",) if default is False else (f"--{flag}/--no-{flag}",)
+        flags = (f"--{flag}",) if option.default is False else (f"--{flag}/--no-{flag}",)
     elif kind is tuple:
         kind = str
     elif option.many and not takes_one:

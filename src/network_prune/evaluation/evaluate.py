@@ -21,7 +21,10 @@ from network_prune.pruning.forward import device_of, eval_mode
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.state import pruned_weights
 from network_prune.sources.data.load import LoadedData
+from network_prune.sources.data.pictures import Batches, LabelledImages
 
+# What says of itself which outputs are in the running.
+_KNOWN = (LoadedData, LabelledImages, Batches)
 _BATCH_SIZE: int = OPTIONS["batch_size"].default
 _AMP_DTYPE: str = OPTIONS["amp_dtype"].default
 
@@ -95,7 +98,7 @@ def evaluate(
     runner = Runner(
         prepare(model, speed),
         amp_dtype=speed.amp_dtype,
-        outputs=data.outputs if isinstance(data, LoadedData) else None,
+        outputs=data.outputs if isinstance(data, _KNOWN) else None,
     )
     sums, start = Sums(), time.perf_counter()
     with (

@@ -37,6 +37,8 @@ _NOT_IN_TABLES: Final = (
     "score_data",
     "score_data_identity",
     "score_images",
+    "batch_size",
+    "device",
 )
 
 
@@ -78,9 +80,17 @@ def axis_text(name: str, value: Any) -> str:
 
 def _varying(records: Sequence[Record]) -> list[str]:
     rows = [axes(record) for record in records]
-    names = [*_NOT_IN_TABLES, *records[0]["versions"]]
+    asked = _differing(records[0]["asked"]["data"], rows)
+    names = [*asked, *_differing((*_NOT_IN_TABLES, *records[0]["versions"]), rows)]
     # A variant without a score of images differs in them from none.
-    return [name for name in names if len({row.get(name) for row in rows} - {None}) > 1]
+    scored = [row for row in rows if row["score_data"] is not None]
+    names = [n for n in names if not n.startswith("score_") or _differing([n], scored)]
+    # What was asked of the data says why its hash differs.
+    return [name for name in names if name != "data_identity" or not {*asked, "data"} & {*names}]
+
+
+def _differing(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [name for name in names if len({row.get(name) for row in rows}) > 1]
 
 
 def _flat(value: Any) -> Any:

@@ -55,6 +55,10 @@ class Outputs:
         by_synset = [None if name is None else places.get(name) for name in asked_synsets]
         return max(found, by_synset, key=_known)
 
+    def names_any(self, names: Sequence[str]) -> bool:
+        """Return whether the network itself calls one of its outputs by one of ``names``."""
+        return not {_plain(name) for name in self.names}.isdisjoint(map(_plain, names))
+
     def _synsets(self) -> tuple[str | None, ...]:
         if self.names:
             return to_synsets(self.names) or ()

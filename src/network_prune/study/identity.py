@@ -126,7 +126,7 @@ class Identity:
                 (record["score_data"], self.score_data),
             ]:
                 if old and new and _is_changed(old, new):
-                    raise _changed(f"the images of {new['name']}")
+                    raise _changed(f"the images of {new['name']}", _turned(base))
 
 
 def record_key(record: Mapping[str, Any]) -> str:
@@ -150,8 +150,13 @@ def _is_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return old["name"] == new["name"] and old["identity"] != new["identity"]
 
 
-def _changed(what: str) -> SourceError:
+def _turned(base: Mapping[str, Any]) -> str:
+    asked = base["asked"]["data"]["exif"]
+    return "; earlier versions read hf: images as with --exif ignore" if asked == "source" else ""
+
+
+def _changed(what: str, hint: str = "") -> SourceError:
     return SourceError(
         f"{what} aren't those of this study's records any more; pass another folder with --out, "
-        "or bring the old ones back"
+        f"or bring the old ones back{hint}"
     )

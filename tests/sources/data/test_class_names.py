@@ -207,7 +207,7 @@ def test_folders_by_number_say_that_imagefolder_counts_otherwise(tmp_path):
     assert by_text == {image.tobytes(): label for image, label in expected}
     assert found_of(load_data(spec, classes=12, class_order="data")) == found_of(by_number)
     assert found_of(load_data(spec, classes=expected.classes)) == by_text
-    assert load_data(spec, classes=12, first_label=0, class_order="data").notes == ()
+    assert load_data(spec, classes=12, first_label=0).notes == ()
     assert load_data(save_folders(tmp_path / "ten", map(str, range(10))), classes=10).notes == ()
 
 
@@ -231,7 +231,7 @@ def test_whole_numbers_are_numbers_unless_classes_are_called_so(numbers):
 
 
 def test_a_label_that_is_neither_is_named():
-    with pytest.raises(SourceError, match=r"^1: label 'x' is no whole number$"):
+    with pytest.raises(SourceError, match=r"^1: label 'x' is no whole number; pass numbers, or"):
         number_labels(["0", "x"], Outputs(), where=str)
     message = r"^1: label 'x' is no whole number and none of the network's classes \(cat, dog\)$"
     with pytest.raises(SourceError, match=message):
@@ -258,3 +258,53 @@ def test_numbers_on_a_network_with_a_background_are_told(tmp_path):
 def test_one_name_is_no_list_of_names():
     with pytest.raises(SourceError, match=r"classes='cat' is one name; pass a list"):
         load_data("digits", classes="cat")
+
+
+def test_true_label_is_matched_by_synset_where_outputs_are_others(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        photo(seed=ord(name)).save(tmp_path / "images" / f"{name}.png")
+    path = tmp_path / "m.csv"
+    path.write_text("ImageId,TrueLabel\na,1\nb,702\n")
+    wanted = [SYNSETS[0], SYNSETS[701]]
+    for outputs in (21841, lemmas()[::-1]):
+        labels = list(found_of(load_data(str(path), classes=outputs)).values())
+        assert labels == Outputs.of(outputs).find(wanted)
+        assert labels != [0, 701]
+    with pytest.raises(SourceError, match="aren't among the network's 1000"):
+        load_data(str(path), classes=[f"c{number}" for number in range(1000)])
+    assert list(found_of(load_data(str(path), classes=21841, first_label=1)).values()) == [0, 701]
+
+
+def test_folders_in_their_order_may_be_called_by_any_numbers(tmp_path):
+    spec = save_folders(tmp_path, [str(10 * number) for number in range(1, 13)])
+    found = found_of(load_data(spec, classes=12, class_order="data"))
+    assert found == {photo(seed=n).tobytes(): n for n in range(12)}
+    with pytest.raises(SourceError, match="has 12 class folders"):
+        load_data(spec, classes=100, class_order="data")
+
+
+@pytest.mark.parametrize("form", ["folders", "manifest", "shard"])
+def test_numbers_of_which_the_network_has_only_some_are_refused(tmp_path, form):
+    """Names 1 to 10 aren't the numbers 0 to 9, and one that fits doesn't say which is meant."""
+    spec = FORMS[form](tmp_path, [str(number) for number in range(10)])
+    with pytest.raises(SourceError, match=r"of the network's|among the network's"):
+        load_data(spec, classes=[str(number) for number in range(1, 11)])
+    assert load_data(spec, classes=[f"class {number}" for number in range(10)]).n == 10
+
+
+def test_labels_in_words_may_stand_in_a_column_of_text(tmp_path):
+    columns = {"image": [photo(seed=seed) for seed in range(3)], "label": ["eel", "cat", "dog"]}
+    kinds = {"image": datasets.Image(), "label": datasets.Value("string")}
+    data = datasets.Dataset.from_dict(columns, features=datasets.Features(kinds))
+    data.save_to_disk(str(tmp_path / "hub"))
+    loaded = load_data(f"hf:{tmp_path / 'hub'}", classes=["cat", "dog", "eel"])
+    assert [loaded.dataset[n][1] for n in range(3)] == [2, 0, 1]
+    with pytest.raises(SourceError, match="row 0: label 'eel' is no whole number"):
+        load_data(f"hf:{tmp_path / 'hub'}", classes=3)
+
+
+def test_the_datas_classes_alone_are_in_the_running_however_it_is_passed_on(tmp_path):
+    spec = save_folders(tmp_path, ["cat", "eel"])
+    data = load_data(spec, classes=["cat", "dog", "eel"], only_data_classes=True)
+    assert data.outputs == data.batches().outputs == data.dataset.outputs == (0, 2)

@@ -84,8 +84,11 @@ def test_pictures_deeper_inside_count_and_other_files_do_not(tmp_path, save_phot
     save_photo(tmp_path / "a" / "more" / "x.JPG")
     save_photo(tmp_path / ".cache" / "x.png")
     (tmp_path / "a" / "notes.txt").write_text("x")
+    (tmp_path / "a" / "meta.json").write_text("{}")
+    (tmp_path / "a" / "Thumbs.db").write_text("x")
     (tmp_path / "a" / "._0.png").write_text("x")
-    with pytest.warns(UserWarning, match=r"passed over by their names: 1 \(1 \.txt\)"):
+    (tmp_path / "a" / "y.jfif").write_text("x")
+    with pytest.warns(UserWarning, match=r"passed over by their names: 1 \(1 \.jfif\)"):
         data = load_data(str(tmp_path), classes=2)
     assert labels_of(data) == [0, 0, 1]
 

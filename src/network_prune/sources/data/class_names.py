@@ -101,11 +101,13 @@ def number_labels(
     """
     distinct = list(dict.fromkeys(texts))
     are_whole = all(map(_is_whole, distinct))
-    found = [None] if are_whole and counts else _find([*map(str.strip, distinct)], outputs)
+    stripped = [text.strip() for text in distinct]
+    are_numbers = are_whole and (counts or not outputs.names_any(stripped))
+    found = [None] if are_numbers else _find(stripped, outputs)
     if None not in found:
         known = [number for number in found if number is not None]
         numbers, matched = dict(zip(distinct, known, strict=True)), Matched(known, "name")
-    elif are_whole:
+    elif are_numbers:
         numbers, matched = {text: int(text) for text in distinct}, None
     else:
         raise _no_label(distinct, found, texts, outputs, where, column)
@@ -168,16 +170,14 @@ def _no_label(
     where: Callable[[int], str],
     column: str,
 ) -> SourceError:
-    missing = (
-        text
-        for text, number in zip(distinct, found, strict=True)
-        if number is None and not _is_whole(text)
-    )
-    wrong = next(missing, None) or next(text for text in distinct if not _is_whole(text))
-    known = f" and none of the network's classes ({some(outputs.names)})" if outputs.names else ""
-    return SourceError(
-        f"{where(texts.index(wrong))}: {column} {wrong[:40]!r} is no whole number{known}"
-    )
+    missing = [text for text, number in zip(distinct, found, strict=True) if number is None]
+    wrong = min(missing, key=_is_whole)
+    is_whole = "isn't one" if _is_whole(wrong) else "is no whole number and none"
+    if outputs.names:
+        remedy = f"{is_whole} of the network's classes ({some(outputs.names)})"
+    else:
+        remedy = "is no whole number; pass numbers, or names that the network gives its outputs"
+    return SourceError(f"{where(texts.index(wrong))}: {column} {wrong[:40]!r} {remedy}")
 
 
 def _is_whole(text: str) -> bool:

@@ -19,6 +19,7 @@ from network_prune.sources.data.listing import (
     Listing,
     Request,
     count_by_suffix,
+    may_be_picture,
     passed_over,
 )
 from network_prune.sources.outputs import Outputs
@@ -32,7 +33,7 @@ class _Found:
 
     Attributes:
         pictures: their paths below the folder of all classes, with forward slashes.
-        passed_over: other files that aren't hidden, counted by suffix.
+        passed_over: other files that may be pictures and aren't hidden, counted by suffix.
     """
 
     pictures: list[str]
@@ -100,11 +101,13 @@ def _list(root: Path, find: Callable[[str], _Found], outputs: Outputs, request: 
 
 def _match(names: list[str], root: Path, outputs: Outputs, request: Request) -> Matched:
     order, are_numbers = request.class_order, all(name.isdecimal() for name in names)
-    if are_numbers and order != "text":
-        are_names = outputs.names and None not in outputs.find(names)
-        if order == "data" or request.first_label is not None or not are_names:
-            notes = () if order == "data" or outputs.names else _other_order(names, outputs, root)
-            return Matched(_by_number(names, root), NUMBERS, notes)
+    if are_numbers and order is None:
+        numbers = _by_number(names, root)
+        if request.first_label is not None:
+            return Matched(numbers, NUMBERS)
+        if not outputs.names_any(names):
+            notes = () if outputs.names else _other_order(names, outputs, root)
+            return Matched(numbers, NUMBERS, notes)
     last = None if outputs.count is None else outputs.count - 1
     hint = f", or some folders named by class number, 0 to {last}{_manifest_hint(root)}"
     return match_classes(
@@ -157,7 +160,8 @@ def _pictures_in(root: Path, name: str) -> _Found:
         found += [
             f"{inside}/{file}" for file, suffix in suffixes.items() if suffix in IMAGE_SUFFIXES
         ]
-        passed.update(suffix for suffix in suffixes.values() if suffix not in IMAGE_SUFFIXES)
+        others = (suffix for suffix in suffixes.values() if suffix not in IMAGE_SUFFIXES)
+        passed.update(filter(may_be_picture, others))
     return _Found(sorted(found), passed)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
-from network_prune.sources.data.class_names import match_classes
+from network_prune.sources.data.class_names import match_classes, number_labels
 from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMNS
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import decode, refusing
@@ -93,9 +93,14 @@ def _open(request: Request) -> _Opened:
 def _list(opened: _Opened, request: Request, outputs: Outputs) -> Listing:
     spec, dataset = request.spec, opened.dataset
     label = _label_column(dataset.features, request.label_column, outputs.count, spec)
-    labels = _labels(dataset, label, spec)
     names: Any = getattr(dataset.features[label], "names", None)
-    matched = None
+    if names is None and dataset.features[label].dtype in ("string", "large_string"):
+        counts = request.first_label is not None
+        where = partial("{} row {}".format, spec)
+        texts = list(dataset[label])
+        labels, matched = number_labels(texts, outputs, where=where, column=label, counts=counts)
+    else:
+        labels, matched = _labels(dataset, label, spec), None
     if names is not None:
         where = f"{spec}, column {label},"
         matched = match_classes(names, outputs, where=where, order=request.class_order)

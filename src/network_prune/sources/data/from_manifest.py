@@ -5,17 +5,17 @@ import io
 import os
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from network_prune.errors import SourceError
-from network_prune.sources.data.class_names import Matched, number_labels
+from network_prune.sources.data.class_names import Matched, match_classes, number_labels
 from network_prune.sources.data.listing import Files, Lister, Listing, Request, check_file
 from network_prune.sources.downloads import reason
 from network_prune.sources.extras import require
-from network_prune.sources.imagenet import IMAGENET_CLASSES
+from network_prune.sources.imagenet import IMAGENET_CLASSES, synsets_of
 from network_prune.sources.outputs import Outputs
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -66,8 +66,9 @@ def list_manifest(request: Request) -> Lister:
     inside it. The separator, a comma, tab, semicolon or ``|``, is the one that
     shows both columns in the first line. A file with the columns ImageId and
     TrueLabel is read as the ImageNet-compatible set's: pictures are
-    ``images/<ImageId>.png`` (or .jpg, .jpeg) and classes count from 1, which are the
-    outputs' own numbers where a network has one for the background before ImageNet's 1000.
+    ``images/<ImageId>.png`` (or .jpg, .jpeg) and classes count from 1; where the
+    network says what its outputs stand for, or has another of ImageNet's numbers of outputs,
+    these classes are matched by their synsets.
 
     Raises:
         SourceError: the file isn't such a file, a label is neither, or a
@@ -89,18 +90,39 @@ def _list(rows: _Rows, files: Files, outputs: Outputs, *, counts: bool) -> Listi
     labels, matched = number_labels(
         rows.labels, outputs, where=rows.where, column=column, counts=counts
     )
-    has_background = outputs.count == IMAGENET_CLASSES + 1
-    first = 1 if rows.is_imagenet_compatible and not has_background else 0
-    by_name = matched is not None
-    if rows.is_imagenet_compatible and not by_name:
-        matched = Matched(np.unique(labels).tolist(), column)
+    first = 0 if matched is None else None
+    if rows.is_imagenet_compatible and matched is None:
+        labels, matched, first = _true_labels(labels, rows, outputs, counts=counts)
     return Listing(
         labels=labels,
-        first_label=None if by_name else first,
+        first_label=first,
         where=rows.where,
         source=files,
         matched=matched,
     )
+
+
+def _true_labels(
+    labels: np.ndarray, rows: _Rows, outputs: Outputs, *, counts: bool
+) -> tuple[np.ndarray, Matched, int | None]:
+    """Match numbers of ILSVRC's classes, from 1 on, by synsets where the outputs are others.
+
+    Returns:
+        The labels, int64 [n], what they are matched by, and the number of the first output
+        among them, None if they are outputs already.
+    """
+    column = rows.header[1].strip()
+    numbers, places = np.unique(labels, return_inverse=True)
+    is_other = outputs.names or (
+        outputs.count not in (None, IMAGENET_CLASSES) and synsets_of(outputs.count)
+    )
+    are_classes = bool(len(numbers)) and numbers[0] >= 1 and numbers[-1] <= IMAGENET_CLASSES
+    if counts or not (is_other and are_classes):
+        return labels, Matched(numbers.tolist(), column), 1
+    synsets = synsets_of(IMAGENET_CLASSES)
+    names = [str(synsets[number - 1]) for number in numbers.tolist()]
+    matched = match_classes(names, outputs, where=f"{rows.path}, column {column},")
+    return np.array(matched.numbers, dtype=np.int64)[places], replace(matched, by=column), None
 
 
 def _read_csv(path: Path, request: Request) -> _Rows:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from network_prune.errors import SourceError
 from network_prune.options import OPTIONS
@@ -18,6 +19,9 @@ from network_prune.sources.outputs import Outputs
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
+
+# Kinds that Pillow needs help to read.
+_OTHER_SUFFIXES = frozenset((".avif", ".heic", ".heif", ".jp2", ".jxl"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,11 @@ class Listing:
 # Lists pictures for networks one after another, by their outputs and by what the pictures will
 # go through; what no network changes is read once.
 Lister = Callable[[Outputs, Transform | None], Listing]
+
+
+def may_be_picture(suffix: str) -> bool:
+    """Return whether files with a suffix, or none, are pictures of other kinds as a rule."""
+    return not suffix or suffix in _OTHER_SUFFIXES or suffix in Image.registered_extensions()
 
 
 def passed_over(suffixes: Counter[str], where: str) -> tuple[str, ...]:

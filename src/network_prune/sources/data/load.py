@@ -118,7 +118,7 @@ class LoadedData:
         loader = make_loader(
             dataset, batch_size=batch_size, workers=workers, in_files=self.in_files
         )
-        return Batches(loader, skip_unreadable)
+        return Batches(loader, skip_unreadable, self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class ListedData:
             turned, note = _describe_turned(positions, is_turned)
             content, notes = content + turned, (*notes, *note)
         return LoadedData(
-            dataset=LabelledImages(source, labels, positions, transform),
+            dataset=LabelledImages(source, labels, positions, transform, judged),
             name=request.spec,
             n=len(labels),
             identity=_identify(labels, positions, content, judged),

@@ -88,12 +88,14 @@ class LabelledImages(Dataset[Sample]):
         labels: class numbers from 0, int64 [n].
         positions: where in ``pictures`` each one is, int64 [n].
         transform: PIL image to tensor; None gives PIL images in RGB.
+        outputs: the network's outputs that alone are in the running; None for all.
     """
 
     pictures: Pictures
     labels: np.ndarray
     positions: np.ndarray
     transform: Transform | None
+    outputs: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -193,10 +195,12 @@ class Batches:
     Attributes:
         loader: gives each batch.
         skip_unreadable: leave images out that can't be read instead of raising.
+        outputs: the network's outputs that alone are in the running; None for all.
     """
 
     loader: DataLoader[Any]
     skip_unreadable: bool = False
+    outputs: tuple[int, ...] | None = None
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield images float32 ``[n, C, H, W]`` and labels int64 ``[n]``, n ≥ 1.
