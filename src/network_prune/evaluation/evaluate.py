@@ -20,7 +20,7 @@ from network_prune.options import OPTIONS, check_options
 from network_prune.pruning.forward import device_of, eval_mode
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.state import pruned_weights
-from network_prune.sources.data.load import LoadedData
+from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.data.pictures import Batches, LabelledImages
 
 # What says of itself which outputs are in the running.

@@ -12,7 +12,7 @@ from network_prune.core.labelled_batches import is_map_style, labelled_batches, 
 from network_prune.core.workers import start
 from network_prune.errors import SourceError
 from network_prune.options import check_options
-from network_prune.sources.data.load import LoadedData
+from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.data.pictures import Batch, collate, make_loader
 
 Images = LoadedData | Dataset[Any] | Iterable[Any]

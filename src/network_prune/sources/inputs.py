@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from network_prune.errors import ArgumentError, check_choice
 
 if TYPE_CHECKING:
-    from network_prune.sources.data.load import ListedData, LoadedData
+    from network_prune.sources.data.loaded import ListedData, LoadedData
     from network_prune.sources.networks.load import LoadedNetwork
     from network_prune.sources.preprocessing import PixelTransform
 

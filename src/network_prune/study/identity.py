@@ -20,7 +20,7 @@ import torch
 from network_prune.errors import SourceError
 from network_prune.evaluation.variant import Variant
 from network_prune.options import DECIDING
-from network_prune.sources.data.load import LoadedData
+from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.networks.load import LoadedNetwork
 from network_prune.version import __version__
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from network_prune.errors import ArgumentError
 from network_prune.options import LEARNED
-from network_prune.sources.data.load import LoadedData
+from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.preprocessing import Preprocessing
 
 _COUNT = 256
