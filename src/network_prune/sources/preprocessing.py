@@ -63,8 +63,8 @@ class Preprocessing:
         check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         check_choice("crop_mode", self.crop_mode, CROP_MODES)
         check_choice("crop_rounding", self.crop_rounding, CROP_ROUNDINGS)
-        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
-        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        object.__setattr__(self, "mean", _numbers("mean", self.mean))
+        object.__setattr__(self, "std", _numbers("std", self.std))
         _check_normalisation(self.mean, self.std)
 
     @property
@@ -385,6 +385,17 @@ def _check_sizes(resize: int, crop: int) -> None:
 def _check_size(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ArgumentError(f"{name}={value!r} is no size; pass whole pixels, 1 or more")
+
+
+def _numbers(name: str, given: Any) -> tuple[float, ...]:
+    """Return a mean or std as numbers; a single one may stand alone."""
+    values: Any = (given,) if isinstance(given, int | float | str) else given
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{name}={given!r} isn't numbers; pass one for each channel, e.g. {name}=[0.5]"
+        ) from error
 
 
 def _check_normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> None:

@@ -1,6 +1,7 @@
 """What a user's network says of itself is taken; what it doesn't say is told."""
 
 import warnings
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -90,17 +91,94 @@ def test_one_side_says_both():
     assert Unstated("x").note(**FIELDS) == ()
 
 
-@pytest.mark.parametrize("said", ["resize 32", {"size": 32}, 5])
-def test_a_preprocessing_that_cannot_be_read_is_refused(said):
-    message = r"^x says a preprocessing that can't be read \((str|dict|int)\); give a mapping"
-    with pytest.raises(SourceError, match=message):
-        stated_preprocessing(net(preprocessing=said), "x")
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("resize 32", r"a preprocessing that can't be read \(str\); give a mapping"),
+        (5, r"a preprocessing that can't be read \(int\); give a mapping"),
+        ({"size": 32}, "can't be read: unknown field 'size'"),
+        (FIELDS | {"note": "x"}, "can't be read: unknown field 'note'"),
+        (FIELDS | {"crop_size": 32}, "unknown field 'crop_size'; did you mean "),
+        ({"mean": "a"}, "that can't be used: mean='a' isn't numbers; pass one for each channel"),
+        ({"mean": [None]}, r"that can't be used: mean=\[None\] isn't numbers"),
+        ({"crop": 0}, "that can't be used: resize=0 is no size"),
+        ({"mean": [123, 117, 104], "std": [58, 57, 57]}, r"mean 123, 117, 104, .*divide by 255"),
+        ({"std": [58, 57, 57]}, r"x says std 58, 57, 57, .*; divide by 255"),
+        (TIMM | {"mean": (123, 117, 104)}, r"x says mean 123, 117, 104, .*; divide by 255"),
+        (TIMM | {"input_size": 32}, "a configuration like timm's that can't be read"),
+        (T.Compose([T.RandomCrop(32), T.ToTensor()]), r"with RandomCrop.*isn't supported"),
+    ],
+)
+def test_a_preprocessing_that_cannot_be_read_is_refused_unless_the_call_says_it(said, message):
+    found = stated_preprocessing(net(preprocessing=said), "x")
+    with pytest.raises(SourceError, match=message) as refusal:
+        found.replace(resize=32, crop=32)
+    assert str(refusal.value).endswith("say what the network takes with --mean --std")
+    assert "\n" not in str(refusal.value)
+    assert found.replace(**FIELDS) == CIFAR
 
 
-def test_steps_that_cannot_be_taken_are_refused():
-    steps = T.Compose([T.Resize((32, 40)), T.ToTensor()])
-    with pytest.raises(SourceError, match=r"x says a preprocessing with Resize.*isn't supported"):
-        stated_preprocessing(net(preprocessing=steps), "x")
+class Method(nn.Module):
+    def preprocessing(self, image):
+        return image
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Method(),
+        nn.Sequential(OrderedDict(preprocessing=nn.Sequential(NORMALISE), fc=nn.Linear(3, 3))),
+        net(transforms=T.Compose([T.RandomCrop(32), T.ToTensor()])),
+        net(weights={"loss": 1.0}),
+        net(pretrained_cfg={}, default_cfg={"name": "x"}),
+    ],
+)
+def test_what_only_has_such_a_name_says_nothing(model):
+    found = stated_preprocessing(model, "x")
+    assert found == Unstated("x")
+    assert found.replace(**FIELDS) == CIFAR
+
+
+def test_a_function_beside_the_network_is_refused_unless_the_call_says_it():
+    found = stated_preprocessing(net(preprocessing=lambda image: image), "x")
+    with pytest.raises(SourceError, match=r"can't be read \(function\).*--resize --crop --mean"):
+        found.replace()
+    assert found.replace(**FIELDS) == CIFAR
+
+
+@pytest.mark.parametrize(
+    ("left_out", "guessed"),
+    [
+        (("mean", "std"), "mean 0.485,0.456,0.406, std 0.229,0.224,0.225"),
+        (("std",), "std 0.229,0.224,0.225"),
+        (("input_size",), "resize 256, crop 224"),
+    ],
+)
+def test_what_a_configuration_lacks_is_told(left_out, guessed):
+    config = {key: value for key, value in TIMM.items() if key not in left_out}
+    found = stated_preprocessing(net(default_cfg=config), "x")
+    (note,) = found.note()
+    assert f"({guessed})" in note
+    assert found.replace(**FIELDS) == CIFAR
+
+
+def test_a_configuration_without_crop_pct_cuts_nothing_off():
+    found = stated_preprocessing(net(default_cfg={"input_size": (3, 32, 32)}), "x")
+    assert (found.replace().resize, found.replace().crop) == (32, 32)
+    whole = {key: value for key, value in TIMM.items() if key != "crop_pct"}
+    assert stated_preprocessing(net(default_cfg=whole), "x") == CIFAR
+
+
+def test_other_channels_need_their_mean_and_std():
+    found = stated_preprocessing(net(default_cfg={"input_size": (1, 32, 32)}), "x")
+    with pytest.raises(SourceError, match=r"x takes 1 channels .*with --mean --std$"):
+        found.replace()
+    assert found.replace(mean=(0.5,), std=(0.2,)).shape == (1, 32, 32)
+
+
+def test_one_number_stands_for_one_channel():
+    found = stated_preprocessing(net(preprocessing={"mean": 0.5, "std": 0.2, "crop": 32}), "x")
+    assert found.replace() == Preprocessing(32, 32, mean=(0.5,), std=(0.2,))
 
 
 @pytest.mark.parametrize(

@@ -1,49 +1,60 @@
 """What a user's network says of itself: how pictures are prepared, what its outputs stand for."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from torch import nn
 
-from network_prune.errors import SourceError
+from network_prune.errors import ArgumentError, SourceError, one_line, unknown_name
+from network_prune.sources.networks.composes import read_compose
 from network_prune.sources.preprocessing import (
+    Incomplete,
     Preprocessing,
     Unstated,
     from_timm,
     from_torchvision,
 )
 
-_PREPROCESSING: Final = ("preprocessing", "pretrained_cfg", "default_cfg", "weights", "transforms")
+# Under the last two, networks keep other things as well: what can't be read there says nothing.
+_PREPROCESSING: Final = ("preprocessing", "pretrained_cfg", "default_cfg")
+_OTHERS_TOO: Final = ("weights", "transforms")
 _CLASS_NAMES: Final = ("class_names", "classes", "categories", "label_names", "id2label")
-_FIELDS: Final = frozenset(field.name for field in fields(Preprocessing))
-_TIMM: Final = frozenset(("input_size", "mean", "std", "crop_pct", "interpolation", "crop_mode"))
-_TO_TENSOR: Final = frozenset(
-    ("ToTensor", "PILToTensor", "ToImage", "ToDtype", "ConvertImageDtype", "ToPureTensor")
+_FIELDS: Final = tuple(field.name for field in fields(Preprocessing))
+_ASKED: Final = ("resize", "crop", "mean", "std")
+_TIMM_ALONE: Final = frozenset(("input_size", "crop_pct", "test_input_size", "test_crop_pct"))
+_READABLE: Final = (
+    "give a mapping such as {'resize': 36, 'crop': 32}, timm's configuration, torchvision's "
+    "weights, or a Compose of Resize, CenterCrop, ToTensor and Normalize"
 )
+_TIMM: Final = _TIMM_ALONE | {"mean", "std", "interpolation", "crop_mode"}
 
 
-def stated_preprocessing(model: nn.Module, spec: str) -> Preprocessing | Unstated:
+def stated_preprocessing(model: nn.Module, spec: str) -> Preprocessing | Incomplete | Unstated:
     """Return what ``model`` says of how its pictures are prepared.
 
     It says it by its attribute ``preprocessing``, ``pretrained_cfg``, ``default_cfg``,
     ``weights`` or ``transforms``: fields of `Preprocessing`, a configuration like timm's, or
-    torchvision's weights, their preset, or a Compose of its transforms.
-
-    Raises:
-        SourceError: ``preprocessing`` is something else, or asks for what can't be done.
+    torchvision's weights, their preset, or a Compose of its transforms. What can't be read
+    under the first three is left to the call to say.
     """
-    for name in _PREPROCESSING:
-        found = _read(getattr(model, name, None), spec)
+    for name in (*_PREPROCESSING, *_OTHERS_TOO):
+        said: Any = getattr(model, name, None)
+        try:
+            found = _read(said, name, spec)
+        except SourceError as error:
+            if name in _OTHERS_TOO:
+                continue
+            return Incomplete(str(error), _ASKED)
         if found is not None:
             return found
-    said: Any = getattr(model, "preprocessing", None)
-    if said is not None:
-        raise SourceError(
-            f"{spec} says a preprocessing that can't be read ({type(said).__name__}); give a "
-            "mapping such as {'resize': 36, 'crop': 32}, timm's configuration, torchvision's "
-            "weights, or a Compose of Resize, CenterCrop, ToTensor and Normalize"
+        is_part = name not in vars(model) and (
+            isinstance(said, nn.Module) or inspect.isroutine(said)
         )
+        if name == "preprocessing" and said is not None and not is_part:
+            reason = f"{spec} says a preprocessing that can't be read ({type(said).__name__})"
+            return Incomplete(f"{reason}; {_READABLE}", _ASKED)
     return Unstated(spec)
 
 
@@ -62,49 +73,82 @@ def stated_class_names(model: nn.Module) -> tuple[str, ...]:
     return ()
 
 
-def _read(said: Any, spec: str) -> Preprocessing | Unstated | None:
-    """Return the preprocessing that ``said`` stands for, None if it is none."""
+def _read(said: Any, name: str, spec: str) -> Preprocessing | Incomplete | Unstated | None:
+    """Return the preprocessing that the attribute ``name`` stands for, None if it is none."""
     if isinstance(said, Preprocessing):
         return said
     if isinstance(said, Mapping):
-        if _FIELDS.issuperset(said):
-            return Unstated(spec, dict(said))
-        return from_timm(said, name=spec) if _TIMM & said.keys() else None
+        return _read_mapping(dict(said), name, spec)  # pyright: ignore[reportUnknownArgumentType]
     if hasattr(said, "transforms") and hasattr(said, "meta"):
         said = said.transforms()
     if hasattr(said, "crop_size") and hasattr(said, "resize_size"):
         return from_torchvision(said, name=spec)
     if isinstance(getattr(said, "transforms", None), Sequence):
-        return _read_compose(said.transforms, spec)
+        return _checked(read_compose(said.transforms, spec), spec)
     return None
 
 
-def _read_compose(steps: Sequence[Any], spec: str) -> Unstated:
-    known: dict[str, Any] = {}
-    for step in steps:
-        known |= _read_step(step, spec)
-    return Unstated(spec, known)
+def _read_mapping(
+    said: dict[str, Any], name: str, spec: str
+) -> Preprocessing | Incomplete | Unstated | None:
+    if _TIMM_ALONE & said.keys() or (name.endswith("_cfg") and _TIMM & said.keys()):
+        return _read_timm(said, spec)
+    if name != "preprocessing":
+        return None
+    for key in said:
+        if key not in _FIELDS:
+            raise SourceError(
+                f"{spec} says a preprocessing that can't be read: "
+                f"{unknown_name('field', str(key), _FIELDS)}"
+            )
+    return _checked(said, spec)
 
 
-def _read_step(step: Any, spec: str) -> dict[str, Any]:
-    kind = type(step).__name__
-    if kind in _TO_TENSOR:
-        return {}
-    if kind == "Normalize":
-        return {"mean": tuple(step.mean), "std": tuple(step.std)}
-    if kind in ("Resize", "CenterCrop"):
-        sides = [step.size] if isinstance(step.size, int) else list(step.size)
-        if len(set(sides)) == 1 and kind == "CenterCrop":
-            return {"crop": sides[0]}
-        if len(set(sides)) == 1:
-            squash = {"crop_mode": "squash", "crop": sides[0]} if len(sides) == 2 else {}
-            # The second generation of transforms keeps the name alone.
-            interpolation = getattr(step.interpolation, "value", step.interpolation)
-            return {"resize": sides[0], "interpolation": interpolation, **squash}
-    raise SourceError(
-        f"{spec} says a preprocessing with {step}, which isn't supported; supported are Resize, "
-        "CenterCrop, ToTensor and Normalize of torchvision, for square inputs"
-    )
+def _read_timm(said: dict[str, Any], spec: str) -> Preprocessing | Incomplete | Unstated:
+    """Return what timm makes of a configuration, without what timm guesses.
+
+    Nothing is cut off where its ``crop_pct`` is missing.
+    """
+    said = {key: value for key, value in said.items() if value is not None}
+    try:
+        channels: int = said.get("input_size", (3,))[0]
+        usual = {"crop_pct": 1.0, "mean": (0.5,) * channels, "std": (0.5,) * channels}
+        whole = from_timm({**usual, **said}, name=spec)
+    except SourceError:
+        raise
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        reason = f"{spec} says a configuration like timm's that can't be read"
+        raise SourceError(f"{reason} ({one_line(error)})") from error
+    _check_units(whole, spec)
+    sources = {"resize": "input_size", "crop": "input_size", "mean": "mean", "std": "std"}
+    missing = tuple(field for field, source in sources.items() if source not in said)
+    if not missing:
+        return whole
+    known = {field: getattr(whole, field) for field in _FIELDS if field not in missing}
+    if channels == 3:
+        return Unstated(spec, known)
+    reason = f"{spec} takes {channels} channels and doesn't say all of its preprocessing"
+    return Incomplete(reason, missing, known)
+
+
+def _checked(known: Mapping[str, Any], spec: str) -> Unstated:
+    found = Unstated(spec, known)
+    try:
+        made = found.replace()
+    except ArgumentError as error:
+        raise SourceError(f"{spec} says a preprocessing that can't be used: {error}") from error
+    _check_units(made, spec)
+    return found
+
+
+def _check_units(made: Preprocessing, spec: str) -> None:
+    for name in ("mean", "std"):
+        values: tuple[float, ...] = getattr(made, name)
+        if max(values) > 1:
+            raise SourceError(
+                f"{spec} says {name} {', '.join(f'{value:g}' for value in values)}, which isn't "
+                "of pixels in [0, 1]; divide by 255"
+            )
 
 
 def _names(value: Any) -> tuple[str, ...]:
