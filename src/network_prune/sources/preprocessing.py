@@ -182,25 +182,31 @@ class Incomplete:
 
 @dataclass(frozen=True, slots=True)
 class Unstated:
-    """A network doesn't say all of its preprocessing: ImageNet's usual one stands in.
+    """A network doesn't say all of its preprocessing: a usual one stands in.
 
     Attributes:
-        name: what people call the network.
+        name: what people call the network, or the file of its weights.
         known: the fields that it does say.
+        published: what stands in: that of the architecture's published weights, or None for
+            ImageNet's usual one.
     """
 
     name: str
     known: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    published: Preprocessing | None = None
 
     def replace(self, **changes: Any) -> Preprocessing:
-        """Return ImageNet's usual preprocessing with the fields that are known or in ``changes``.
+        """Return what stands in, with the fields that are known or in ``changes``.
 
-        Of ``resize`` and ``crop``, one alone says both: nothing is cut off.
+        Of ``resize`` and ``crop``, one alone says both where ImageNet's stands in: nothing is
+        cut off.
 
         Raises:
             ArgumentError: a name or value isn't allowed.
         """
         given = {**self.known, **_given(changes)}
+        if self.published is not None:
+            return self.published.replace(**given)
         side = given.get("crop", given.get("resize"))
         both = {} if side is None else {"resize": side, "crop": side}
         return Preprocessing().replace(**{**both, **given})
@@ -215,6 +221,11 @@ class Unstated:
         made = self.replace(**changes)
         guessed = ", ".join(f"{name} {_text(getattr(made, name))}" for name in names)
         options = " ".join(f"--{name}" for name in names)
+        if self.published is not None:
+            return (
+                f"{self.name} doesn't say its preprocessing, and its outputs aren't those of the "
+                f"published weights, whose preprocessing is taken ({guessed}); pass {options}",
+            )
         return (
             f"{self.name} doesn't say all of its preprocessing, so ImageNet's usual one is taken "
             f"({guessed}); pass {options}, or give the network an attribute preprocessing, "

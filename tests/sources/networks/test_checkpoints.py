@@ -153,6 +153,10 @@ LOADED = {
     "pruned by us": (lambda: pruned_by_us().state_dict(), lambda: baked(pruned_by_us())),
 }
 REFUSED = {
+    "arrays of NumPy": (
+        lambda: {"model": {name: value.numpy() for name, value in raw().items()}},
+        r"holds no state dict of tensors: 'conv1\.0\.weight' is an array of NumPy; save torch",
+    ),
     "a list": (lambda: [raw()], "holds a list, not a state dict$"),
     "a tensor": (lambda: torch.zeros(3), "holds a Tensor, not a state dict$"),
     "no tensors": (lambda: TRAINING | {"optimizer": {}}, "holds no state dict; it holds 'epoch'"),
@@ -269,6 +273,56 @@ def test_what_was_taken_is_told_and_what_else_is_there(path):
     assert (loaded(path).weights, loaded(path).notes) == (str(path), ())
 
 
+@pytest.mark.parametrize(
+    ("beside", "reason"),
+    [
+        (
+            {"model_ema": dict(EMA.named_parameters())},
+            r"model_ema of w\.pth isn't taken: it lacks 28 tensors \(conv1\.1\.running_me.*, …\)$",
+        ),
+        (
+            {"ema": {"decay": 0.99, "shadow_params": list(EMA.parameters())}},
+            r"ema\.shadow_params of w\.pth isn't taken: it is a list of tensors without names$",
+        ),
+    ],
+)
+def test_averaged_weights_that_do_not_fit_are_told(path, beside, reason):
+    torch.save({"model": raw(), **beside}, path)
+    (note,) = loaded(path).notes
+    assert re.match(reason, note)
+    assert loaded(f"{path}:model").notes == ()
+
+
+@pytest.mark.parametrize(
+    "beside", [{"ema": {"decay": torch.tensor(0.9)}}, {"schema": [RAW.fc.bias]}]
+)
+def test_what_is_no_averaged_weights_is_not_told(path, beside):
+    torch.save({"model": raw(), **beside}, path)
+    assert loaded(path).notes == ()
+
+
+def test_a_loss_beside_weights_is_left_empty(path):
+    loss = nn.CrossEntropyLoss(weight=torch.ones(10))
+    torch.save({"model": raw(), "criterion": loss}, path)
+    same(loaded(path).model, raw())
+
+
+def test_a_key_that_lies_deeper_is_pointed_to(path):
+    torch.save({"state_dict": prefixed("model.", raw()) | prefixed("ema_model.", ema())}, path)
+    with pytest.raises(SourceError, match=r"; did you mean .*w\.pth:state_dict\.ema_model\?$"):
+        loaded(f"{path}:ema_model")
+    torch.save({"run": {"model": raw()}}, path)
+    with pytest.raises(SourceError, match=r"; did you mean .*w\.pth:run\.model\?$"):
+        loaded(f"{path}:model")
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zipped", "old"])
+def test_another_protocol_of_pickle_is_named(path, zipped):
+    torch.save(raw(), path, pickle_protocol=4, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(SourceError, match=r"w\.pth was saved with pickle_protocol=4, of which"):
+        loaded(path)
+
+
 def test_what_was_left_out_and_baked_in_is_told(path):
     torch.save(prefixed("model.", pruned().state_dict()) | {"loss.weight": torch.ones(1)}, path)
     network = loaded(path)
@@ -350,9 +404,20 @@ def test_a_network_gets_as_many_outputs_as_the_checkpoints_head(path, spec):
     else:
         model = torchvision.models.get_model(spec, num_classes=7, weights=None)
     torch.save({"state_dict": prefixed("model.", model.state_dict())}, path)
-    network = load_network(spec, weights=str(path))
+    with pytest.warns(UserWarning, match=r"^w\.pth doesn't say its preprocessing, and its outputs"):
+        network = load_network(spec, weights=str(path))
     assert network.classes == 7
     same(network.model, model.state_dict())
+    said = network.preprocessing
+    assert said == load_network(spec, weights=None).preprocessing
+    asked = {"resize": said.resize, "crop": said.crop, "mean": said.mean, "std": said.std}
+    assert load_network(spec, weights=str(path), preprocessing=asked).notes == ()
+
+
+@pytest.mark.parametrize("spec", ["digits", "timm:test_vit"])
+def test_a_head_as_published_has_its_preprocessing(path, spec):
+    torch.save(load_network(spec, weights=None).model.state_dict(), path)
+    assert load_network(spec, weights=path).notes == ()
 
 
 def test_a_head_of_other_inputs_is_refused(path):
@@ -386,7 +451,7 @@ def test_timms_networks_take_the_names_of_their_first_authors(path):
         theirs = theirs.replace("head.norm", "norm").replace("head.fc", "head")
         renamed[theirs] = value.flatten(1) if "pwconv" in theirs and value.dim() == 4 else value
     torch.save({"model": renamed, "args": argparse.Namespace(lr=0.1)}, path)
-    network = load_network("timm:convnext_atto", weights=str(path))
+    network = load_network("timm:convnext_atto", weights=str(path), warn=False)
     assert network.classes == 5
     same(network.model, model.state_dict())
 

@@ -141,7 +141,7 @@ def test_a_network_gets_as_many_outputs_as_the_checkpoints_head(vit, tmp_path, p
     state = changed(vit, {"classifier.bias": (7,), "classifier.weight": (7, 16)})
     wrapped = {"state_dict": {prefix + name: value for name, value in state.items()}}
     torch.save(wrapped, tmp_path / "w.ckpt")
-    network = load_network(f"hf:{vit}", weights=str(tmp_path / "w.ckpt"))
+    network = load_network(f"hf:{vit}", weights=str(tmp_path / "w.ckpt"), warn=False)
     assert network.classes == 7
     found = [value.numpy().tobytes() for value in network.model.state_dict().values()]
     assert sorted(found) == sorted(value.numpy().tobytes() for value in state.values())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -232,6 +233,7 @@ def _from_file(architecture: Architecture, weights: str) -> Published:
     """
     checkpoint = Checkpoint(weights)
     blank, resized = architecture.blank, architecture.resized
+    is_published = True
     model = architecture.published().model if blank is None else blank()
     taken = fit(model, checkpoint, architecture.adapt)
     if taken.outputs is not None and resized is not None:
@@ -239,9 +241,12 @@ def _from_file(architecture: Architecture, weights: str) -> Published:
         assert other.blank is not None, "what can be resized can be made"
         model = other.blank()
         again = fit(model, checkpoint, other.adapt)
+        is_published = bool(again.problems)
         taken = taken if again.problems else again
     taken.check(can_resize=resized is not None)
     preprocessing = architecture.preprocessing(model)
+    if not is_published and isinstance(preprocessing, Preprocessing):
+        preprocessing = Unstated(Path(weights).name, published=preprocessing)
     return Published(model, taken.weights, preprocessing, notes=taken.notes)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from network_prune.errors import SourceError
-from network_prune.sources.networks.weights.files import State, read_file, split_key
+from network_prune.sources.networks.weights.files import Array, State, read_file, split_key
 
 # Averaged weights go before raw ones. The first four are timm's, in its order.
 _PREFERENCE = (
@@ -25,6 +25,7 @@ _PREFERENCE = (
     "net",
     "network",
 )
+_AVERAGED = re.compile(r"(?i)(?<![a-z])(?:ema|swa|shadow)(?![a-z])")
 _DEEPEST = 4
 _SHOWN = 6
 # Modules around others put their names into those of the weights.
@@ -94,8 +95,10 @@ class Checkpoint:
             raise SourceError(f"{self.path} holds a {kind}, not a state dict")
         self._parts = dict(sorted(_parts(content), key=lambda part: _preference(part[0])))
         if not self._parts:
+            self._refuse_arrays(content)
             keys = ", ".join(map(repr, list(content)[:_SHOWN])) or "nothing"
             raise SourceError(f"{self.path} holds no state dict; it holds {keys}")
+        self._nameless = list(_nameless(content)) if key is None else []
         if key is not None:
             self._parts = self._below(key)
         self.first: State = next(iter(self._parts.values()))
@@ -125,7 +128,8 @@ class Checkpoint:
                 f"with --weights FILE:KEY, e.g. {self.path}:{keys[0]}"
             )
         name = f"{self.path}:{first.key}" if first.key else str(self.path)
-        return Found(name, first.state, tuple(self._notes(first, others)))
+        averaged = [] if _AVERAGED.search(first.part) else self._averaged(places, best, needed)
+        return Found(name, first.state, (*self._notes(first, others), *averaged))
 
     def _below(self, key: str) -> dict[str, State]:
         """Return the state dicts under ``key``, or what is under it in one of them."""
@@ -137,10 +141,49 @@ class Checkpoint:
                 found = {key: inner} if inner else {}
         if not found:
             keys = [k for k in self._parts if k] or {k.partition(".")[0] for k in self._parts[""]}
+            deeper = next(self._deeper(key), None)
+            hint = "" if deeper is None else f"; did you mean {self.path}:{deeper}?"
             raise SourceError(
-                f"{self.path} holds no weights under {key!r}; it holds {', '.join(sorted(keys))}"
+                f"{self.path} holds no weights under {key!r}; it holds "
+                f"{', '.join(sorted(keys))}{hint}"
             )
         return found
+
+    def _deeper(self, key: str) -> Iterator[str]:
+        """Yield the keys that end in ``key``."""
+        for outer, state in self._parts.items():
+            for name in (f"{outer}.", *(f"{outer}.{name}" for name in state)):
+                before, is_there, _ = name.partition(f".{key}.")
+                if is_there:
+                    yield f"{before}.{key}".lstrip(".")
+
+    def _refuse_arrays(self, content: Mapping[Any, Any]) -> None:
+        for name, value in content.items():
+            if isinstance(value, Array):
+                raise SourceError(
+                    f"{self.path} holds no state dict of tensors: {name!r} is an array of NumPy; "
+                    "save torch.from_numpy(value) of each"
+                )
+            if isinstance(value, Mapping):
+                self._refuse_arrays(value)  # pyright: ignore[reportUnknownArgumentType]
+
+    def _averaged(
+        self, places: Collection[Place], best: Collection[Place], needed: Collection[str]
+    ) -> Iterator[str]:
+        """Yield which averaged weights aren't taken though raw ones are, and why."""
+        file = self.path.name
+        for place in places:
+            if (
+                all(place is not other for other in best)
+                and place.matches
+                and _AVERAGED.search(place.part)
+            ):
+                missing = [name for name in needed if name not in place.state]
+                shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+                lacks = f"it lacks {len(missing)} tensors ({shown})"
+                yield f"{place.key} of {file} isn't taken: {lacks}"
+        for key in self._nameless:
+            yield f"{key} of {file} isn't taken: it is a list of tensors without names"
 
     def _notes(self, taken: Place, others: Collection[Place]) -> Iterator[str]:
         file = self.path.name
@@ -168,6 +211,18 @@ def _parts(content: Mapping[Any, Any], path: tuple[str, ...] = ()) -> Iterator[t
         for name, value in named.items():
             if isinstance(value, Mapping):
                 yield from _parts(value, (*path, name))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _nameless(content: Mapping[Any, Any], path: str = "") -> Iterator[str]:
+    """Yield the keys to lists of averaged tensors."""
+    for name, value in content.items():
+        key = f"{path}.{name}".lstrip(".")
+        if isinstance(value, Mapping) and key.count(".") < _DEEPEST:
+            yield from _nameless(value, key)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(value, list | tuple) and _AVERAGED.search(key):
+            each: Any = value
+            if any(isinstance(entry, Tensor) for entry in each):
+                yield key
 
 
 def _preference(key: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import os
 import pickle
 import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from enum import Enum
@@ -24,11 +25,12 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".pkl
 _BESIDE_WEIGHTS = re.compile(
     r"argparse\.Namespace|types\.SimpleNamespace|torch\.torch_version\.TorchVersion|"
     r"(pathlib|numpy|collections|datetime|typing|omegaconf|yacs|mmcv|mmengine|lightning|"
-    r"lightning_fabric|pytorch_lightning)\..+|"
+    r"lightning_fabric|pytorch_lightning)\..+|torch\.nn\.modules\.loss\.\w+|"
     r"builtins\.(bool|bytes|dict|float|int|list|object|set|str|tuple)"
 )
 # The last of these pickles of a file older than PyTorch 1.6 is what was saved.
 _PICKLES_OF_OLD_FILES = 4
+_PROTOCOL = 2
 _ARCHIVES = {
     "constants.pkl": ("a TorchScript archive", "torch.jit.load({!r}).state_dict()"),
     "archive_format": ("an archive of torch.export", "torch.export.load({!r}).state_dict"),
@@ -121,11 +123,13 @@ def _read_safetensors(path: Path) -> State:
 
 def _read_torch(path: Path) -> Any:
     _refuse_archives(path)
+    names, protocol = _names_and_protocol(path)
     inert: list[Any] = [
-        (_stand_in(name), name) for name in _names(path) if _BESIDE_WEIGHTS.fullmatch(name)
+        (_stand_in(name), name) for name in names if _BESIDE_WEIGHTS.fullmatch(name)
     ]
     try:
-        with torch.serialization.safe_globals(inert):
+        with torch.serialization.safe_globals(inert), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
@@ -135,6 +139,11 @@ def _read_torch(path: Path) -> Any:
             raise SourceError(
                 f"{path} needs code to load ({needed[1]}), which could do anything, so it is "
                 "refused; save the state dict alone, best as safetensors"
+            ) from error
+        if protocol > _PROTOCOL:
+            raise SourceError(
+                f"{path} was saved with pickle_protocol={protocol}, of which torch reads only "
+                f"{_PROTOCOL} without running code; save it anew without pickle_protocol"
             ) from error
         raise SourceError(
             f"{path} can't be read as a torch weights file; it may be cut off or of another format "
@@ -152,6 +161,10 @@ class _Ignored:
         pass
 
 
+class Array(_Ignored):
+    """Stands for an array of NumPy."""
+
+
 class _Plain:
     """Stands for dicts and lists of other types, of which only the entries matter."""
 
@@ -165,11 +178,16 @@ class _PlainList(_Plain):
     kind = list
 
 
-_CONTAINERS = {"defaultdict": _Plain, "AttributeDict": _Plain, "deque": _PlainList}
+_STAND_INS = {
+    "defaultdict": _Plain,
+    "AttributeDict": _Plain,
+    "deque": _PlainList,
+    "_reconstruct": Array,
+}
 
 
 def _stand_in(name: str) -> type:
-    return _CONTAINERS.get(name.rpartition(".")[2], _Ignored)
+    return _STAND_INS.get(name.rpartition(".")[2], _Ignored)
 
 
 def _refuse_archives(path: Path) -> None:
@@ -185,21 +203,27 @@ def _refuse_archives(path: Path) -> None:
             )
 
 
-def _names(path: Path) -> set[str]:
-    """Return the names of all classes and functions that a torch file refers to."""
+def _names_and_protocol(path: Path) -> tuple[set[str], int]:
+    """Return what classes and functions a torch file refers to, and its version of pickle."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 inner = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
                 with archive.open(inner) as file:
-                    return set(_names_in(file))
-        with path.open("rb") as file:
-            return {name for _ in range(_PICKLES_OF_OLD_FILES) for name in _names_in(file)}
+                    found = list(_told(file))
+        else:
+            with path.open("rb") as file:
+                found = [told for _ in range(_PICKLES_OF_OLD_FILES) for told in _told(file)]
     except Exception:
-        return set()  # what is wrong with it is said where it is read
+        return set(), 0  # what is wrong with it is said where it is read
+    names = {told for told in found if isinstance(told, str)}
+    return names, max((told for told in found if isinstance(told, int)), default=0)
 
 
-def _names_in(file: IO[bytes]) -> Iterator[str]:
+def _told(file: IO[bytes]) -> Iterator[str | int]:
+    """Yield the names that a pickle refers to, and the number of its protocol."""
     for operation, argument, _ in pickletools.genops(file):
         if operation.name == "GLOBAL":
             yield str(argument).replace(" ", ".").replace("__builtin__", "builtins")
+        elif operation.name == "PROTO":
+            yield int(str(argument))
