@@ -1,6 +1,8 @@
 """torch.func, torch.fx and TorchScript on a pruned network."""
 
 import copy
+import pickle
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -65,6 +67,37 @@ def test_after_a_transform_the_network_is_as_before(name):
     assert networks.same_bits(copy.deepcopy(model)(x), by_hand(x))
     pruned.redraw()
     assert networks.same_bits(model(x), copy.deepcopy(model)(x))
+
+
+@pytest.mark.parametrize("name", ["plain", "frozen"])
+@pytest.mark.parametrize("part", ["layer", "block"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_after_a_transform_of_a_part_alone_the_network_is_as_before(name, part, fails):
+    layer = networks.build(name)[0]
+    model = nn.Sequential(nn.Sequential(layer), nn.Flatten()).eval()
+    npr.prune_weights(model, p_prune=0.5)
+    x, shown = networks.inputs(), layer.weight
+    wanted = model(x)
+    called = model[0] if part == "block" else layer
+    weights = torch.stack([layer.weight_orig.detach()] * 2)
+    place = "0.weight_orig" if part == "block" else "weight_orig"
+    images = x[:, :1] if fails else x
+    with pytest.raises(RuntimeError, match="channels") if fails else nullcontext():
+        vmap(lambda weight: functional_call(called, {place: weight}, (images,)))(weights)
+    assert networks.same_bits(layer.weight, shown)
+    npr.evaluate(model, (x, torch.zeros(len(x), dtype=torch.int64)))
+    twin = copy.deepcopy(model)
+    assert networks.same_bits(pickle.loads(pickle.dumps(model))(x), wanted)
+    npr.make_permanent(twin)
+    assert networks.same_bits(twin(x), wanted)
+
+
+@pytest.mark.parametrize("change", [npr.Pruned.redraw, npr.Pruned.refresh])
+def test_masks_are_not_exchanged_inside_a_transform(change):
+    model, by_hand, pruned = pruned_and_by_hand("frozen")
+    with pytest.raises(npr.NetworkPruneError, match=r"^inside a torch\.func transform .* do that"):
+        grad(lambda x: (change(pruned), x.sum())[1])(torch.ones(2))
+    assert networks.same_bits(model(networks.inputs()), by_hand(networks.inputs()))
 
 
 def test_a_frozen_network_that_changed_is_right_inside_and_after_a_transform():

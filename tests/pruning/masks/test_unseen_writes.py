@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.func import functional_call
 
 import network_prune as npr
 import networks
@@ -100,3 +101,32 @@ def test_copies_follow_their_own_weights():
     model(networks.inputs())
     twin(networks.inputs())
     assert torch.equal(twin[0].weight, model[0].weight / 2)
+
+
+@pytest.mark.parametrize("entry", ["weight_orig", "weight_mask"])
+def test_tensors_that_take_a_weights_place_for_one_forward_are_told_from_each_other(entry):
+    """Memory that becomes free is used again, by a tensor of the same version."""
+    model = nn.Sequential(nn.Conv2d(4, 32, 3)).requires_grad_(False)
+    npr.prune_weights(model, p_prune=0.3)
+    x = networks.inputs()
+    own = getattr(model[0], entry)
+    for place in range(70, 110):
+        other = own.clone()
+        other.view(-1)[place] = 10.0 - 10.0 * own.view(-1)[place]
+        both = {"weight_orig": model[0].weight_orig, "weight_mask": model[0].weight_mask}
+        both[entry] = other
+        masked = torch.where(both["weight_mask"].bool(), both["weight_orig"], 0.0)
+        wanted = nn.functional.conv2d(x, masked, model[0].bias)
+        del both
+        assert networks.same_bits(functional_call(model, {f"0.{entry}": other}, (x,)), wanted)
+        del other
+
+
+def test_a_shallow_copy_computes_with_its_own_weight():
+    model = networks.build("frozen")
+    npr.prune_weights(model, p_prune=0.5)
+    twin = copy.copy(model[0])
+    halve(model[0].weight_orig)
+    for layer in (model[0], twin):
+        layer(networks.inputs())
+        assert torch.equal(layer.weight, layer.weight_orig * layer.weight_mask)

@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
+from torch.utils.hooks import RemovableHandle
 
 from network_prune.errors import UnsupportedNetworkError
-from network_prune.pruning.masks.changes import State, sample_of, state_of
+from network_prune.pruning.masks.changes import Seen, State, sample_of, state_of
 
 
 class _ScriptingError(UnsupportedNetworkError, AttributeError):
@@ -42,16 +43,20 @@ class MaskMethod(prune.PruningContainer):
     Attributes:
         is_fresh: whether a module further out has brought the tensor up to date in this
             very forward.
+        within: the module whose forward is computed inside a torch.func transform, while the
+            tensor is one that ends with the transform.
         when_removed: called with this hook when its mask is gone.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._tensor_name: str = name
-        self._computed_from: State | None = None
+        self._computed_from: Seen | None = None
+        self._shown: Tensor | None = None
         self._sample: Tensor | None = None
-        self._set_aside: Tensor | None = None
+        self._handle: RemovableHandle | None = None
         self.is_fresh: bool = False
+        self.within: nn.Module | None = None
         self.when_removed: list[Callable[[MaskMethod], None]] = []
 
     @property
@@ -64,22 +69,36 @@ class MaskMethod(prune.PruningContainer):
 
     def __call__(self, module: nn.Module, inputs: object) -> None:
         """Bring the masked tensor up to date; a second call in one forward computes it anew."""
-        self.refresh(module)
+        self.refresh(module, module)
         if not torch.compiler.is_compiling():
             self.is_fresh = False
 
-    def refresh(self, module: nn.Module) -> None:
-        """Bring the masked tensor up to date."""
+    def after_alone(self, module: nn.Module, inputs: object, output: object) -> None:
+        """End a forward that was of this module alone."""
+        if not torch.compiler.is_compiling():
+            self.put_back(module, module)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has tensors of its own, which nothing was computed from.
+        return {**self.__dict__, "_computed_from": None, "_shown": None, "_sample": None}
+
+    def refresh(self, module: nn.Module, called: nn.Module | None = None) -> None:
+        """Bring the masked tensor up to date, in the forward of ``called`` if there is one."""
         if torch.compiler.is_compiling():
             setattr(module, self._tensor_name, self.apply_mask(module))
             return
         original, mask = self._tensors(module)
         state = state_of(original, mask)
-        if not self._is_right(original, state):
+        if not self._is_right(module, original, state):
             # A frozen one is kept for later forwards, which may want gradients of their input.
             with nullcontext() if original.requires_grad else torch.inference_mode(False):
-                self._set(module, self.apply_mask(module), passing=state is None)
-            self._computed_from = state
+                masked = self.apply_mask(module)
+            if state is not None:
+                self._shown, self.within = masked, None
+            elif self.within is None:
+                self._shown, self.within = module.__dict__.get(self._tensor_name), called
+            setattr(module, self._tensor_name, masked)
+            self._computed_from = None if state is None else Seen(state, original, mask)
             self._sample = sample_of(original) if self._is_kept(original, state) else None
 
     def renew(self, module: nn.Module) -> None:
@@ -87,11 +106,11 @@ class MaskMethod(prune.PruningContainer):
         self._computed_from = None
         self.refresh(module)
 
-    def put_back(self, module: nn.Module) -> None:
-        """Show what was shown before a torch.func transform, whose tensors end with it."""
-        if self._set_aside is not None:
-            setattr(module, self._tensor_name, self._set_aside)
-            self._set_aside = None
+    def put_back(self, module: nn.Module, called: nn.Module) -> None:
+        """Show what was shown before the forward of ``called`` if it was inside a transform."""
+        if self.within is called:
+            setattr(module, self._tensor_name, self._shown)
+            self.within = None
 
     def apply_mask(self, module: nn.Module) -> Tensor:
         """Return the original with +0.0 where the mask is 0; copy.deepcopy can copy it."""
@@ -109,6 +128,7 @@ class MaskMethod(prune.PruningContainer):
             module.register_buffer(f"{name}_mask", mask)
             self.refresh(module)
             module.register_forward_pre_hook(self)
+            self._handle = module.register_forward_hook(self.after_alone, always_call=True)
         except BaseException:
             self.uncover(module)
             raise
@@ -142,12 +162,16 @@ class MaskMethod(prune.PruningContainer):
         module.__dict__.pop(name, None)
         module._buffers.pop(f"{name}_mask", None)
         rename(module._parameters, f"{name}_orig", name)
+        if self._handle is not None:
+            self._handle.remove()
         for tell in self.when_removed:
             tell(self)
 
-    def _is_right(self, original: Tensor, state: State | None) -> bool:
-        if state is None or state != self._computed_from:
+    def _is_right(self, module: nn.Module, original: Tensor, state: State | None) -> bool:
+        if self._computed_from is None or not self._computed_from.is_still(state):
             return False
+        if module.__dict__.get(self._tensor_name) is not self._shown:
+            return False  # of a copy that shares its hooks, as copy.copy makes them
         # Gradients may flow through a computed tensor once, so it serves one forward only.
         return self.is_fresh or (
             self._sample is not None and torch.equal(self._sample, sample_of(original))
@@ -157,13 +181,6 @@ class MaskMethod(prune.PruningContainer):
         """Whether what is computed serves later forwards: on a CPU, where a look is cheap."""
         frozen = not original.requires_grad and not original.is_inference()
         return frozen and original.is_cpu and state is not None
-
-    def _set(self, module: nn.Module, masked: Tensor, *, passing: bool) -> None:
-        if not passing:
-            self._set_aside = None
-        elif self._set_aside is None:
-            self._set_aside = module.__dict__.get(self._tensor_name)
-        setattr(module, self._tensor_name, masked)
 
     def _tensors(self, module: nn.Module) -> tuple[Tensor, Tensor]:
         return (

@@ -49,8 +49,10 @@ class Pruned:
 
         Raises:
             ArgumentError: ``index`` isn't in [0, 2**64).
-            StateError: masks were taken off or stacked on by other means meanwhile.
+            StateError: masks were taken off or stacked on by other means meanwhile; or this is
+                inside a torch.func transform.
         """
+        check_no_transform()
         self._check_masked()
         for target, method in self._methods.items():
             if len(method) or not method.is_on(target.module):
@@ -69,8 +71,9 @@ class Pruned:
         """Compute all masked weights anew, after a write that no forward notices (see `prune`).
 
         Raises:
-            StateError: the masks were taken off.
+            StateError: the masks were taken off; or this is inside a torch.func transform.
         """
+        check_no_transform()
         self._check_masked()
         for target, method in self._methods.items():
             if method.is_on(target.module):
@@ -136,7 +139,7 @@ def prune(
        they changed; the modules around have hooks that do the same before their own
        forward, since some read a weight without calling its layer.
 
-    Whether a frozen weight changed is told by its place in memory, its version and, since
+    Whether a frozen weight changed is told by its identity, its version and, since
     writes through ``.data`` or ``.numpy()`` raise none, 64 values spread over it. So every
     write counts that autograd knows of, and others that change most of the values; others
     that change a few, and those to ``weight_mask``, may need `Pruned.refresh`. On other

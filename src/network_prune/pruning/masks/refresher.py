@@ -45,7 +45,7 @@ class Refresher:
             # Ctrl-C may have left the flag standing, which the outermost one doesn't trust.
             if method.is_fresh and not self._outermost:
                 continue
-            method.refresh(holder)
+            method.refresh(holder, module)
             if not compiling:
                 method.is_fresh = True
 
@@ -54,8 +54,7 @@ class Refresher:
         if not torch.compiler.is_compiling():
             for holder, method in self._masked:
                 method.is_fresh = False
-                if self._outermost:
-                    method.put_back(holder)
+                method.put_back(holder, module)
 
 
 def attach_refreshers(model: nn.Module, masked: list[tuple[nn.Module, MaskMethod]]) -> None:
