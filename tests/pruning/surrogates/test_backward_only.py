@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.utils.checkpoint
 from torch import nn
+from torch.func import grad, jacrev, jvp, vmap
 
 import network_prune as npr
 from tests.networks import AWKWARD, build, inputs, snapshot, weight_of
@@ -121,6 +122,30 @@ def test_a_shared_weight_is_masked_wherever_it_is_used(name):
     )
     other(twin).square().sum().backward(inputs=[twin])
     torch.testing.assert_close(x.grad, twin.grad)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda f, x: grad(f)(x),
+        lambda f, x: vmap(grad(f))(x[:, None]),
+        lambda f, x: jvp(f, (x,), (x,)),
+        lambda f, x: jacrev(f)(x),
+    ],
+)
+def test_derivatives_by_torch_func_are_refused_in_one_line(derive):
+    surrogate = wrap(build("plain").eval())
+    with pytest.raises(npr.NetworkPruneError, match=r"^BackwardOnly .*; call backward\(\) .*\Z"):
+        derive(lambda x: surrogate(x).sum(), inputs())
+
+
+def test_gradients_through_vmap_are_those_without_it():
+    model = build("plain").eval()
+    x, twin = inputs(requires_grad=True), inputs(requires_grad=True)
+    wrap(model)(x).square().sum().backward()
+    vmap(wrap(model))(twin[:, None]).square().sum().backward()
+    torch.testing.assert_close(twin.grad, x.grad)
 
 
 def test_weights_are_known_by_identity_not_by_shape():

@@ -20,8 +20,8 @@ class BackwardOnly(Surrogate):
     weights themselves are the full network's up to the gradients that reach them.
 
     Takes, holds and raises what `Diversified` does; a forward under torch.autocast, which
-    would compute with copies of the weights, is a StateError too, and `compile` isn't
-    possible.
+    would compute with copies of the weights, is a StateError too, as is one inside
+    torch.func's derivatives, and `compile` isn't possible.
     """
 
     def compile(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -36,6 +36,7 @@ class BackwardOnly(Surrogate):
         )
 
     def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        _check_no_derivative()
         weights = [
             (ranked, holder.weight)
             for ranked in self._weights
@@ -44,6 +45,16 @@ class BackwardOnly(Surrogate):
         swap = _Swap(weights, drawn, self._factor)
         with torch.autograd.graph.saved_tensors_hooks(swap.pack, swap.unpack):
             return self._compute(self.model, args, kwargs)
+
+
+def _check_no_derivative() -> None:
+    kinds = {"Grad", "Jvp"}
+    levels: Any = torch._C._functorch.get_interpreter_stack()  # pyright: ignore[reportAttributeAccessIssue]
+    if any(level.key().name in kinds for level in levels or ()):
+        raise StateError(
+            "BackwardOnly exchanges what autograd keeps for the backward, which torch.func (grad, "
+            "vjp, jvp, …) doesn't let anyone do; call backward() or torch.autograd.grad instead"
+        )
 
 
 @dataclass(frozen=True, slots=True)
