@@ -104,6 +104,8 @@ TAKEN = {
     "generator": lambda: (batch for batch in BATCHES),
     "one pair": (IMAGES, LABELS),
     "one list of arrays": list(NUMPY),
+    "one list of images and plain numbers": [IMAGES, LABELS.tolist()],
+    "one pair of an array and tensors": (NUMPY[0], tuple(LABELS)),
     "one mapping": {"images": IMAGES, "targets": LABELS},
     "named tuples": [Named(*batch) for batch in BATCHES],
     "user dicts": batches("pixel_values", "labels", kind=UserDict),
@@ -124,6 +126,8 @@ TAKEN = {
     **{name: labelled(lambda labels, name=name: labels.numpy().astype(name)) for name in INTEGERS},
 }
 
+PAST = "label 9223372036854775813, which int64 can't hold; pass class numbers from 0 on"
+NESTED = torch.nested.nested_tensor(list(IMAGES), layout=torch.jagged)
 SOFT = nn.functional.one_hot(LABELS, CLASSES)
 REFUSED = {
     "float labels": (labelled(torch.Tensor.float), r"labels in torch\.float32; pass .*long\(\)"),
@@ -141,6 +145,26 @@ REFUSED = {
     "images of two sizes": (
         [*SAMPLES, (IMAGES[0, :, 1:], 0)],
         r"images of different shapes in one batch, \[3, 6, 6\] and \[3, 5, 6\]; bring them to one",
+    ),
+    "sparse images": ((IMAGES.to_sparse(), LABELS), r"images in .* torch\.sparse_coo; .*to_dense"),
+    "images in MKL-DNN's layout": ((IMAGES.to_mkldnn(), LABELS), r"layout torch\._mkldnn; pass"),
+    "sparse samples": (
+        Samples(lambda x, y: (x.to_sparse(), y)),
+        r"torch\.sparse_coo; pass a dense",
+    ),
+    "nested images": ((NESTED, LABELS), "images in a nested tensor; bring them to one shape"),
+    "images without values": ((IMAGES.to("meta"), LABELS), "images in a meta tensor, which holds"),
+    "sparse labels": (
+        (IMAGES, LABELS.to_sparse()),
+        r"labels in .* torch\.sparse_coo; pass a dense",
+    ),
+    "labels without values": ((IMAGES, LABELS.to("meta")), "labels in a meta tensor, which holds"),
+    "labels past int64": ((IMAGES, np.uint64(2**63 + 5) + NUMPY[1].astype(np.uint64)), PAST),
+    "plain labels past int64": (labelled(lambda some: [2**63 + 5] * len(some)), PAST),
+    "samples' labels past int64": (Samples(lambda x, _: (x, 2**63 + 5)), PAST),
+    "labels of two kinds": (
+        labelled(lambda some: [torch.tensor(1, dtype=torch.uint64), *some[1:]]),
+        r"gives labels that can't be put together \(.*\); bring them to one dtype and device",
     ),
     "images in words": (Samples(lambda _, label: ("x.png", label)), "images as str, not tensors"),
     "images alone": (IMAGES, "data gives a Tensor, not pairs; pass batches"),

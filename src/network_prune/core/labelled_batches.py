@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from network_prune.core.workers import start
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, one_line
 
 # What a batch or sample with named entries calls them; of the images' names the first is taken.
 IMAGE_FIELDS: Final = ("pixel_values", "image", "images", "img", "imgs", "x", "input", "inputs")
@@ -33,7 +33,8 @@ def labelled_batches(data: Any, batch_size: int) -> Iterator[tuple[Tensor, Tenso
 
     Args:
         data: an iterable of batches, which stay as they are, or of samples, e.g. a Dataset,
-            which are put together; or all images and labels as one pair of tensors or arrays.
+            which are put together; or all images and labels as one pair, the images in a
+            tensor or array.
         batch_size: samples a batch, where they are put together.
 
     Raises:
@@ -85,7 +86,8 @@ def to_batch(images: Any, labels: Any) -> tuple[Tensor, Tensor]:
         labels: integers of any dtype, ``[n]`` or ``[n, 1]``, likewise or plain numbers.
 
     Raises:
-        ArgumentError: they are something else, such as PIL images or soft labels.
+        ArgumentError: they are something else, such as PIL images, sparse tensors or soft
+            labels.
     """
     images, labels = _tensor(images, "images"), _tensor(labels, "labels")
     if labels.dim() == 2 and labels.shape[1] == 1:
@@ -105,6 +107,8 @@ def to_batch(images: Any, labels: Any) -> tuple[Tensor, Tensor]:
             f"data gives labels in {labels.dtype}; pass class numbers in integers, e.g. "
             f"labels.long() if that is what they are"
         )
+    if labels.dtype is torch.uint64:
+        _check_labels(labels.tolist())
     return images, labels.to(torch.int64)
 
 
@@ -114,7 +118,7 @@ def _put_together(samples: Iterator[Pair], batch_size: int) -> Iterator[tuple[Te
 
 
 def _entries(data: Any, batch_size: int) -> Iterable[Any]:
-    if isinstance(data, Mapping) or _is_pair_of_arrays(data):
+    if isinstance(data, Mapping) or _is_pair(data):
         images, labels = to_batch(*to_pair(data))
         return zip(images.split(batch_size), labels.split(batch_size), strict=True)
     if not isinstance(data, str | bytes | PathLike):
@@ -127,11 +131,14 @@ def _entries(data: Any, batch_size: int) -> Iterable[Any]:
     )
 
 
-def _is_pair_of_arrays(data: object) -> bool:
+def _is_pair(data: object) -> bool:
     """Return whether ``data`` is all images and all labels, not a list of batches or samples."""
     if not isinstance(data, tuple | list) or len(data) < 2:
         return False
-    return all(isinstance(value, Tensor | np.ndarray) for value in data[:2])
+    # A tensor is no batch with labels, so it isn't the first of several.
+    images, labels = data[:2]
+    are_labels = isinstance(labels, Tensor | np.ndarray | tuple | list)
+    return isinstance(images, Tensor | np.ndarray) and are_labels
 
 
 def _is_sample(entry: Any) -> bool:
@@ -162,7 +169,7 @@ def _named(entry: Mapping[Any, Any]) -> Pair:
 
 def _tensor(value: Any, what: str) -> Tensor:
     if isinstance(value, Tensor):
-        return value
+        return _dense(value, what)
     if isinstance(value, Image.Image):
         raise ArgumentError(
             "the data gives PIL images, which make no batch; "
@@ -170,6 +177,8 @@ def _tensor(value: Any, what: str) -> Tensor:
         )
     if isinstance(value, tuple | list) and not all(isinstance(one, int) for one in value):
         return _stack([_tensor(one, what) for one in value], what)
+    if what == "labels" and isinstance(value, tuple | list):
+        _check_labels(value)
     try:
         array = np.asarray(value)
         # A copy, since torch takes neither foreign byte orders nor memory that is read backwards.
@@ -180,6 +189,31 @@ def _tensor(value: Any, what: str) -> Tensor:
         ) from None
 
 
+def _dense(value: Tensor, what: str) -> Tensor:
+    if value.is_nested:
+        raise ArgumentError(
+            f"data gives {what} in a nested tensor; bring them to one shape and pass a plain one"
+        )
+    if value.is_meta:
+        raise ArgumentError(
+            f"data gives {what} in a meta tensor, which holds no values; pass one on another device"
+        )
+    if value.layout is not torch.strided:
+        raise ArgumentError(
+            f"data gives {what} in a tensor of layout {value.layout}; pass a dense one, e.g. "
+            f"{what}.to_dense()"
+        )
+    return value
+
+
+def _check_labels(labels: Sequence[int]) -> None:
+    for label in labels:
+        if not -(2**63) <= label < 2**63:
+            raise ArgumentError(
+                f"data gives label {label}, which int64 can't hold; pass class numbers from 0 on"
+            )
+
+
 def _stack(values: Sequence[Tensor], what: str) -> Tensor:
     shapes = list(dict.fromkeys(value.shape for value in values))
     if len(shapes) > 1:
@@ -187,4 +221,10 @@ def _stack(values: Sequence[Tensor], what: str) -> Tensor:
             f"data gives {what} of different shapes in one batch, {list(shapes[0])} and "
             f"{list(shapes[1])}; bring them to one, e.g. by network.preprocessing.transform()"
         )
-    return torch.stack(list(values))
+    try:
+        return torch.stack(list(values))
+    except RuntimeError as error:
+        raise ArgumentError(
+            f"data gives {what} that can't be put together ({one_line(error)}); bring them to one "
+            "dtype and device"
+        ) from None
