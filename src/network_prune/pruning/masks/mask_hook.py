@@ -80,7 +80,8 @@ class MaskMethod(prune.PruningContainer):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has tensors of its own, which nothing was computed from.
-        return {**self.__dict__, "_computed_from": None, "_shown": None, "_sample": None}
+        seen = dict.fromkeys(("_computed_from", "_shown", "_sample", "within"))
+        return {**self.__dict__, **seen}
 
     def refresh(self, module: nn.Module, called: nn.Module | None = None) -> None:
         """Bring the masked tensor up to date, in the forward of ``called`` if there is one."""
