@@ -121,7 +121,7 @@ def test_a_study_records_that_it_fell_back(run, tmp_path):
     assert record["used"]["channels_last"] is False
     fallen, idle = record["used"]["warnings"]
     assert fallen.endswith("it ran with --no-channels-last")
-    assert "took the weights of spare on the first images" in idle
+    assert "to take the weights of spare on the first images" in idle
     assert fallen in shown.out
 
 
@@ -340,7 +340,7 @@ def test_modes_are_put_back_from_the_outermost_module_inwards(data):
 def test_layers_that_do_not_run_are_told(data):
     model = made(Scaled)
     model.spare = nn.Conv2d(3, 6, 3)
-    told = "took the weights of spare on the first images: zeros there change nothing"
+    told = "to take the weights of spare on the first images: zeros there may change nothing"
     with npr.prune_weights(model, p_prune=0.5), pytest.warns(UserWarning, match=told):
         evaluate(model, data)
 

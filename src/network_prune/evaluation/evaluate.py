@@ -101,6 +101,7 @@ def evaluate(
         outputs=data.outputs if isinstance(data, _KNOWN) else None,
     )
     sums, start = Sums(), time.perf_counter()
+    layers, look = list(pruned_weights(model)), None
     with (
         eval_mode(runner.prepared.model, partial(pruned_weights, runner.prepared.model)),
         torch.no_grad(),
@@ -115,14 +116,13 @@ def evaluate(
         ) as reading,
     ):
         for chunk in chunks(reading, held_bytes=0):
-            if not sums.metrics.n:
-                layers = list(pruned_weights(model))
+            if look is None:
                 look = look_first(runner, model, speed, chunk.batches[0], layers)
-                for line in look.warnings(layers):
-                    warnings.warn(line, stacklevel=2)
             for part in chunk.evaluate(runner):
                 sums += part
                 reading.advance(part.metrics.n)
+    for line in look.warnings(layers) if look else ():
+        warnings.warn(line, stacklevel=2)
     seconds = time.perf_counter() - start
     return sums.metrics + Metrics(unreadable=reading.unreadable, seconds=seconds)
 

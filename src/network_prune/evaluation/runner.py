@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from network_prune.evaluation.faster_copy.prepare import DTYPES, Prepared
 from network_prune.pruning.forward import compute_logits, device_of, move_images
+from network_prune.pruning.operands import Operands
 from network_prune.sources.data.pictures import Batch
 
 
@@ -24,6 +26,7 @@ class Runner:
 
     Attributes:
         prepared: the network as it is used at present.
+        operands: watch the next batch, and see nothing of those after it; None for none.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Runner:
         outputs: Sequence[int] | None = None,
     ) -> None:
         self.prepared = prepared
+        self.operands: Operands | None = None
         self._amp_dtype = amp_dtype
         self._normalise = normalise
         self._outputs = outputs
@@ -43,8 +47,13 @@ class Runner:
         """Return the logits ``[n, classes]`` of a batch.
 
         Raises:
-            NetworkPruneError: what `compute_logits` raises.
+            NetworkPruneError: what `compute_logits` or `Operands.check` raises.
         """
+        if self.operands is not None:
+            operands, self.operands = self.operands, None
+            logits = operands.watch(partial(self, batch))
+            operands.check()
+            return logits
         device, is_mixed = device_of(self.prepared.model), self._amp_dtype is not None
         dtype = DTYPES[self._amp_dtype or "bfloat16"]
         with torch.autocast(device.type, dtype, enabled=is_mixed):

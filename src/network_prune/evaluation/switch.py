@@ -141,7 +141,10 @@ class Switcher:
     def _with_norm(self, variant: Variant) -> Runner:
         """Prepare the network under masks, since folding parts a norm from its neuron."""
         self._masks = self._masked(variant)
-        return self._runner()
+        runner = self._runner()
+        if runner.prepared.model is self._model:
+            runner.operands, self.dense.operands = self.dense.operands, None
+        return runner
 
     def _masked(self, variant: Variant) -> Pruned:
         return prune(

@@ -2,66 +2,78 @@
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from network_prune.errors import UnsupportedNetworkError
+from network_prune.pruning.stand_ins import Fate, StandIns, address
 
 _PRODUCTS = re.compile(
     r"\w*conv\w*|\w*(mm|mv|dot|matmul)(_\w*)?|(mkldnn_)?linear|einsum|\w*multi_head\w*"
     r"|\w*encoder_layer\w*"
 )
-# What gives zero for zero, wherever it puts the values.
-_KEEP_ZEROS = re.compile(
-    r"_to_copy|clone|copy|contiguous|_?unsafe_view|_?reshape\w*|cat|stack|index\w*|gather|repeat"
-    r"|constant_pad_nd|flip|roll|tri[lu]|where|masked_fill|mul|div|neg|abs|sign|round|trunc|relu"
-    r"|tanh|sin|sqrt|square|fake_quantize\w*|mkldnn_reorder\w*|to_mkldnn|\w*_copy"
-)
+_OF_THE_SHAPE_ALONE = re.compile(r"\w*_like|new_\w+")
+
+_Result = TypeVar("_Result")
+UNCHECKED = "whether pruned weights are zero where they are computed with could not be checked"
 
 
 class Operands(TorchDispatchMode):
-    """Watches what becomes of weights while a network runs inside.
+    """Watches what becomes of weights while a network runs inside, and changes nothing.
+
+    What the network makes of a weight before it is used is made of a stand-in, too, half of
+    which is zero: where fewer zeros come out, pruned weights wouldn't be zero either.
 
     Args:
-        weights: names of layers, each with a tensor that holds its weight.
+        weights: returns names of layers, each with a tensor that holds its weight.
 
     Attributes:
-        read: layers whose weight such an operation took, as it is or in a copy that has
-            its zeros.
-        changed: layers of which it took something else of the weight's size that was made
-            of the weight, e.g. a sum.
+        read: layers whose weight a convolution or matrix product took, in whatever form.
+        changed: layers of which it took something that doesn't have the weight's zeros.
+        has_run: whether a network has run inside.
+        failed: whether some of what it did couldn't be watched.
     """
 
-    def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+    supports_higher_order_operators = True
+
+    def __init__(self, weights: Callable[[], Iterable[tuple[str, Tensor]]]) -> None:
         super().__init__()
         self.read: set[str] = set()
         self.changed: set[str] = set()
-        self._sizes: dict[str, int] = {}
-        # By address of memory, the layers whose weights lie there, or what was made of them.
-        self._kept: dict[int, set[str]] = {}
-        self._altered: dict[int, set[str]] = {}
-        for name, weight in weights:
-            self._sizes[name] = weight.numel()
-            self._kept.setdefault(_address(weight), set()).add(name)
-        # Memory that becomes free would be used again, and its address mean something else.
-        self._alive: list[Tensor] = []
+        self.has_run = False
+        self.failed = False
+        self._weights = weights
+        self._stand_ins = StandIns()
         self._eager = ExitStack()
 
     def __enter__(self) -> Self:
         # What torch.compile makes of a network, and of this very class, says nothing more.
         if "torch._dynamo" in sys.modules:
             self._eager.enter_context(torch.compiler.set_stance("force_eager"))
+        self._stand_ins = StandIns(self._weights())
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         self._eager.close()
+        self._stand_ins = StandIns()
+
+    def watch(self, run: Callable[[], _Result]) -> _Result:
+        """Return what ``run`` gives; it runs once more unwatched if it fails when watched."""
+        try:
+            with self:
+                result = run()
+        except Exception:
+            result = run()
+            self.failed = True
+        self.has_run = True
+        return result
 
     def check(self) -> None:
         """Raise an UnsupportedNetworkError that names the layers with another weight, if any."""
@@ -78,45 +90,78 @@ class Operands(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        namespace, name = func._schema.name.split("::")
-        inputs = _tensors((args, kwargs))
-        kept, altered = (self._layers(found, inputs) for found in (self._kept, self._altered))
-        # What others' own operations do with a weight can't be seen.
-        if namespace != "aten" or _PRODUCTS.fullmatch(name):
-            self.read |= kept
-            self.changed |= altered
-        elif kept or altered:
-            self._follow(name, inputs, _tensors(result))
+        kwargs = kwargs or {}
+        try:
+            follow = self._before(func, args, kwargs)
+        except Exception:
+            self.failed, follow = True, None
+        result = func(*args, **kwargs)
+        try:
+            if follow is not None:
+                follow(_tensors(result))
+        except Exception:
+            self.failed = True
         return result
 
-    def _follow(self, name: str, inputs: list[Tensor], results: list[Tensor]) -> None:
-        """Note what an operation that is no product made of weights, anew or in their place."""
-        operation, is_in_place = name.removesuffix("_"), name.endswith("_")
-        sources = inputs[1:] if operation == "copy" else inputs
-        kept, altered = (self._layers(found, sources) for found in (self._kept, self._altered))
-        places = {_address(tensor) for tensor in inputs}
-        for result in results:
-            place = _address(result)
-            if is_in_place:
-                self._kept.pop(place, None)
-            elif place in places:
-                continue  # a view
-            if not _KEEP_ZEROS.fullmatch(operation):
-                altered = {n for n in kept | altered if self._sizes[n] == result.numel()}
-                kept = set[str]()
-            self._kept.setdefault(place, set()).update(kept)
-            self._altered.setdefault(place, set()).update(altered)
-            self._alive.append(result)
+    def _before(
+        self, func: Any, args: Any, kwargs: Any
+    ) -> Callable[[Sequence[Tensor]], None] | None:
+        """Look at what an operation is about to take; return what to tell of its results."""
+        if not isinstance(func, torch._ops.OpOverload):
+            self.failed = True  # what runs inside of control flow can't be seen
+            return None
+        inputs = _tensors((args, kwargs))
+        fates = self._stand_ins.fates(inputs)
+        namespace, name = func._schema.name.split("::")
+        # What others' own operations do with a weight can't be seen.
+        if namespace != "aten" or _PRODUCTS.fullmatch(name):
+            self.read |= fates.keys()
+            self.changed |= {layer for layer, fate in fates.items() if fate is Fate.CHANGED}
+        elif max(fates.values(), default=0) > Fate.PICKED and not (
+            _is_view(func) or _OF_THE_SHAPE_ALONE.fullmatch(name)
+        ):
+            return self._repeat(func, args, kwargs, inputs)
+        return None
 
-    @staticmethod
-    def _layers(found: Mapping[int, set[str]], tensors: list[Tensor]) -> set[str]:
-        return {name for tensor in tensors for name in found.get(_address(tensor), ())}
+    def _repeat(
+        self, func: Any, args: Any, kwargs: Any, inputs: list[Tensor]
+    ) -> Callable[[Sequence[Tensor]], None]:
+        """Do with the stand-ins what is about to be done."""
+        written, overwritten = _written(func, args, kwargs)
+        sources = [each for each in inputs if not any(each is other for other in overwritten)]
+        judge = self._stand_ins.judge(sources)
+        standing = self._stand_ins.of(inputs, written)
+        devices = {each.device for each in inputs if each.is_cuda}
+        with torch.random.fork_rng(devices=devices):
+            args, kwargs = tree_map(lambda value: standing.get(id(value), value), (args, kwargs))
+            made = _tensors(func(*args, **kwargs))
+        for tensor in written:
+            judge(tensor, standing[id(tensor)])
+        places = {address(each) for each in inputs}
+
+        def follow(results: Sequence[Tensor]) -> None:
+            for result, stand_in in zip(results, made, strict=True):
+                if address(result) not in places:
+                    judge(result, stand_in)
+
+        return follow
+
+
+def _is_view(func: Any) -> bool:
+    returns = [each.alias_info for each in func._schema.returns]
+    return any(alias is not None and not alias.is_write for alias in returns)
+
+
+def _written(func: Any, args: Any, kwargs: Any) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the tensors that an operation writes, and those of them that it doesn't read."""
+    schema = func._schema
+    given = dict(zip((each.name for each in schema.arguments), args, strict=False)) | kwargs
+    arguments = [a for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
+    written = _tensors([given.get(each.name) for each in arguments])
+    is_copy = schema.name == "aten::copy_"
+    unread = _tensors([given.get(each.name) for each in arguments if each.is_out or is_copy])
+    return written, unread
 
 
 def _tensors(values: Any) -> list[Tensor]:
     return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
-
-
-def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else id(tensor)

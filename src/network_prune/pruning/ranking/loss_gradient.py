@@ -1,7 +1,7 @@
 """The gradient of a network's loss in its ranked weights; the network isn't touched."""
 
+import warnings
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from network_prune.pruning.forward import (
     forward,
     move_images,
 )
-from network_prune.pruning.operands import Operands
+from network_prune.pruning.operands import UNCHECKED, Operands
 from network_prune.pruning.ranking.find_layers import FoundLayer
 from network_prune.pruning.ranking.rankable import owners, storage_key
 from network_prune.pruning.ranking.samples import Samples
@@ -71,21 +71,21 @@ def loss_gradient(
     with torch.inference_mode(False), torch.enable_grad(), autocast_off, in_eval:
         slopes = _Slopes(model, list(weights.values()))
         sums = [torch.zeros_like(item.weight, dtype=_wide(item.weight)) for item in found]
-        watched: AbstractContextManager[Any] = Operands(weights.items())
+        operands = Operands(weights.items)
         for images, labels in samples:
             what = f"images {samples.n - len(labels)} to {samples.n - 1}"
             run = partial(slopes, labels=labels, what=what)
-            with watched as operands:
-                parts = forward(run, move_images(images, model))
-            if operands is not None:
-                operands.check()
-                watched = nullcontext()
+            compute = partial(forward, run, move_images(images, model))
+            parts = compute() if operands.has_run else operands.watch(compute)
+            operands.check()
             for total, part in zip(sums, parts, strict=True):
                 total += part
     if not samples.n:
         raise ArgumentError(
             f"data gives no images; pass at least one batch (images, labels){none_left(data)}"
         )
+    if operands.failed:
+        warnings.warn(UNCHECKED, stacklevel=4)
     layers = tuple(total.cpu() / samples.n for total in sums)
     _refuse_non_finite(found, layers)
     return LossGradient(layers, samples.sha256)
