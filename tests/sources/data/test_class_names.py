@@ -7,7 +7,7 @@ import tarfile
 
 import datasets
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from photos import photo
 
@@ -115,6 +115,7 @@ def test_imagenets_classes_are_the_same_in_each_vocabulary(tmp_path, form, vocab
     assert sorted(labels) == [number + first for number in numbers]
 
 
+@settings(max_examples=50)
 @given(st.permutations(range(30)), st.permutations(range(30)), st.integers(1, 30), st.data())
 def test_any_order_of_both_sides_is_matched_by_name(own, theirs, count, data):
     kinds = [[f"class {n}" for n in range(30)], SYNSETS[:30], lemmas()[:30]]
