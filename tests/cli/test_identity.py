@@ -72,6 +72,8 @@ def test_python_judges_alike(colours):
     )
     assert data.outputs == (0, 1, 2)
     assert npr.evaluate(network.model, data).acc1 == 100
+    with torch.device("meta"):
+        assert npr.evaluate(network.model, data).acc1 == 100
     logits = torch.full((1, 6), math.nan)
     logits[0, :3] = torch.tensor([3.0, 1.0, 2.0])
     model = torch.nn.Module()

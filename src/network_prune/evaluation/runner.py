@@ -86,6 +86,6 @@ class Runner:
 
 
 def _only(logits: Tensor, outputs: Sequence[int]) -> Tensor:
-    others = torch.ones(logits.shape[1], dtype=torch.bool)
+    others = torch.ones(logits.shape[1], dtype=torch.bool, device=logits.device)
     others[list(outputs)] = False
-    return logits.masked_fill(others.to(logits.device), -torch.inf)
+    return logits.masked_fill(others, -torch.inf)
