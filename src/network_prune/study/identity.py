@@ -151,8 +151,10 @@ def _is_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def _turned(base: Mapping[str, Any]) -> str:
-    asked = base["asked"]["data"]["exif"]
-    return "; earlier versions read hf: images as with --exif ignore" if asked == "source" else ""
+    """Return a hint where earlier versions took the same images otherwise."""
+    is_hub = base["data"]["name"].startswith("hf:")
+    follows_library = is_hub and base["asked"]["data"]["exif"] == "source"
+    return "; earlier versions read hf: images as with --exif ignore" if follows_library else ""
 
 
 def _changed(what: str, hint: str = "") -> SourceError:
