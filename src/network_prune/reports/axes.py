@@ -1,34 +1,17 @@
 """Everything that decides a record's figures, as flat columns: what rows are told apart by."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
+from network_prune.evaluation.variant import Variant
 from network_prune.options import DECIDING
+from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.records import Record
 
-_PREPROCESSING: Final = (
-    "resize",
-    "crop",
-    "interpolation",
-    "mean",
-    "std",
-    "crop_mode",
-    "crop_rounding",
-)
-_DENSE: Final = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
-_VARIANT: Final = (
-    "method",
-    "p_prune",
-    "p_bern",
-    "score",
-    "scope",
-    "layers",
-    "include",
-    "exclude",
-    "seed",
-    "index",
-    "with_norm",
-)
+DENSE: Final = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
+_PREPROCESSING: Final = tuple(field.name for field in fields(Preprocessing))
+_VARIANT: Final = tuple(field.name for field in fields(Variant))
 # What a table has no column for, and doesn't say beside the method either.
 _NOT_IN_TABLES: Final = (
     "data",
@@ -44,7 +27,7 @@ _NOT_IN_TABLES: Final = (
 
 def axes(record: Record) -> dict[str, Any]:
     """Return by column all that the key is made of, lists as text with commas."""
-    variant: Mapping[str, Any] = record["variant"] or _DENSE
+    variant: Mapping[str, Any] = record["variant"] or DENSE
     score_data: Mapping[str, Any] = record["score_data"] or {}
     return {
         "network": record["network"]["name"],

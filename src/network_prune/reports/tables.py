@@ -8,7 +8,7 @@ from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.options import OPTIONS
-from network_prune.reports.axes import axes, axis_text
+from network_prune.reports.axes import DENSE, axes, axis_text
 from network_prune.reports.markdown import markdown_head, markdown_row
 from network_prune.study.plan import Network
 from network_prune.study.records import Record
@@ -19,7 +19,6 @@ _NAMELESS = ("default", "embedded")
 
 _TITLES = ("network", "method", "p_prune", "p_bern", "draw", "images", "pruning ratio")
 HEAD = markdown_head([*_TITLES, "eval performance", "Acc@1 to dense"], words=2)
-_DENSE = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
 # Options of a variant or of running that have columns of their own, or none in words.
 _COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "device")
 
@@ -74,7 +73,7 @@ def _row(
     to_dense: str,
     others: Sequence[str] = (),
 ) -> str:
-    variant: dict[str, Any] = record["variant"] or _DENSE
+    variant: dict[str, Any] = record["variant"] or DENSE
     return markdown_row(
         [
             network_text(record),
@@ -105,7 +104,7 @@ def network_text(record: Record) -> str:
 
 def method_text(record: Record) -> str:
     """Return the method, with the options that have no column and aren't the default."""
-    variant: dict[str, Any] = record["variant"] or _DENSE
+    variant: dict[str, Any] = record["variant"] or DENSE
     return " ".join([variant["method"], *_unusual({**variant, **record["asked"]["running"]})])
 
 

@@ -14,12 +14,14 @@ from typing import Any, Final, Self
 import filelock
 
 from network_prune.errors import RunError, SourceError
-from network_prune.options import DECIDING
+from network_prune.options import DECIDING, OPTIONS
 
 SCHEMA: Final = 2
 FILE: Final = "records.jsonl"
 # What records say of the data that earlier ones didn't.
-_LATER_OPTIONS: Final = {"class_order": None, "only_data_classes": False, "exif": "source"}
+_LATER_OPTIONS: Final = {
+    name: OPTIONS[name].default for name in ("class_order", "only_data_classes", "exif")
+}
 _LOCK: Final = "records.lock"
 
 Record = dict[str, Any]
