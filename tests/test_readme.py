@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import network_prune
-from network_prune.cli.diversity import diversity_command
-from network_prune.cli.evaluate import evaluate_command
-from network_prune.cli.inspect import inspect_command
-from network_prune.cli.listing import list_command
-from network_prune.cli.records import records_command
-from network_prune.cli.sensitivity import sensitivity_command
-from network_prune.cli.sweep import sweep_command
+from network_prune.cli.commands.diversity import diversity_command
+from network_prune.cli.commands.evaluate import evaluate_command
+from network_prune.cli.commands.inspect import inspect_command
+from network_prune.cli.commands.listing import list_command
+from network_prune.cli.commands.records import records_command
+from network_prune.cli.commands.sensitivity import sensitivity_command
+from network_prune.cli.commands.sweep import sweep_command
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -13,10 +13,12 @@ FLOORS = (
     ("reports",),
     ("transfer",),
     ("study",),
+    ("results",),
     ("evaluation",),
     ("pruning", "sources"),
     ("core",),
-    ("options",),
+    ("display",),
+    ("extras", "options"),
     ("errors", "version"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from network_prune.cli.live import LiveTable
 from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.variant import Network
 from network_prune.study.events import Advanced, Recorded, Started
-from network_prune.study.plan import Network, make_plan
+from network_prune.study.plan import make_plan
 
 NETWORK, OTHER = Network("digits", "default"), Network("resnet18", "none")
 

@@ -3,7 +3,8 @@
 import pytest
 
 from network_prune.errors import NetworkPruneError
-from network_prune.study.plan import Network, make_plan
+from network_prune.evaluation.variant import Network
+from network_prune.study.plan import make_plan
 from network_prune.study.plan_file import read_plan_file, read_preset
 
 

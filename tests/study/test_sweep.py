@@ -15,11 +15,11 @@ import network_prune as npr
 from network_prune.errors import NetworkPruneError, RunError
 from network_prune.evaluation import one_pass
 from network_prune.evaluation.reading import Reading
+from network_prune.results.records import FILE, RecordFile, read_records
 from network_prune.study import progress
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
 from network_prune.study.progress import Progress
-from network_prune.study.records import FILE, RecordFile, read_records
 from network_prune.study.sweep import sweep
 
 GRID = {

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from network_prune.results.records import FILE, read_records
 from network_prune.study.estimate import estimate
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.records import FILE, read_records
 from network_prune.study.sweep import check_plan
 
 

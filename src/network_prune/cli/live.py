@@ -17,9 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from network_prune.evaluation.metrics import Metrics
-from network_prune.evaluation.variant import Variant
+from network_prune.evaluation.variant import Network, Variant
 from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started
-from network_prune.study.plan import Network
 
 # Lines of the terminal that are the table's head, the bar, and what was printed last.
 _OTHER_LINES = 6

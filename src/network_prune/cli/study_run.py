@@ -14,18 +14,19 @@ from network_prune.cli.output import hand_over
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
+from network_prune.evaluation.variant import Network
 from network_prune.reports.head_and_foot import foot_lines, head_lines, network_head, plan_head
 from network_prune.reports.tables import (
     HEAD,
     failure_row,
-    network_of,
     record_row,
     warning_lines,
 )
+from network_prune.results.naming import network_of
+from network_prune.results.records import SCHEMA, Record
 from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started, Told
 from network_prune.study.measure import Measure
-from network_prune.study.plan import Network, Plan
-from network_prune.study.records import SCHEMA, Record
+from network_prune.study.plan import Plan
 from network_prune.study.sweep import sweep
 
 Say = Callable[[str], None]

@@ -1,4 +1,4 @@
-"""What is pruned in one variant of a study."""
+"""The points of a study: which network, and what is pruned of it."""
 
 import dataclasses
 import glob
@@ -12,6 +12,22 @@ if TYPE_CHECKING:
     from torch import nn
 
     from network_prune.core.prunable import PrunableSet
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of a study.
+
+    Attributes:
+        arch: its name, as ``--arch`` takes it.
+        weights: which weights, as ``--weights`` takes it.
+    """
+
+    arch: str
+    weights: str
+
+    def __str__(self) -> str:
+        return self.arch if self.weights == "default" else f"{self.arch} ({self.weights})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

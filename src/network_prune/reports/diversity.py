@@ -5,8 +5,9 @@ from typing import Any
 
 from network_prune.evaluation.mean import Mean, excludes_zero
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.reports.tables import figures_text, method_text
-from network_prune.study.records import Record
+from network_prune.reports.tables import figures_text
+from network_prune.results.naming import method_text
+from network_prune.results.records import Record
 
 _MODES = ("prune", "dropout", "difference")
 _TITLES = ("method", "mode", "p_prune", "ratio", "Acc@1", "agreement", "cosine")

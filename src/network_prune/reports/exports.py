@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from network_prune.errors import RunError
-from network_prune.reports.tables import Row
-from network_prune.sources.extras import require
+from network_prune.extras import require
+from network_prune.results.rows import Row
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.evaluation.variant import Variant
 from network_prune.reports.tables import mean_row, number
+from network_prune.results.groups import draws_of
+from network_prune.results.records import Record
 from network_prune.sources.data.class_names import NUMBERS
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.plan import Plan
-from network_prune.study.records import Record
 
 _IN_HEAD = ("p_prune", "p_bern", "seed", "score", "scope")
 
@@ -68,15 +69,6 @@ def foot_lines(records: Sequence[Record]) -> list[str]:
     if len(groups) <= 1:
         lines += _details(records[-1], is_one_of_many=bool(means))
     return lines
-
-
-def draws_of(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Yield the records of each variant, which differ in their draw alone."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        if record["variant"]:
-            found.setdefault(str({**record["variant"], "index": None}), []).append(record)
-    yield from found.values()
 
 
 def _details(record: Record, *, is_one_of_many: bool) -> Iterator[str]:

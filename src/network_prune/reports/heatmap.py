@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, RunError
 from network_prune.evaluation.mean import excludes_zero
+from network_prune.extras import require
 from network_prune.reports.layers import LayerTable, layer_tables
-from network_prune.sources.extras import require
-from network_prune.study.records import Record
+from network_prune.results.records import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,9 @@ from typing import Any
 
 from network_prune.evaluation.mean import excludes_zero
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.reports.tables import figures_text, network_of, network_text
-from network_prune.study.records import Record
+from network_prune.reports.tables import figures_text
+from network_prune.results.naming import network_of, network_text
+from network_prune.results.records import Record
 
 _BETWEEN_TABLES = ("method", "p_bern", "score", "seed", "index", "with_norm", "layers")
 

@@ -3,24 +3,17 @@
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
-from network_prune.options import OPTIONS
-from network_prune.reports.axes import DENSE, axes, axis_text
+from network_prune.evaluation.variant import Network
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.study.plan import Network
-from network_prune.study.records import Record
-
-Row = dict[str, Any]
-
-_NAMELESS = ("default", "embedded")
+from network_prune.results.axes import DENSE, axes, axis_text
+from network_prune.results.naming import method_text, network_text
+from network_prune.results.records import Record
 
 _TITLES = ("network", "method", "p_prune", "p_bern", "draw", "images", "pruning ratio")
 HEAD = markdown_head([*_TITLES, "eval performance", "Acc@1 to dense"], words=2)
-# Options of a variant or of running that have columns of their own, or none in words.
-_COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "device")
 
 
 def record_row(record: Record, *, differing: Sequence[str] = ()) -> str:
@@ -89,41 +82,6 @@ def _row(
     )
 
 
-def network_of(record: Record) -> Network:
-    """Return which network a record is of."""
-    return Network(record["network"]["name"], record["asked"]["weights"])
-
-
-def network_text(record: Record) -> str:
-    """Return the network's name for a table, with the name of its weights or their file."""
-    name, taken = record["network"]["name"], record["network"]["weights"]
-    # Where weights have no name, they are described.
-    is_named = " " not in taken and taken not in _NAMELESS and not name.endswith(f".{taken}")
-    return str(Network(name, Path(taken if is_named else record["asked"]["weights"]).name))
-
-
-def method_text(record: Record) -> str:
-    """Return the method, with the options that have no column and aren't the default."""
-    variant: dict[str, Any] = record["variant"] or DENSE
-    return " ".join([variant["method"], *_unusual({**variant, **record["asked"]["running"]})])
-
-
-def _unusual(options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield those options that have no column of their own and aren't the default."""
-    for name, value in options.items():
-        is_usual = value is None or _listed(value) == _listed(OPTIONS[name].default)
-        if name in _COLUMNS or is_usual:
-            continue
-        if isinstance(value, bool):
-            yield f"{'' if value else 'no '}{name.replace('_', ' ')}"
-        else:
-            yield f"{name}={','.join(_listed(value))}"
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
 def _spread(values: Sequence[float | None]) -> str:
     finite = [value for value in values if value is not None]
     if len(finite) < len(values):
@@ -158,43 +116,6 @@ def _warnings(record: Record) -> Iterator[str]:
         )
     if metrics["unreadable"]:
         yield f"{metrics['unreadable']} unreadable images were left out"
-
-
-def flat_row(record: Record) -> Row:
-    """Return a record's settings and figures as one flat row; percent, nats and fractions."""
-    metrics = record["metrics"]
-    realised, difference = record["realised"] or {}, record["difference"] or {}
-    intervals = {
-        f"{name}_{end}": metrics[f"{name}_interval"][place]
-        for name in FIGURES.values()
-        for place, end in enumerate(("low", "high"))
-    }
-    differences = {
-        f"{name}_difference{end}": value
-        for name in FIGURES.values()
-        for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
-    }
-    return {
-        **axes(record),
-        "pruning_ratio": realised.get("pruning_ratio", 0.0),
-        "zeroed_ratio": realised.get("zeroed_ratio", 0.0),
-        "network_zeroed_ratio": realised.get("network_zeroed_ratio", 0.0),
-        "newly_zeroed": realised.get("newly_zeroed", 0),
-        **{name: metrics[name] for name in ("n", "loss", "acc1", "acc5")},
-        **intervals,
-        **differences,
-        **{name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")},
-        "notes": "; ".join(record.get("notes", ())),
-        "prunable_sha256": record["prunable_sha256"],
-        "draw_sha256": record["draw_sha256"],
-        "key": record["key"],
-    }
-
-
-def _three(difference: Mapping[str, Any], name: str) -> Sequence[float | None]:
-    if not difference:
-        return (None, None, None)
-    return (difference[f"{name}_difference"], *difference[f"{name}_interval"])
 
 
 def _difference(difference: Mapping[str, Any]) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from network_prune.evaluation.variant import Variant
+from network_prune.results.records import Record
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.records import Record
 
 Variants = Mapping[str, Variant | None]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from network_prune.pruning.forward import eval_mode
+from network_prune.results.records import Record
 from network_prune.study.due import due_of, is_recorded, wanted_of
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from network_prune.evaluation.metrics import Metrics
-from network_prune.evaluation.variant import Variant
-from network_prune.study.plan import Network
-from network_prune.study.records import Record
+from network_prune.evaluation.variant import Network, Variant
+from network_prune.results.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.forward import eval_mode
+from network_prune.results.records import SCHEMA, HeldRecords, Record, RecordFile
 from network_prune.study.due import Variants, due_of, is_recorded, wanted_of
 from network_prune.study.events import Advanced, Recorded, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.progress import Progress, State
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.records import SCHEMA, HeldRecords, Record, RecordFile
 
 
 class NetworkRun:

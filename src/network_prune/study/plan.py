@@ -6,26 +6,10 @@ from itertools import product
 from typing import Any
 
 from network_prune.errors import ArgumentError
-from network_prune.evaluation.variant import Variant
+from network_prune.evaluation.variant import Network, Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, STUDY_OPTIONS, defaults, read_options
 
 _AXES = ("method", "score", "scope", "p_prune", "p_bern")
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network of a study.
-
-    Attributes:
-        arch: its name, as ``--arch`` takes it.
-        weights: which weights, as ``--weights`` takes it.
-    """
-
-    arch: str
-    weights: str
-
-    def __str__(self) -> str:
-        return self.arch if self.weights == "default" else f"{self.arch} ({self.weights})"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.one_pass import Chunk
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
-from network_prune.evaluation.variant import Variant
+from network_prune.evaluation.variant import Network, Variant
 from network_prune.sources.inputs import Inputs
 from network_prune.study.identity import (
     Identity,
@@ -19,7 +19,6 @@ from network_prune.study.identity import (
     describe_running,
     describe_versions,
 )
-from network_prune.study.plan import Network
 from network_prune.study.score_images import ScoreImages
 
 _LOOKED_AT: Final = 8

@@ -13,13 +13,14 @@ from network_prune.core.usual_settings import usual_settings
 from network_prune.errors import ArgumentError, RunError, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
+from network_prune.evaluation.variant import Network
+from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Dropped, Event, Failed, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.network_run import NetworkRun
-from network_prune.study.plan import Network, Plan, make_plan
+from network_prune.study.plan import Plan, make_plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.records import HeldRecords, Record, RecordFile
 from network_prune.study.score_images import check_score_options
 
 

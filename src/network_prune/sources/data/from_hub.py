@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image
 
 from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
+from network_prune.extras import require
 from network_prune.sources.data.class_names import match_classes, number_labels
 from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMNS
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import decode, refusing
 from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
-from network_prune.sources.extras import require
 from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from network_prune.errors import SourceError
+from network_prune.extras import require
 from network_prune.sources.data.class_names import Matched, match_classes, number_labels
 from network_prune.sources.data.listing import Files, Lister, Listing, Request, check_file
 from network_prune.sources.downloads import reason
-from network_prune.sources.extras import require
 from network_prune.sources.imagenet import IMAGENET_CLASSES, synsets_of
 from network_prune.sources.outputs import Outputs
 

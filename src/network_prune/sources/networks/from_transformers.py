@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.errors import SourceError, one_line
+from network_prune.extras import require
 from network_prune.sources.downloads import find_on_hub
-from network_prune.sources.extras import require
 from network_prune.sources.networks.architecture import Architecture, Published
 from network_prune.sources.networks.image_processors import FILES, read_preprocessing
 from network_prune.sources.networks.weights.checkpoints import Checkpoint

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from network_prune.errors import NetworkPruneError
+from network_prune.results.records import FILE, SCHEMA, HeldRecords, RecordFile, read_records
 from network_prune.study.identity import describe_versions, record_key
-from network_prune.study.records import FILE, SCHEMA, HeldRecords, RecordFile, read_records
 from network_prune.study.sweep import sweep
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from network_prune.evaluation.variant import Variant
 from network_prune.options import DECIDING
+from network_prune.results.records import Record
 from network_prune.sources.preprocessing import Preprocessing
-from network_prune.study.records import Record
 
 DENSE: Final = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
 _PREPROCESSING: Final = tuple(field.name for field in fields(Preprocessing))

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from network_prune.reports.axes import axes, differing
-from network_prune.reports.tables import flat_row, record_row
+from network_prune.reports.tables import record_row
+from network_prune.results.axes import axes, differing
+from network_prune.results.records import FILE, read_records
+from network_prune.results.rows import flat_row
 from network_prune.study.identity import record_key
-from network_prune.study.records import FILE, read_records
 
-LINES = Path(__file__).parents[1] / "study" / "schema-1.jsonl"
+LINES = Path(__file__).with_name("schema-1.jsonl")
 
 
 @pytest.fixture

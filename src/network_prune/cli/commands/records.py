@@ -11,7 +11,7 @@ from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over
 from network_prune.errors import ArgumentError, unknown_name
 
 if TYPE_CHECKING:
-    from network_prune.reports.tables import Row
+    from network_prune.results.rows import Row
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Where = Annotated[
@@ -45,10 +45,11 @@ def records_command(
     Example: network-prune records study --where method=weights --csv weights.csv
     """
     check_writable(csv, parquet)
-    from network_prune.reports.axes import differing
-    from network_prune.reports.tables import HEAD, flat_row, record_row, warning_lines
+    from network_prune.reports.tables import HEAD, record_row, warning_lines
+    from network_prune.results.axes import differing
+    from network_prune.results.records import FILE, read_records
+    from network_prune.results.rows import flat_row
     from network_prune.study.events import Dropped
-    from network_prune.study.records import FILE, read_records
 
     records, half_written = read_records(folder)
     if half_written:

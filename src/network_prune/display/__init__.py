@@ -1,0 +1,1 @@
+"""How results look, whatever they are of: tables in HTML and charts."""

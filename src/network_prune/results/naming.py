@@ -1,0 +1,49 @@
+"""What records are called for people: their network and their method."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from network_prune.evaluation.variant import Network
+from network_prune.options import OPTIONS
+from network_prune.results.axes import DENSE
+from network_prune.results.records import Record
+
+_NAMELESS = ("default", "embedded")
+# Options of a variant or of running that have columns of their own, or none in words.
+_COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "device")
+
+
+def network_of(record: Record) -> Network:
+    """Return which network a record is of."""
+    return Network(record["network"]["name"], record["asked"]["weights"])
+
+
+def network_text(record: Record) -> str:
+    """Return the network's name for a table, with the name of its weights or their file."""
+    name, taken = record["network"]["name"], record["network"]["weights"]
+    # Where weights have no name, they are described.
+    is_named = " " not in taken and taken not in _NAMELESS and not name.endswith(f".{taken}")
+    return str(Network(name, Path(taken if is_named else record["asked"]["weights"]).name))
+
+
+def method_text(record: Record) -> str:
+    """Return the method, with the options that have no column and aren't the default."""
+    variant: dict[str, Any] = record["variant"] or DENSE
+    return " ".join([variant["method"], *_unusual({**variant, **record["asked"]["running"]})])
+
+
+def _unusual(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield those options that have no column of their own and aren't the default."""
+    for name, value in options.items():
+        is_usual = value is None or _listed(value) == _listed(OPTIONS[name].default)
+        if name in _COLUMNS or is_usual:
+            continue
+        if isinstance(value, bool):
+            yield f"{'' if value else 'no '}{name.replace('_', ' ')}"
+        else:
+            yield f"{name}={','.join(_listed(value))}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]

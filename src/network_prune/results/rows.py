@@ -1,0 +1,47 @@
+"""A record as one flat row, for tables, CSV and data frames."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from network_prune.evaluation.metrics import FIGURES
+from network_prune.results.axes import axes
+from network_prune.results.records import Record
+
+Row = dict[str, Any]
+
+
+def flat_row(record: Record) -> Row:
+    """Return a record's settings and figures as one flat row; percent, nats and fractions."""
+    metrics = record["metrics"]
+    realised, difference = record["realised"] or {}, record["difference"] or {}
+    intervals = {
+        f"{name}_{end}": metrics[f"{name}_interval"][place]
+        for name in FIGURES.values()
+        for place, end in enumerate(("low", "high"))
+    }
+    differences = {
+        f"{name}_difference{end}": value
+        for name in FIGURES.values()
+        for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
+    }
+    return {
+        **axes(record),
+        "pruning_ratio": realised.get("pruning_ratio", 0.0),
+        "zeroed_ratio": realised.get("zeroed_ratio", 0.0),
+        "network_zeroed_ratio": realised.get("network_zeroed_ratio", 0.0),
+        "newly_zeroed": realised.get("newly_zeroed", 0),
+        **{name: metrics[name] for name in ("n", "loss", "acc1", "acc5")},
+        **intervals,
+        **differences,
+        **{name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")},
+        "notes": "; ".join(record.get("notes", ())),
+        "prunable_sha256": record["prunable_sha256"],
+        "draw_sha256": record["draw_sha256"],
+        "key": record["key"],
+    }
+
+
+def _three(difference: Mapping[str, Any], name: str) -> Sequence[float | None]:
+    if not difference:
+        return (None, None, None)
+    return (difference[f"{name}_difference"], *difference[f"{name}_interval"])
