@@ -6,8 +6,8 @@ of schema 1, which earlier versions wrote, are read as what they would be in sch
 """
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,6 +15,8 @@ import filelock
 
 from network_prune.errors import RunError, SourceError
 from network_prune.options import DECIDING, OPTIONS
+from network_prune.results.line_file import LineFile, cannot_write, read_bytes, whole_lines
+from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
 
 SCHEMA: Final = 2
 FILE: Final = "records.jsonl"
@@ -36,8 +38,8 @@ def read_records(folder: Path) -> tuple[list[Record], int]:
     path = folder / FILE
     if not path.is_file():
         raise SourceError(f"{folder} holds no {FILE}; pass the folder that sweep wrote with --out")
-    content = _read(path)
-    whole = _whole_lines(content)
+    content = read_bytes(path)
+    whole = whole_lines(content)
     return list(_parse(path, whole)), len(content) - len(whole)
 
 
@@ -47,11 +49,13 @@ class HeldRecords:
     Attributes:
         folder: None.
         records: what was appended, by key.
+        outcomes: what belongs to them.
     """
 
     def __init__(self) -> None:
         self.folder = None
         self.records: dict[str, Record] = {}
+        self.outcomes = OutcomeStore()
 
     def append(self, record: Record) -> None:
         """Hold one record, as plain data."""
@@ -65,16 +69,17 @@ class HeldRecords:
 
 
 class RecordFile:
-    """A study's file, opened for appending by one process at a time; leaving it closes it.
+    """A study's files, opened for appending by one process at a time; leaving it closes them.
 
     Args:
         folder: the study's folder, made if it isn't there.
 
     Attributes:
         folder: the study's folder.
-        path: the file.
+        path: the file of records.
         records: what the file holds, by key; of several lines with a key the last.
         dropped: number of bytes of a half-written last line that was dropped on opening.
+        outcomes: what belongs to the records.
 
     Raises:
         RunError: another process writes there, or nothing can be written.
@@ -86,8 +91,8 @@ class RecordFile:
         self.path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(folder / _LOCK)
-            self._lock.acquire(timeout=0)
+            lock = filelock.FileLock(folder / _LOCK)
+            lock.acquire(timeout=0)
         except filelock.Timeout:
             raise RunError(
                 f"another run writes to {folder}; wait for it, or pass another folder with --out"
@@ -97,12 +102,17 @@ class RecordFile:
                 f"cannot write {folder}: it is a file; pass a folder with --out"
             ) from None
         except OSError as error:
-            raise _cannot_write(folder, error) from None
-        try:
-            self._open()
-        except BaseException:
-            self._lock.release()
-            raise
+            raise cannot_write(folder, error) from None
+        with ExitStack() as held:
+            held.callback(lock.release)
+            self._file = LineFile(self.path)
+            held.callback(self._file.close)
+            self.dropped = self._file.dropped
+            found = _parse(self.path, self._file.content)
+            self.records: dict[str, Record] = {record["key"]: record for record in found}
+            self.outcomes = WrittenOutcomes(folder)
+            held.callback(self.outcomes.close)
+            self._held = held.pop_all()
 
     def append(self, record: Record) -> None:
         """Write one record, whole, and flush it to the disk; then `records` has it as written.
@@ -111,20 +121,12 @@ class RecordFile:
             RunError: it can't be written; the file is as it was.
         """
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        try:
-            if os.write(self._file, line) != len(line):
-                raise OSError(None, "no space left")
-            os.fsync(self._file)
-        except OSError as error:
-            os.ftruncate(self._file, self._size)
-            raise _cannot_write(self.path, error) from None
-        self._size += len(line)
+        self._file.append(line)
         self.records[record["key"]] = json.loads(line)
 
     def close(self) -> None:
-        """Close the file and let others write to it."""
-        os.close(self._file)
-        self._lock.release()
+        """Close the files and let others write to them."""
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -132,53 +134,43 @@ class RecordFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self) -> None:
-        content = _read(self.path) if self.path.exists() else b""
-        whole = _whole_lines(content)
-        self.records: dict[str, Record] = {
-            record["key"]: record for record in _parse(self.path, whole)
-        }
-        self.dropped = len(content) - len(whole)
-        self._size = len(whole)
-        try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-            self._file = os.open(self.path, flags, 0o666)
-            os.ftruncate(self._file, self._size)
-        except OSError as error:
-            raise _cannot_write(self.path, error) from None
 
+def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
+    """Return the entries of a list in a file as records of this schema.
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def _whole_lines(content: bytes) -> bytes:
-    return content[: content.rfind(b"\n") + 1]
+    Raises:
+        SourceError: one isn't a record.
+    """
+    return [
+        _read_record(entry, f"{path} entry {number}", "pass a list of records alone")
+        for number, entry in enumerate(entries, start=1)
+    ]
 
 
 def _parse(path: Path, lines: bytes) -> Iterator[Record]:
     for number, line in enumerate(lines.splitlines(), start=1):
+        remedy = "remove the line, and its variant is evaluated again"
         try:
-            record = json.loads(line)
-            schema = record["schema"]
-            record = _modern(record) if schema == 1 else record
-            if record["schema"] == SCHEMA:
-                record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
-                _check(record)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise SourceError(
-                f"{path} line {number} is no record; remove the line, and its variant is "
-                "evaluated again"
-            ) from None
-        if record["schema"] != SCHEMA:
-            raise SourceError(
-                f"{path} line {number} has schema {schema!r}, this version reads 1 and {SCHEMA}; "
-                "use the version of network-prune that wrote it, or another folder"
-            )
-        yield record
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        yield _read_record(entry, f"{path} line {number}", remedy)
+
+
+def _read_record(entry: Any, where: str, remedy: str) -> Record:
+    try:
+        record = _modern(entry) if entry["schema"] == 1 else entry
+        if record["schema"] == SCHEMA:
+            record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
+            _check(record)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SourceError(f"{where} is no record; {remedy}") from None
+    if record["schema"] != SCHEMA:
+        raise SourceError(
+            f"{where} has schema {entry['schema']!r}, this version reads 1 and {SCHEMA}; "
+            "use the version of network-prune that wrote it, or another folder"
+        )
+    return record
 
 
 def _modern(record: Record) -> Record:
@@ -214,10 +206,3 @@ def _check(record: Record) -> None:
     record["score_data"]  # null for most, but there
     if not isinstance(record["key"], str):
         raise TypeError
-
-
-def _cannot_write(path: Path, error: OSError) -> RunError:
-    return RunError(
-        f"cannot write {path}: {error.strerror or error}; free or allow it, or pass another "
-        "folder with --out"
-    )

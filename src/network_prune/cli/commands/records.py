@@ -3,15 +3,12 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over
-from network_prune.errors import ArgumentError, unknown_name
 
-if TYPE_CHECKING:
-    from network_prune.results.rows import Row
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Where = Annotated[
@@ -47,49 +44,25 @@ def records_command(
     check_writable(csv, parquet)
     from network_prune.reports.tables import HEAD, record_row, warning_lines
     from network_prune.results.axes import differing
-    from network_prune.results.records import FILE, read_records
-    from network_prune.results.rows import flat_row
+    from network_prune.results.records import FILE
+    from network_prune.results.study import load_study
     from network_prune.study.events import Dropped
 
-    records, half_written = read_records(folder)
-    if half_written:
-        print(Dropped(folder / FILE, half_written), file=sys.stderr)
-    rows = {record["key"]: flat_row(record) for record in records}
-    for condition in where or ():
-        rows = _filter(rows, condition)
-    chosen = [record for record in records if record["key"] in rows]
+    study = load_study(folder)
+    if study.half_written:
+        print(Dropped(folder / FILE, study.half_written), file=sys.stderr)
+    chosen = study.where(*(where or ()))
     if csv is not None:
         from network_prune.reports.exports import write_csv
 
-        write_csv(list(rows.values()), csv)
+        write_csv(chosen.rows(), csv)
     if parquet is not None:
         from network_prune.reports.exports import write_parquet
 
-        write_parquet(list(rows.values()), parquet)
+        write_parquet(chosen.rows(), parquet)
     if as_json:
         hand_over(chosen, as_json=True, path=None)
         return
     row = partial(record_row, differing=differing(chosen))
     print("\n".join([HEAD, *map(row, chosen)]))
-    print("\n".join(["", f"{len(chosen)} of {len(records)} records", *warning_lines(chosen)]))
-
-
-def _filter(rows: "dict[str, Row]", condition: str) -> "dict[str, Row]":
-    name, sign, value = condition.partition("=")
-    if not sign:
-        raise ArgumentError(
-            f"where={condition!r} has no '='; pass COLUMN=VALUE, e.g. method=weights"
-        )
-    columns = next(iter(rows.values()), {name: None})
-    if name not in columns:
-        raise ArgumentError(unknown_name("column", name, columns))
-    return {key: row for key, row in rows.items() if _is(name, row[name], value)}
-
-
-def _is(name: str, found: Any, value: str) -> bool:
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return str(found).lower() == value.lower()
-    try:
-        return found == float(value)
-    except ValueError:
-        raise ArgumentError(f"where={name}={value!r}: {name} has numbers; pass one") from None
+    print("\n".join(["", f"{len(chosen)} of {len(study)} records", *warning_lines(chosen)]))

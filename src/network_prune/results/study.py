@@ -1,0 +1,153 @@
+"""A study as it lies before its reader: records, and what became of each image."""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from network_prune.errors import ArgumentError, SourceError
+from network_prune.evaluation.outcomes import Outcomes
+from network_prune.results.images import Images
+from network_prune.results.line_file import read_bytes
+from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text
+from network_prune.results.records import FILE, Record, check_records, read_records
+from network_prune.results.rows import flat_row
+from network_prune.results.selection import select
+
+_Path = str | PathLike[str]
+
+
+class Study(list[Record]):
+    """The records of a study, as a list, with the outcomes that belong to them.
+
+    Args:
+        records: the records.
+        store: has what belongs to them.
+        source: where they come from, for people.
+        half_written: number of bytes of a half-written last line that was left out.
+
+    Attributes:
+        source: as given.
+        half_written: as given.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        store: OutcomeStore | None = None,
+        *,
+        source: str = "memory",
+        half_written: int = 0,
+    ) -> None:
+        super().__init__(records)
+        self.source = source
+        self.half_written = half_written
+        self._store = store or OutcomeStore()
+        self._images = lru_cache(maxsize=4)(self._read_images)
+
+    def outcomes(self, record: Record) -> Outcomes | None:
+        """Return what became of each image under a record's variant.
+
+        None where that wasn't kept, or is gone or damaged.
+        """
+        piece = self._store.get(_piece(record, "sha256"))
+        metrics = record["metrics"]
+        try:
+            n = metrics["n"] + metrics["unreadable"]
+            found = None if piece is None else Outcomes.unpack(piece, n)
+        except ValueError:
+            return None
+        counts = found and (int(found.right1.sum()), int(found.right5.sum()))
+        return found if counts == (metrics["hits1"], metrics["hits5"]) else None
+
+    def images(self, record: Record) -> Images | None:
+        """Return names and classes of a record's images; None where they weren't kept."""
+        name = _piece(record, "images")
+        return None if name is None else self._images(name)
+
+    def where(self, *conditions: str) -> "Study":
+        """Return the records for which all conditions hold.
+
+        Args:
+            conditions: ``COLUMN=VALUE``, e.g. ``p_prune=0.2``; the columns are those of
+                `to_pandas`.
+
+        Raises:
+            ArgumentError: a condition has no ``=`` or a column of no such name.
+        """
+        return self._of(select(self, conditions))
+
+    def key(self, start: str) -> "Study":
+        """Return the one record whose key starts so.
+
+        Raises:
+            ArgumentError: there is none, or there are several.
+        """
+        found = [record for record in self if record["key"].startswith(start)]
+        if len(found) != 1:
+            count = "no" if not found else f"{len(found)}"
+            raise ArgumentError(
+                f"{self.source} has {count} records whose key starts with {start!r}; "
+                "network-prune records --json shows the keys"
+            )
+        return self._of(found)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the records as flat rows of one set of columns."""
+        return [flat_row(record) for record in self]
+
+    def __repr__(self) -> str:
+        networks = len({record["network"]["name"] for record in self})
+        return f"Study({self.source!r}: {len(self)} records, {networks} networks)"
+
+    def _of(self, records: Iterable[Record]) -> "Study":
+        return Study(records, self._store, source=self.source, half_written=self.half_written)
+
+    def _read_images(self, name: str) -> Images | None:
+        piece = self._store.get(name)
+        return None if piece is None else Images.from_bytes(piece)
+
+
+def load_study(path: _Path) -> Study:
+    """Return what a study recorded.
+
+    Args:
+        path: its folder, as ``sweep`` and ``sensitivity`` write it with ``out``, or the
+            file of JSON that ``network-prune eval --output`` writes.
+
+    Raises:
+        SourceError: there are no records, or they can't be read.
+    """
+    path = Path(path)
+    if path.name == FILE:
+        path = path.parent
+    if path.is_dir() or path.suffix != ".json":
+        records, half_written = read_records(path)
+        return Study(records, StoredOutcomes(path), source=str(path), half_written=half_written)
+    return _load_file(path)
+
+
+def _load_file(path: Path) -> Study:
+    try:
+        entries: Any = json.loads(read_bytes(path))
+    except ValueError:
+        raise SourceError(f"{path} is no JSON; pass what eval wrote with --output") from None
+    if not isinstance(entries, list) or not entries:
+        raise SourceError(f"{path} has no list of records; pass what eval wrote with --output")
+    failed = [e for e in entries if isinstance(e, dict) and "error" in e]
+    records = check_records([e for e in entries if e not in failed], path)
+    store = OutcomeStore()
+    for record in records:
+        data = (record.get("outcomes") or {}).pop("data", None)
+        if isinstance(data, str):
+            try:
+                store.put(from_text(data))
+            except ValueError:
+                continue  # then they aren't there, and who needs them says so
+    return Study(records, store, source=str(path))
+
+
+def _piece(record: Record, name: str) -> str | None:
+    return (record.get("outcomes") or {}).get(name)
