@@ -9,7 +9,6 @@ import typer
 
 from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over
 
-
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Where = Annotated[
     list[str] | None,
