@@ -400,6 +400,14 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         decides=True,
         shown="the network's own",
     ),
+    "outcomes": Option(
+        RUNNING,
+        "Keep beside each record which images are right, two bits each: compare and report need "
+        "them.",
+        bool,
+        _flag,
+        True,
+    ),
     "dense": Option(
         RUNNING,
         "Evaluate the dense network too, and the differences to it.",

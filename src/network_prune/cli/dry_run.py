@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from network_prune.results.records import FILE, read_records
+from network_prune.results.records import FILE, HeldRecords
+from network_prune.results.study import load_study
 from network_prune.study.estimate import estimate
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
@@ -17,11 +18,11 @@ def show_plan(plan: Plan, out: Path) -> None:
     """
     inputs = check_plan(plan)
     total = 0.0
-    found = read_records(out)[0] if (out / FILE).exists() else []
-    records = {record["key"]: record for record in found}
+    found = load_study(out) if (out / FILE).exists() else None
+    kept = HeldRecords() if found is None else HeldRecords(found, found.store)
     for network, variants in plan.variants.items():
         ready = ReadyNetwork(network, variants, plan.options, inputs)
-        expected = estimate(ready, records)
+        expected = estimate(ready, kept)
         total += expected.seconds
         dense = "1 dense and " if ready.has_dense else ""
         print(f"{network}: {expected.images} images, {dense}{len(ready.variants)} pruned variants")

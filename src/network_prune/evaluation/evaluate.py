@@ -124,7 +124,7 @@ def evaluate(
     for line in look.warnings(layers) if look else ():
         warnings.warn(line, stacklevel=2)
     seconds = time.perf_counter() - start
-    return sums.metrics + Metrics(unreadable=reading.unreadable, seconds=seconds)
+    return sums.metrics + Metrics(unreadable=len(reading.left_out), seconds=seconds)
 
 
 def check_precision(options: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Loss and accuracy as exact counts that add up over any shards."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,6 +126,12 @@ class Samples:
     hits5: tuple[bool, ...]
     losses: tuple[int | None, ...]
     ties: tuple[bool, ...]
+
+    def at(self, positions: Sequence[int]) -> "Samples":
+        """Return the samples at ``positions``."""
+        return Samples(
+            *(tuple(getattr(self, name)[p] for p in positions) for name in Samples.__slots__)
+        )
 
     def total(self) -> Metrics:
         """Return the metrics of the batch."""

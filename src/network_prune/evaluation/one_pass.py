@@ -4,12 +4,14 @@ Some decoded batches are held as bytes at a time. Within them the variant is the
 loop, so that variants, whose exchange takes milliseconds, are rarely exchanged.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from network_prune.evaluation.metrics import Metrics, Samples, measure_samples
+from network_prune.evaluation.outcomes import Outcomes
 from network_prune.evaluation.paired import Paired, compare
 from network_prune.sources.data.pictures import Batch
 
@@ -25,13 +27,22 @@ class Sums:
     Attributes:
         metrics: loss and accuracy.
         paired: the difference to the dense network on the same images.
+        outcomes: what became of each image.
+        losses: each image's loss as in `Samples`, of the dense network alone.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
     paired: Paired = field(default_factory=Paired)
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    losses: tuple[int | None, ...] = ()
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(self.metrics + other.metrics, self.paired + other.paired)
+        return Sums(
+            self.metrics + other.metrics,
+            self.paired + other.paired,
+            self.outcomes + other.outcomes,
+            self.losses + other.losses,
+        )
 
 
 class Chunk:
@@ -59,12 +70,18 @@ class Chunk:
             samples = measure_samples(logits, labels)
             if is_dense:
                 self._dense.append(samples)
-            yield self.sums(number, samples)
+            sums = self.sums(number, samples)
+            yield replace(sums, losses=samples.losses) if is_dense else sums
+
+    def know_dense(self, samples: Samples) -> None:
+        """Let later calls compare with what the dense network did with all images before."""
+        ends = list(itertools.accumulate(map(len, self.batches), initial=0))
+        self._dense = [samples.at(range(*ends_of)) for ends_of in itertools.pairwise(ends)]
 
     def sums(self, number: int, samples: Samples) -> Sums:
         """Return what was done with a batch, beside what the dense network did, if it ran."""
         paired = compare(samples, self._dense[number]) if self._dense else Paired()
-        return Sums(samples.total(), paired)
+        return Sums(samples.total(), paired, Outcomes.of(samples))
 
     def _one_ahead(self, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each batch's logits and labels when the next is under way, so that no GPU waits."""

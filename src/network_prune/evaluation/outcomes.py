@@ -1,6 +1,6 @@
 """What became of each image: wrong, right at 5, right at 1, or left out; two bits an image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -14,6 +14,7 @@ RIGHT_AT_5: Final = 1
 LEFT_OUT: Final = 2
 RIGHT_AT_1: Final = 3
 _PER_BYTE: Final = 4
+_NO_LOSS: Final = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,28 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+
+def pack_losses(losses: Sequence[int | None]) -> bytes | None:
+    """Return losses in units of 2**-32 nats as int64, little-endian; None if one doesn't fit."""
+    units = [_NO_LOSS if loss is None else loss for loss in losses]
+    try:
+        return np.array(units, dtype="<i8").tobytes()
+    except OverflowError:
+        return None
+
+
+def unpack_samples(outcomes: Outcomes, losses: bytes) -> Samples | None:
+    """Return all images, none of which was left out, with the losses that `pack_losses` packed.
+
+    None if these are of another number of images.
+    """
+    units = np.frombuffer(losses, "<i8") if len(losses) == 8 * len(outcomes) else None
+    if units is None or not outcomes.seen.all():
+        return None
+    return Samples(
+        hits1=tuple(outcomes.right1.tolist()),
+        hits5=tuple(outcomes.right5.tolist()),
+        losses=tuple(None if loss == _NO_LOSS else loss for loss in units.tolist()),
+        ties=(False,) * len(outcomes),
+    )

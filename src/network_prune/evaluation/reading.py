@@ -37,7 +37,7 @@ class Reading:
 
     Attributes:
         read: images read so far, those that are left out too.
-        unreadable: images left out so far.
+        left_out: positions of the images left out so far, counted from the first one read.
 
     Raises:
         ArgumentError: a value is outside what is allowed; while reading: the data gives
@@ -60,7 +60,7 @@ class Reading:
     ) -> None:
         check_options(batch_size=batch_size, workers=workers)
         self.read = 0
-        self.unreadable = 0
+        self.left_out: list[int] = []
         self._passes = passes
         self._skip_unreadable = skip_unreadable
         self._may_be_empty = may_be_empty
@@ -85,14 +85,14 @@ class Reading:
         n = 0
         for batch in start(self._batches):
             batch.check_readable(skip_unreadable=self._skip_unreadable)
+            self.left_out += [self.read + position for position in batch.left_out]
             self.read += len(batch) + batch.unreadable
-            self.unreadable += batch.unreadable
             self._bar.update(batch.unreadable * self._passes)
             n += len(batch)
             if len(batch):
                 yield batch
         if not n and not self._may_be_empty:
-            unreadable = f"({self.unreadable} are unreadable){self._no_more}"
+            unreadable = f"({len(self.left_out)} are unreadable){self._no_more}"
             raise SourceError(f"no image could be evaluated {unreadable}")
 
     def advance(self, images: int) -> None:

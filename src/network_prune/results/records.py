@@ -46,16 +46,22 @@ def read_records(folder: Path) -> tuple[list[Record], int]:
 class HeldRecords:
     """Records in memory alone, of a study that keeps no folder.
 
+    Args:
+        records: those that there are.
+        outcomes: what belongs to them.
+
     Attributes:
         folder: None.
         records: what was appended, by key.
         outcomes: what belongs to them.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, records: Iterable[Record] = (), outcomes: OutcomeStore | None = None
+    ) -> None:
         self.folder = None
-        self.records: dict[str, Record] = {}
-        self.outcomes = OutcomeStore()
+        self.records: dict[str, Record] = {record["key"]: record for record in records}
+        self.outcomes = outcomes or OutcomeStore()
 
     def append(self, record: Record) -> None:
         """Hold one record, as plain data."""

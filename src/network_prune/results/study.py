@@ -29,6 +29,7 @@ class Study(list[Record]):
         half_written: number of bytes of a half-written last line that was left out.
 
     Attributes:
+        store: as given.
         source: as given.
         half_written: as given.
     """
@@ -44,7 +45,7 @@ class Study(list[Record]):
         super().__init__(records)
         self.source = source
         self.half_written = half_written
-        self._store = store or OutcomeStore()
+        self.store = store or OutcomeStore()
         self._images = lru_cache(maxsize=4)(self._read_images)
 
     def outcomes(self, record: Record) -> Outcomes | None:
@@ -52,7 +53,7 @@ class Study(list[Record]):
 
         None where that wasn't kept, or is gone or damaged.
         """
-        piece = self._store.get(_piece(record, "sha256"))
+        piece = self.store.get(_piece(record, "sha256"))
         metrics = record["metrics"]
         try:
             n = metrics["n"] + metrics["unreadable"]
@@ -103,10 +104,10 @@ class Study(list[Record]):
         return f"Study({self.source!r}: {len(self)} records, {networks} networks)"
 
     def _of(self, records: Iterable[Record]) -> "Study":
-        return Study(records, self._store, source=self.source, half_written=self.half_written)
+        return Study(records, self.store, source=self.source, half_written=self.half_written)
 
     def _read_images(self, name: str) -> Images | None:
-        piece = self._store.get(name)
+        piece = self.store.get(name)
         return None if piece is None else Images.from_bytes(piece)
 
 

@@ -2,14 +2,12 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from network_prune.pruning.forward import eval_mode
-from network_prune.results.records import Record
-from network_prune.study.due import due_of, is_recorded, wanted_of
+from network_prune.study.due import Kept, due_of, is_recorded, wanted_of
 from network_prune.study.ready_network import ReadyNetwork
 
 
@@ -21,7 +19,7 @@ class Estimate:
         images: number of all images.
         recorded: number of variants that are recorded already, the dense one counted.
         passes: number of variants that would run, the dense one counted, which runs along
-            even if it is recorded.
+            unless its outcomes are kept.
         batches: number of all batches.
         reading: seconds to read and decode a batch.
         computing: seconds to compute a batch.
@@ -42,12 +40,12 @@ class Estimate:
         return self.batches * (self.reading + self.computing * self.passes)
 
 
-def estimate(ready: ReadyNetwork, records: Mapping[str, Record]) -> Estimate:
+def estimate(ready: ReadyNetwork, kept: Kept) -> Estimate:
     """Time a network's first batch of images.
 
     Args:
         ready: the network with its variants and images.
-        records: what is recorded, by key.
+        kept: what is recorded.
 
     Raises:
         NetworkPruneError: an image can't be read, or the network fails.
@@ -64,8 +62,8 @@ def estimate(ready: ReadyNetwork, records: Mapping[str, Record]) -> Estimate:
     computed = time.perf_counter()
     return Estimate(
         images=ready.data.n,
-        recorded=sum(is_recorded(ready, key, records) for key in wanted_of(ready)),
-        passes=len(due_of(ready, records)),
+        recorded=sum(is_recorded(ready, key, kept.records) for key in wanted_of(ready)),
+        passes=len(due_of(ready, kept)),
         batches=math.ceil(ready.data.n / len(batch)),
         reading=read - start,
         computing=computed - middle,

@@ -46,6 +46,7 @@ def describe_inputs(network: LoadedNetwork, data: LoadedData) -> dict[str, Any]:
             "name": data.name,
             "n": data.n,
             "identity": data.identity,
+            "images": data.images,
             "classes_by": data.classes_by,
         },
     }

@@ -1,18 +1,19 @@
 """One network's run: its variants evaluated in one pass, and recorded when finished."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Chunk, Sums, chunks
+from network_prune.evaluation.outcomes import pack_losses
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.forward import eval_mode
-from network_prune.results.records import SCHEMA, HeldRecords, Record, RecordFile
-from network_prune.study.due import Variants, due_of, is_recorded, wanted_of
+from network_prune.results.records import SCHEMA, Record
+from network_prune.study.due import Kept, Variants, dense_samples, due_of, is_recorded, wanted_of
 from network_prune.study.events import Advanced, Recorded, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.progress import Progress, State
@@ -24,19 +25,18 @@ class NetworkRun:
 
     Args:
         ready: the network and its images.
-        kept: the study's records.
+        kept: the study's records, with what belongs to them.
         measure: what is found out of each variant.
         told: is given what happens.
     """
 
-    def __init__(
-        self, ready: ReadyNetwork, kept: RecordFile | HeldRecords, measure: Measure, told: Told
-    ) -> None:
+    def __init__(self, ready: ReadyNetwork, kept: Kept, measure: Measure, told: Told) -> None:
         self._ready = ready
         self._kept = kept
         self._measure = measure
         self._told = told
         self._wanted = wanted_of(ready)
+        self._dense = dense_samples(ready, kept)
         self._progress = Progress(kept.folder, ready.identity.key(None))
 
     def run(self, *, progress: bool | None) -> None:
@@ -50,7 +50,7 @@ class NetworkRun:
                 a record can't be written.
         """
         ready = self._ready
-        due = due_of(ready, self._kept.records)
+        due = due_of(ready, self._kept)
         recorded = sum(key not in due for key in self._wanted)
         started = Started(
             ready.network, tuple(due.values()), recorded, ready.data.n, ready.identity.base
@@ -83,6 +83,22 @@ class NetworkRun:
     def _is_recorded(self, key: str) -> bool:
         return is_recorded(self._ready, key, self._kept.records)
 
+    def _lacks_outcomes(self, key: str) -> bool:
+        """Return whether the dense network ran once more for want of what it did before."""
+        return self._ready.keeps_outcomes and self._wanted[key] is None and self._dense is None
+
+    def _keep_outcomes(self, sums: Sums, left_out: Sequence[int]) -> Record | None:
+        """Keep what became of each image; return the names of the pieces, for the record."""
+        if not self._ready.keeps_outcomes:
+            return None
+        put = self._kept.outcomes.put
+        losses = pack_losses(sums.losses) if sums.losses else None
+        return {
+            "sha256": put(sums.outcomes.leave_out(left_out).pack()),
+            "images": put(self._ready.images().to_bytes()),
+            **({} if losses is None else {"losses": put(losses)}),
+        }
+
     def _evaluate(
         self, due: Variants, start: State, switcher: Switcher, progress: bool | None
     ) -> None:
@@ -90,32 +106,39 @@ class NetworkRun:
         passes = sum(self._measure.passes(variant) for variant in due.values())
         with ready.reading(start.images, passes=passes, progress=progress) as reading:
             try:
-                for chunk in chunks(reading):
+                for read in chunks(reading):
                     images = start.images + reading.read
-                    unreadable = start.unreadable + reading.unreadable
+                    left_out = _left_out(start, reading)
+                    chunk = ready.hold(read.batches)
+                    self._know_dense(chunk, range(state.images, images), left_out)
                     state = state.before_chunk(images)
                     for key, sums in self._look(due, chunk, state, switcher, reading):
                         state = replace(state, ahead={**state.ahead, key: sums})
                         if images == ready.data.n:
-                            self._record(key, sums, unreadable, switcher)
+                            self._record(key, sums, left_out, switcher)
                         else:
                             self._progress.write_at_times(state)
-                    state = State(images, unreadable, state.ahead)
+                    state = State(images, left_out, state.ahead)
                     if images < ready.data.n:
                         self._progress.write(state)
             except KeyboardInterrupt:
                 self._progress.write(state)
                 raise
             # The last images may all have been unreadable, and made no chunk.
-            unreadable = start.unreadable + reading.unreadable
+            left_out = _left_out(start, reading)
             for key in due:
-                self._record(key, state.sums[key], unreadable, switcher)
+                self._record(key, state.sums[key], left_out, switcher)
+
+    def _know_dense(self, chunk: Chunk, images: range, left_out: Sequence[int]) -> None:
+        """Tell a chunk what the dense network did with its images, where that is kept."""
+        if self._dense is not None:
+            read = set(left_out)
+            chunk.know_dense(self._dense.at([n for n in images if n not in read]))
 
     def _look(
-        self, due: Variants, read: Chunk, state: State, switcher: Switcher, reading: Reading
+        self, due: Variants, chunk: Chunk, state: State, switcher: Switcher, reading: Reading
     ) -> Iterator[tuple[str, Sums]]:
         """Yield each variant's key, and its sums when it is done with the chunk."""
-        chunk = self._ready.hold(read.batches)
         switcher.look_first(chunk.batches[0])
         for key, variant in due.items():
             passes = self._measure.passes(variant)
@@ -131,12 +154,12 @@ class NetworkRun:
                     self._told(Advanced(self._ready.network, variant, sums.metrics))
             yield key, sums
 
-    def _record(self, key: str, sums: Sums, unreadable: int, switcher: Switcher) -> None:
+    def _record(self, key: str, sums: Sums, left_out: Sequence[int], switcher: Switcher) -> None:
         """Keep a variant's record, unless it is there."""
-        if self._is_recorded(key):
+        if self._is_recorded(key) and not self._lacks_outcomes(key):
             return
         variant = self._wanted[key]
-        whole = replace(sums, metrics=sums.metrics + Metrics(unreadable=unreadable))
+        whole = replace(sums, metrics=sums.metrics + Metrics(unreadable=len(left_out)))
         self._kept.append(
             {
                 "schema": SCHEMA,
@@ -146,9 +169,15 @@ class NetworkRun:
                 **self._ready.identity.of(variant),
                 **_describe_pruning(variant, switcher),
                 **self._measure.describe(variant, whole),
+                "outcomes": self._keep_outcomes(sums, left_out),
             }
         )
         self._told(Recorded(self._ready.network, variant, self._kept.records[key]))
+
+
+def _left_out(start: State, reading: Reading) -> tuple[int, ...]:
+    """Return which of all images were left out so far."""
+    return (*start.left_out, *(start.images + position for position in reading.left_out))
 
 
 def _describe_used(switcher: Switcher, variant: Variant | None) -> Record:

@@ -11,7 +11,9 @@ from typing import Any, Final, Self
 from network_prune.errors import RunError
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Sums
+from network_prune.evaluation.outcomes import Outcomes
 from network_prune.evaluation.paired import Paired
+from network_prune.results.outcome_store import from_text, to_text
 
 SECONDS_BETWEEN: Final = 10.0
 
@@ -22,14 +24,14 @@ class State:
 
     Attributes:
         images: how many images are done, a multiple of the batch size or all.
-        unreadable: how many of them were left out.
+        left_out: which of them were left out, by position.
         sums: by record key, what each variant did with the others.
         next_images: how many images will be done after the chunk that is under way.
         ahead: as ``sums``, of the variants that are done with that chunk.
     """
 
     images: int = 0
-    unreadable: int = 0
+    left_out: tuple[int, ...] = ()
     sums: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
     next_images: int = 0
     ahead: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
@@ -67,6 +69,7 @@ class Progress:
         try:
             state = json.loads(self._path.read_bytes())
             state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
+            state["left_out"] = tuple(state["left_out"])
             return State(**state)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return State()
@@ -82,7 +85,7 @@ class Progress:
         self._written = time.monotonic()
         draft = self._path.with_suffix(".draft")
         try:
-            draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
+            draft.write_text(json.dumps(_plain(state)), encoding="utf-8")
             os.replace(draft, self._path)
         except OSError as error:
             raise RunError(
@@ -101,8 +104,21 @@ class Progress:
             self._path.unlink(missing_ok=True)
 
 
+def _plain(state: State) -> dict[str, Any]:
+    plain = asdict(state)
+    for entries in (plain["sums"], plain["ahead"]):
+        for entry in entries.values():
+            entry["outcomes"] = to_text(entry["outcomes"]["codes"])
+    return plain
+
+
 def _by_key(entries: dict[str, Any]) -> dict[str, Sums]:
     return {
-        key: Sums(Metrics(**entry["metrics"]), Paired(**entry["paired"]))
+        key: Sums(
+            Metrics(**entry["metrics"]),
+            Paired(**entry["paired"]),
+            Outcomes(from_text(entry["outcomes"])),
+            tuple(entry["losses"]),
+        )
         for key, entry in entries.items()
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from torch.utils.data import Subset
@@ -12,6 +13,7 @@ from network_prune.evaluation.one_pass import Chunk
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Network, Variant
+from network_prune.results.images import Images
 from network_prune.sources.inputs import Inputs
 from network_prune.study.identity import (
     Identity,
@@ -40,6 +42,7 @@ class ReadyNetwork:
         loaded: the network, on the device.
         data: the images, as pixels.
         identity: what decides its figures.
+        keeps_outcomes: whether what becomes of each image is kept.
 
     Raises:
         NetworkPruneError: network or images can't be loaded or don't fit.
@@ -62,6 +65,8 @@ class ReadyNetwork:
         self.loaded.model.to(self._device)
         self.variants = tuple(v for each in variants for v in each.spelt_out(self.loaded.model))
         self.has_dense: bool = options["dense"] or not self.variants
+        self.keeps_outcomes: bool = options["outcomes"]
+        self.images = cache(self._images)
         self._score_images = None
         if any(variant.learns for variant in self.variants):
             spec = options["score_data"] or inputs.data
@@ -81,6 +86,13 @@ class ReadyNetwork:
             },
             self._score_images and self._score_images.describe(),
         )
+
+    def _images(self) -> Images:
+        """Return names and classes of the images."""
+        names = self.loaded.outputs.names
+        labels = self.data.labels.tolist()
+        classes = {label: names[label] for label in set(labels) if label < len(names)}
+        return Images(labels, self.data.names, classes)
 
     def _notes(self) -> Iterator[str]:
         yield from self.loaded.notes

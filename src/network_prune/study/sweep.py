@@ -15,6 +15,7 @@ from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
 from network_prune.evaluation.variant import Network
 from network_prune.results.records import HeldRecords, Record, RecordFile
+from network_prune.results.study import Study
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Dropped, Event, Failed, Started, Told
 from network_prune.study.measure import Measure
@@ -40,7 +41,7 @@ def sweep(
     measure: Measure | None = None,
     told: Told = _warn,
     progress: bool | None = None,
-) -> list[Record]:
+) -> Study:
     """Evaluate every variant of ``plan`` that isn't recorded yet, and return all its records.
 
     For each network, each batch of images is read and decoded once, and the dense network
@@ -77,7 +78,7 @@ def sweep(
             if len(plan.variants) > 1:
                 # Networks whose modules refer to each other in circles would stay in memory.
                 gc.collect()
-    return found
+    return Study(found, kept.outcomes, source="memory" if out is None else os.fspath(out))
 
 
 def _check_measure(measure: Measure | None, out: str | PathLike[str] | None) -> Measure:

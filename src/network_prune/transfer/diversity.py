@@ -98,8 +98,10 @@ class DiverseSums(Sums):
     def __add__(self, other: Sums) -> "DiverseSums":
         """Return what was done with both sets of images together."""
         more = other.comparison if isinstance(other, DiverseSums) else Comparison()
-        both = Sums(self.metrics, self.paired) + Sums(other.metrics, other.paired)
-        return DiverseSums(both.metrics, both.paired, self.comparison + more)
+        both = Sums.__add__(self, other)
+        return DiverseSums(
+            both.metrics, both.paired, both.outcomes, both.losses, self.comparison + more
+        )
 
 
 class DrawsCompared(Measure):
@@ -144,7 +146,7 @@ class DrawsCompared(Measure):
                 (kept.cosine.count(None), dropped.cosine.count(None)),
             )
             sums = chunk.sums(number, first)
-            yield DiverseSums(sums.metrics, sums.paired, comparison)
+            yield DiverseSums(sums.metrics, sums.paired, sums.outcomes, sums.losses, comparison)
 
     def describe(self, variant: Variant | None, found: Sums) -> dict[str, Any]:
         """Return the first draw's figures, and how all draws differ, as plain data."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -47,7 +47,9 @@ class LoadedData:
             paths and the sizes in bytes of at most 10 000 of them, evenly
             spread; for pictures in memory over their bytes, for those inside other
             files over their names and sizes.
+        images: as ``identity``, without the labels: the same for every network.
         in_files: whether the pictures are to be decoded, which worker processes do faster.
+        names: the files' paths below their folder; empty for pictures that have no files.
         classes_by: what classes are matched with the network's outputs by, for people.
         outputs: the network's outputs that alone are in the running; None for all.
         notes: what to know about pictures and labels, for people.
@@ -57,10 +59,18 @@ class LoadedData:
     name: str
     n: int
     identity: str
+    images: str
     in_files: bool
+    names: Sequence[str] = ()
     classes_by: str = NUMBERS
     outputs: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class numbers from 0, int64 ``[n]``."""
+        assert isinstance(self.dataset, LabelledImages)
+        return self.dataset.labels
 
     def sizes(self, limit: int) -> list[tuple[int, int]]:
         """Return width and height of at most ``limit`` pictures, evenly spread over all of them.
@@ -142,8 +152,9 @@ class ListedData:
         positions = _spread(len(labels), request.limit)
         labels = labels[positions]
         source, content, notes = listing.source, listing.content, _notes(listing, request, outputs)
-        is_turned = listing.is_turned
+        is_turned, names = listing.is_turned, ()
         if isinstance(source, Files):
+            names = [source.paths[position] for position in positions.tolist()]
             content = _describe_files(source, positions, listing, request)
             is_turned = source.is_turned
             source = partial(read_file, os.fspath(source.root), source.paths)
@@ -151,11 +162,15 @@ class ListedData:
             source = partial(read_turned, source)
             turned, note = _describe_turned(positions, is_turned)
             content, notes = content + turned, (*notes, *note)
+        images = (_int64(positions), content)
+        asked = () if judged is None else (_int64(judged),)
         return LoadedData(
             dataset=LabelledImages(source, labels, positions, transform, judged),
             name=request.spec,
             n=len(labels),
-            identity=_identify(labels, positions, content, judged),
+            identity=_identify(_int64(labels), *images, *asked),
+            images=_identify(*images),
+            names=names,
             in_files=not listing.decoded,
             classes_by=_classes_by(listing),
             outputs=judged,
@@ -275,14 +290,14 @@ def _describe_turned(
     return (mark, [note]) if count else (b"", [])
 
 
-def _identify(
-    labels: np.ndarray, positions: np.ndarray, content: bytes, judged: tuple[int, ...] | None
-) -> str:
+def _identify(*parts: bytes) -> str:
+    """Return the SHA-256 (hex) of the parts with their lengths."""
     digest = hashlib.sha256()
-    parts = [labels.astype("<i8").tobytes(), positions.astype("<i8").tobytes(), content]
-    if judged is not None:
-        parts.append(np.array(judged, dtype="<i8").tobytes())
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def _int64(numbers: np.ndarray | Sequence[int]) -> bytes:
+    return np.asarray(numbers, dtype="<i8").tobytes()

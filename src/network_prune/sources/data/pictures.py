@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
@@ -147,11 +147,13 @@ class Batch:
         images: float32 or, of pixels, uint8 [n, C, H, W]; [0] where none could be read.
         labels: int64 [n], class numbers from 0.
         errors: one message for each picture that is left out as unreadable.
+        left_out: where these stood among all pictures of the batch, from 0.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     errors: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -170,11 +172,11 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch with its images on ``device``; the labels stay where they are."""
-        return Batch(self.images.to(device, non_blocking=True), self.labels, self.errors)
+        return replace(self, images=self.images.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory; a DataLoader calls this."""
-        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.errors)
+        return replace(self, images=self.images.pin_memory(), labels=self.labels.pin_memory())
 
 
 def collate(samples: Sequence[Any]) -> Batch:
@@ -183,9 +185,10 @@ def collate(samples: Sequence[Any]) -> Batch:
     Raises:
         ArgumentError: they are something else, e.g. PIL images for want of a transform.
     """
-    errors = tuple(str(sample) for sample in samples if isinstance(sample, SourceError))
+    errors = {n: str(sample) for n, sample in enumerate(samples) if isinstance(sample, SourceError)}
     readable = [to_pair(sample) for sample in samples if not isinstance(sample, SourceError)]
-    return Batch(*to_batch(*zip(*readable, strict=True) if readable else ([], [])), errors)
+    images, labels = to_batch(*zip(*readable, strict=True) if readable else ([], []))
+    return Batch(images, labels, tuple(errors.values()), tuple(errors))
 
 
 @dataclass(frozen=True, slots=True)
