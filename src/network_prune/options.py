@@ -402,8 +402,8 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     ),
     "outcomes": Option(
         RUNNING,
-        "Keep beside each record which images are right, two bits each: compare and report need "
-        "them.",
+        "Keep with each record which images are right, two bits each, in the study's folder or the "
+        "file of --output: compare and report need them.",
         bool,
         _flag,
         True,

@@ -72,7 +72,8 @@ def run_study(
             print(where, file=sys.stderr)
         raise
     shown.finish(records)
-    hand_over(shown.json(records), as_json=as_json, path=path)
+    hand_over(shown.json(records), as_json=as_json, path=None)
+    hand_over(shown.json(records.whole()), as_json=False, path=path)
     if draw is not None and any(record["variant"] for record in records):
         draw(records)
     if shown.failed:

@@ -57,7 +57,7 @@ class OutcomeStore:
 
 
 class StoredOutcomes(OutcomeStore):
-    """Pieces in the file of a study's folder, for reading.
+    """Pieces in the file of a study's folder.
 
     Args:
         folder: the study's folder; it may hold no such file.
@@ -68,32 +68,32 @@ class StoredOutcomes(OutcomeStore):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        path = folder / FILE
-        self._append(read_bytes(path) if path.is_file() else b"")
+        self._path = folder / FILE
+        super()._append(read_bytes(self._path) if self._path.exists() else b"")
 
 
-class WrittenOutcomes(OutcomeStore):
-    """Pieces in the file of a study's folder, opened for appending by one process.
+class WrittenOutcomes(StoredOutcomes):
+    """Pieces in the file of a study's folder, to which one process appends.
 
     Args:
         folder: the study's folder, which is there.
 
     Raises:
-        RunError: nothing can be written.
         SourceError: the file can't be read.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._file = LineFile(folder / FILE)
-        super()._append(self._file.content)
+        super().__init__(folder)
+        self._open: LineFile | None = None
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._open is not None:
+            self._open.close()
 
     def _append(self, lines: bytes) -> None:
-        self._file.append(lines)
+        self._open = self._open or LineFile(self._path)
+        self._open.append(lines)
         super()._append(lines)
 
 

@@ -11,7 +11,7 @@ from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.results.images import Images
 from network_prune.results.line_file import read_bytes
-from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text
+from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text, to_text
 from network_prune.results.records import FILE, Record, check_records, read_records
 from network_prune.results.rows import flat_row
 from network_prune.results.selection import select
@@ -95,6 +95,10 @@ class Study(list[Record]):
             )
         return self._of(found)
 
+    def whole(self) -> list[Record]:
+        """Return the records with their outcomes in them, for a file of JSON."""
+        return [self._whole(record) for record in self]
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the records as flat rows of one set of columns."""
         return [flat_row(record) for record in self]
@@ -105,6 +109,12 @@ class Study(list[Record]):
 
     def _of(self, records: Iterable[Record]) -> "Study":
         return Study(records, self.store, source=self.source, half_written=self.half_written)
+
+    def _whole(self, record: Record) -> Record:
+        piece = self.store.get(_piece(record, "sha256"))
+        if piece is None:
+            return record
+        return {**record, "outcomes": {**record["outcomes"], "data": to_text(piece)}}
 
     def _read_images(self, name: str) -> Images | None:
         piece = self.store.get(name)

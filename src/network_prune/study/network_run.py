@@ -85,7 +85,10 @@ class NetworkRun:
 
     def _lacks_outcomes(self, key: str) -> bool:
         """Return whether the dense network ran once more for want of what it did before."""
-        return self._ready.keeps_outcomes and self._wanted[key] is None and self._dense is None
+        if not self._ready.keeps_outcomes or self._wanted[key] is not None:
+            return False
+        pieces = self._kept.records[key].get("outcomes") or {}
+        return self._kept.outcomes.get(pieces.get("sha256")) is None
 
     def _keep_outcomes(self, sums: Sums, left_out: Sequence[int]) -> Record | None:
         """Keep what became of each image; return the names of the pieces, for the record."""
