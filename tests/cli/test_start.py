@@ -1,6 +1,8 @@
 """The first seconds of a run: Ctrl-C while it imports, and a word on a terminal."""
 
 import builtins
+import subprocess
+import sys
 
 import pytest
 
@@ -32,3 +34,8 @@ def test_a_terminal_says_what_it_waits_for_and_takes_it_away(monkeypatch, capsys
         during = capsys.readouterr().err
     assert during == ("importing PyTorch …" if is_terminal else "")
     assert capsys.readouterr().err == ("\r\x1b[K" if is_terminal else "")
+
+
+def test_records_are_read_without_waiting_for_torch():
+    code = "import sys, network_prune.results.study; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,6 +1,7 @@
 """Rows that differ in their key differ in a column that says why."""
 
 import copy
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from network_prune.reports.tables import record_row
 from network_prune.results.axes import axes, differing
 from network_prune.results.records import FILE, read_records
 from network_prune.results.rows import flat_row
+from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.identity import record_key
 
 LINES = Path(__file__).with_name("schema-1.jsonl")
@@ -47,6 +49,10 @@ def test_every_leaf_of_the_key_is_a_column(learned):
             assert axes(other) != axes(learned), path
             assert {**flat_row(other), "key": ""} != {**flat_row(learned), "key": ""}, path
     assert found > 30
+
+
+def test_every_field_of_the_preprocessing_is_a_column(learned):
+    assert {field.name for field in fields(Preprocessing)} <= axes(learned).keys()
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, Any, Final
 
 from network_prune.evaluation.mean import UNIT, Interval, Mean, Z, plain
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TOP: Final = (1, 5)
 FIGURES: Final = {"Loss": "loss", "Acc@1": "acc1", "Acc@5": "acc5"}
@@ -147,13 +146,17 @@ class Samples:
         )
 
 
-def measure_samples(logits: Tensor, labels: Tensor) -> Samples:
+def measure_samples(logits: "Tensor", labels: "Tensor") -> Samples:
     """Return hits and loss of each sample of one batch.
 
     Args:
         logits: floating ``[batch, classes]``, any device; the loss is taken in float64.
         labels: int64 ``[batch]`` in [0, classes), any device.
     """
+    # Reading records needs these metrics, and shouldn't wait for torch.
+    import torch
+    from torch.nn import functional as F
+
     logits, labels = logits.detach().cpu().double(), labels.cpu()
     own = logits.gather(1, labels[:, None])
     finite = (logits < math.inf).all(dim=1) & (own[:, 0] > -math.inf)
@@ -174,7 +177,7 @@ def measure_samples(logits: Tensor, labels: Tensor) -> Samples:
     )
 
 
-def measure(logits: Tensor, labels: Tensor) -> Metrics:
+def measure(logits: "Tensor", labels: "Tensor") -> Metrics:
     """Return the metrics of one batch; takes what `measure_samples` takes."""
     return measure_samples(logits, labels).total()
 

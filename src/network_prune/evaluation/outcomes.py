@@ -15,6 +15,9 @@ LEFT_OUT: Final = 2
 RIGHT_AT_1: Final = 3
 _PER_BYTE: Final = 4
 _NO_LOSS: Final = np.iinfo(np.int64).min
+_SHIFTS: Final = np.arange(0, 8, 2, dtype=np.uint8)
+# What each of 256 bytes holds, [256, 4].
+_CODES: Final = (np.arange(256, dtype=np.uint8)[:, None] >> _SHIFTS) & 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,14 @@ class Outcomes:
         whole = np.frombuffer(packed, np.uint8)
         if len(whole) != -(-n // _PER_BYTE):
             raise ValueError(f"{len(whole)} bytes aren't the outcomes of {n} images")
-        shifts = np.arange(0, 8, 2, dtype=np.uint8)
-        return cls(((whole[:, None] >> shifts) & 3).ravel()[:n].tobytes())
+        return cls(_CODES[whole].tobytes()[:n])
 
     def pack(self) -> bytes:
         """Return the codes, four a byte, the first in the lowest bits."""
         codes = np.zeros(-(-len(self) // _PER_BYTE) * _PER_BYTE, np.uint8)
         codes[: len(self)] = self.array
         quads = codes.reshape(-1, _PER_BYTE)
-        shifts = np.arange(0, 8, 2, dtype=np.uint8)
-        return (quads << shifts).sum(axis=1, dtype=np.uint8).tobytes()
+        return (quads << _SHIFTS).sum(axis=1, dtype=np.uint8).tobytes()
 
     def leave_out(self, positions: Iterable[int]) -> Self:
         """Return the outcomes with images that were left out put in at ``positions``."""
@@ -62,6 +63,12 @@ class Outcomes:
         for position in range(len(self) + len(left_out)):
             codes.append(LEFT_OUT if position in left_out else next(others))
         return type(self)(bytes(codes))
+
+    @property
+    def hits(self) -> tuple[int, int]:
+        """How many images are right at 1, and at 5."""
+        at1 = self.codes.count(RIGHT_AT_1)
+        return (at1, at1 + self.codes.count(RIGHT_AT_5))
 
     @property
     def array(self) -> np.ndarray:

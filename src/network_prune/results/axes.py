@@ -7,10 +7,18 @@ from typing import Any, Final
 from network_prune.evaluation.variant import Variant
 from network_prune.options import DECIDING
 from network_prune.results.records import Record
-from network_prune.sources.preprocessing import Preprocessing
 
 DENSE: Final = {"method": "dense", "p_prune": 0.0, "p_bern": 0.0}
-_PREPROCESSING: Final = tuple(field.name for field in fields(Preprocessing))
+# The fields of `Preprocessing`, whose module imports torch, for which records shouldn't wait.
+_PREPROCESSING: Final = (
+    "resize",
+    "crop",
+    "interpolation",
+    "mean",
+    "std",
+    "crop_mode",
+    "crop_rounding",
+)
 _VARIANT: Final = tuple(field.name for field in fields(Variant))
 # What a table has no column for, and doesn't say beside the method either.
 _NOT_IN_TABLES: Final = (

@@ -60,8 +60,8 @@ class Study(list[Record]):
             found = None if piece is None else Outcomes.unpack(piece, n)
         except ValueError:
             return None
-        counts = found and (int(found.right1.sum()), int(found.right5.sum()))
-        return found if counts == (metrics["hits1"], metrics["hits5"]) else None
+        is_this = found is not None and found.hits == (metrics["hits1"], metrics["hits5"])
+        return found if is_this else None
 
     def images(self, record: Record) -> Images | None:
         """Return names and classes of a record's images; None where they weren't kept."""
