@@ -1,0 +1,178 @@
+"""Draws of one variant as a set, which is compared as a whole."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from network_prune.errors import SourceError
+from network_prune.evaluation.outcomes import LEFT_OUT, RIGHT_AT_1
+from network_prune.results.axes import DENSE
+from network_prune.results.naming import method_text, network_text
+from network_prune.results.records import Record
+from network_prune.results.study import Study
+
+
+@dataclass(frozen=True, eq=False)
+class RecordSet:
+    """Records of one variant that differ in the draw (seed, index) alone; or the dense one's.
+
+    Attributes:
+        study: has the records' outcomes.
+        records: one a draw, by seed and index.
+    """
+
+    study: Study
+    records: Sequence[Record]
+
+    @property
+    def first(self) -> Record:
+        """The first draw's record."""
+        return self.records[0]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether nothing is pruned."""
+        return self.first["variant"] is None
+
+    @property
+    def draws(self) -> str:
+        """The draws for people: seed/index of one, else the number."""
+        variant = self.first["variant"]
+        if variant is None:
+            return "–"
+        count = len(self.records)
+        return f"{variant['seed']}/{variant['index']}" if count == 1 else f"{count} draws"
+
+    @property
+    def label(self) -> str:
+        """What people call it: network, method, p_prune, p_bern and draws."""
+        if self.is_dense:
+            return f"{network_text(self.first)} dense"
+        variant: dict[str, Any] = self.first["variant"]
+        shares = f"p_prune {variant['p_prune']:g} p_bern {variant['p_bern']:g}"
+        draws = self.draws if len(self.records) > 1 else f"draw {self.draws}"
+        return f"{network_text(self.first)} {method_text(self.first)} {shares} {draws}"
+
+    @property
+    def mean(self) -> float:
+        """Acc@1 in percent, the mean over draws; NaN without images."""
+        values = [record["metrics"]["acc1"] for record in self.records]
+        return math.nan if None in values else math.fsum(values) / len(values)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether it is known of each image what became of it."""
+        return self._codes is not None
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Outcomes as `Outcomes` codes them, uint8 ``[draws, images]``.
+
+        Raises:
+            SourceError: they weren't kept, or are gone or damaged.
+        """
+        if self._codes is None:
+            raise SourceError(
+                f"{self.study.source} has no outcomes of {self.label}: they weren't kept, or are "
+                "damaged; run the sweep again into another folder, without --no-outcomes"
+            )
+        return self._codes
+
+    @property
+    def hits1(self) -> np.ndarray:
+        """Which images are right at 1, bool ``[draws, images]``; raises as `codes` does."""
+        return self.codes == RIGHT_AT_1
+
+    @property
+    def seen(self) -> np.ndarray:
+        """Which images all draws could read, bool ``[images]``; raises as `codes` does."""
+        return (self.codes != LEFT_OUT).all(axis=0)
+
+    @cached_property
+    def _codes(self) -> np.ndarray | None:
+        found = [self.study.outcomes(record) for record in self.records]
+        codes = [each.array for each in found if each is not None]
+        return np.stack(codes) if len(codes) == len(self.records) else None
+
+
+def sets_of(study: Study) -> list[RecordSet]:
+    """Return the records of a study as sets, in the order of their first records.
+
+    Of several records of one draw the last counts.
+    """
+    found: dict[str, dict[tuple[int, int], Record]] = {}
+    for record in study:
+        variant: dict[str, Any] = record["variant"] or {"seed": 0, "index": 0}
+        draw = (variant["seed"], variant["index"])
+        found.setdefault(_common(record), {})[draw] = record
+    return [RecordSet(study, [own[draw] for draw in sorted(own)]) for own in found.values()]
+
+
+def setting(record: Record) -> str:
+    """Return what a variant has in common with the dense network that it is compared with."""
+    return str(
+        (
+            record["network"]["name"],
+            record["network"]["weights_sha256"],
+            record["preprocessing"],
+            images_id(record),
+            record["asked"]["running"],
+            record["versions"],
+        )
+    )
+
+
+def images_id(record: Record) -> str:
+    """Return the hash of a record's images; of earlier records with their labels' numbers."""
+    return record["data"].get("images") or record["data"]["identity"]
+
+
+def check_same_images(sets: Iterable[RecordSet]) -> None:
+    """Refuse sets on different images.
+
+    Raises:
+        SourceError: there are such; it says what differs.
+    """
+    first: RecordSet | None = None
+    for each in sets:
+        first = first or each
+        if not _is_same(first.first, each.first):
+            raise SourceError(
+                f"{_images_text(first)} and {_images_text(each)} are other images; compare "
+                "variants evaluated on the same ones, chosen e.g. with --where data=NAME or "
+                "--where limit=N"
+            )
+
+
+def _common(record: Record) -> str:
+    variant: dict[str, Any] = {**(record["variant"] or DENSE), "seed": None, "index": None}
+    score_data = record["score_data"] or {}
+    score = (score_data.get("identity"), score_data.get("n"))
+    return f"{setting(record)} {record['data']['identity']} {variant} {score}"
+
+
+def _is_same(one: Record, other: Record) -> bool:
+    """Return whether two records are on the same images.
+
+    Where an earlier version recorded one of them, its images are known with their labels alone.
+    """
+    names = ("images", "identity")
+    return any(
+        one["data"].get(name) == other["data"].get(name) is not None for name in names
+    ) and _count(one) == _count(other)
+
+
+def _count(record: Record) -> int:
+    return record["metrics"]["n"] + record["metrics"].get("unreadable", 0)
+
+
+def _images_text(each: RecordSet) -> str:
+    data = each.first["data"]
+    return (
+        f"the {_count(each.first)} images of {data['name']} ({images_id(each.first)[:12]}) under "
+        f"{each.label}"
+    )
