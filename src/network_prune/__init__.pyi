@@ -20,6 +20,7 @@ from .pruning.surrogates.diversified import Diversified as Diversified
 from .pruning.surrogates.ensemble import Ensemble as Ensemble
 from .results.study import Study as Study
 from .results.study import load_study as load_study
+from .reports.compare import compare as compare
 from .sources.data.load import load_data as load_data
 from .sources.networks.load import load_network as load_network
 from .study.sweep import sweep as sweep

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import typer
 
+from network_prune.cli.commands.compare import compare_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
 from network_prune.cli.commands.inspect import inspect_command
@@ -33,6 +34,7 @@ app.command("sensitivity", cls=OnceCommand)(sensitivity_command)
 app.command("diversity", cls=OnceCommand)(diversity_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("records", cls=OnceCommand)(records_command)
+app.command("compare", cls=OnceCommand)(compare_command)
 app.command("list", cls=OnceCommand)(list_command)
 
 _INTERRUPTED = 130

@@ -90,7 +90,7 @@ def compare_sets(variant: RecordSet, baseline: RecordSet) -> Comparison:
     if not (variant.has_outcomes and baseline.has_outcomes) and _has_counts(variant, baseline):
         return _by_counts(variant, baseline)
     seen = variant.seen & baseline.seen
-    hits = [each.hits1[:, seen] for each in (variant, baseline)]
+    hits = [each.hits1 if seen.all() else each.hits1[:, seen] for each in (variant, baseline)]
     one, other = (each.mean(axis=0) for each in hits)
     sums = _Sums(
         n=int(seen.sum()),

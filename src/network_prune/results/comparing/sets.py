@@ -64,6 +64,12 @@ class RecordSet:
         return math.nan if None in values else math.fsum(values) / len(values)
 
     @property
+    def ratio(self) -> float:
+        """Realised share of elements that is pruned, the mean over draws."""
+        found = [(record["realised"] or {}).get("pruning_ratio", 0.0) for record in self.records]
+        return math.fsum(found) / len(found)
+
+    @property
     def has_outcomes(self) -> bool:
         """Whether it is known of each image what became of it."""
         return self._codes is not None
@@ -82,15 +88,18 @@ class RecordSet:
             )
         return self._codes
 
-    @property
+    @cached_property
     def hits1(self) -> np.ndarray:
         """Which images are right at 1, bool ``[draws, images]``; raises as `codes` does."""
         return self.codes == RIGHT_AT_1
 
-    @property
+    @cached_property
     def seen(self) -> np.ndarray:
         """Which images all draws could read, bool ``[images]``; raises as `codes` does."""
         return (self.codes != LEFT_OUT).all(axis=0)
+
+    def __repr__(self) -> str:
+        return f"RecordSet({self.label})"
 
     @cached_property
     def _codes(self) -> np.ndarray | None:
@@ -110,6 +119,11 @@ def sets_of(study: Study) -> list[RecordSet]:
         draw = (variant["seed"], variant["index"])
         found.setdefault(_common(record), {})[draw] = record
     return [RecordSet(study, [own[draw] for draw in sorted(own)]) for own in found.values()]
+
+
+def best_first(sets: Iterable[RecordSet]) -> list[RecordSet]:
+    """Return sets by Acc@1, equal ones in their order, those without images last."""
+    return sorted(sets, key=lambda each: math.inf if math.isnan(each.mean) else -each.mean)
 
 
 def setting(record: Record) -> str:

@@ -1,12 +1,11 @@
 """Which sets can't be told from the best of them."""
 
-import math
 from collections.abc import Sequence
 from string import ascii_lowercase
 
 import numpy as np
 
-from network_prune.results.comparing.sets import RecordSet, check_same_images
+from network_prune.results.comparing.sets import RecordSet, best_first, check_same_images
 from network_prune.results.comparing.statistics import LEVEL, holm, mcnemar, two_way, two_way_p
 
 # Whole numbers below this are exact in float32.
@@ -30,17 +29,17 @@ def tie_groups(sets: Sequence[RecordSet]) -> list[str]:
     if not sets:
         return []
     check_same_images(sets)
-    order = sorted(range(len(sets)), key=lambda place: _rank(sets[place]))
-    table = _Table([sets[place] for place in order])
-    letters = [""] * len(sets)
+    ranked = best_first(sets)
+    table = _Table(ranked)
+    letters: dict[RecordSet, str] = {}
     rest, count = np.arange(len(sets)), 0
     while len(rest):
         best, others = int(rest[0]), rest[1:]
         is_apart = holm(table.p(best, others)) < LEVEL
         for place in (best, *others[~is_apart]):
-            letters[order[place]] = _letter(count)
+            letters[ranked[place]] = _letter(count)
         rest, count = others[is_apart], count + 1
-    return letters
+    return [letters[each] for each in sets]
 
 
 class _Table:
@@ -77,11 +76,6 @@ class _Table:
         found = two_way(self._n, one - other, square, variances, draws)
         single = mcnemar(np.rint(one - both), np.rint(other - both))
         return np.where((draws[0] == 1) & (draws[1] == 1), single, two_way_p(*found))
-
-
-def _rank(each: RecordSet) -> float:
-    """Return what sorts the best first, and what has no images last."""
-    return math.inf if math.isnan(each.mean) else -each.mean
 
 
 def _letter(place: int) -> str:

@@ -1,0 +1,124 @@
+"""``network-prune compare``: variants, draws, networks or studies image by image."""
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over
+from network_prune.errors import ArgumentError, RunError
+
+if TYPE_CHECKING:
+    from network_prune.reports.compared import Compared
+
+# So many pairs are named that lose too much.
+_FEW = 3
+
+Studies = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Folders that sweep wrote, or files of eval --output. Behind one may stand which of "
+        "its records: STUDY#KEY with the start of a key, or STUDY#column=value,column=value.",
+        show_default="study",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only records in which a column has a value, e.g. method=neurons or p_prune=0.2; may "
+        "be repeated, and all hold.",
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        help="Compare one study's variants with this one of it instead of the dense network: KEY "
+        "or column=value,column=value.",
+        metavar="KEY",
+    ),
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="Exit with 1 if a difference's 95% interval reaches below a loss of so many points "
+        "of Acc@1.",
+        metavar="POINTS",
+    ),
+]
+Images = Annotated[
+    bool,
+    typer.Option(
+        "--images",
+        help="Name the images that are lost and won; the first of each pair, with --json all.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Markdown = Annotated[
+    bool,
+    typer.Option("--markdown", help="Print a document in Markdown.", rich_help_panel=OUTPUT),
+]
+
+
+def compare_command(
+    studies: Studies = None,
+    where: Where = None,
+    to: To = None,
+    max_drop: MaxDrop = None,
+    images: Images = False,
+    markdown: Markdown = False,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Compare variants, draws, networks or studies on the same images.
+
+    One STUDY: each variant with its dense network, and which can't be told from the best.
+    Several: the first is the baseline, as in git diff: a difference is the others' Acc@1 less
+    the first's; where both have many variants, those of equal settings are compared. All draws
+    of a variant are one set.
+
+    Example: network-prune compare study#method=weights study#method=neurons --max-drop 1
+    """
+    _check(max_drop, markdown=markdown, as_json=as_json)
+    check_writable(output)
+    from network_prune.reports.compare import compare
+    from network_prune.results.records import FILE
+    from network_prune.study.events import Dropped
+
+    found = compare(*(studies or ["study"]), where=where or (), to=to)
+    for study in found.studies:
+        if study.half_written:
+            print(Dropped(Path(study.source) / FILE, study.half_written), file=sys.stderr)
+    if as_json or output is not None:
+        hand_over(found.to_dict(images=images), as_json=as_json, path=output)
+    if not as_json:
+        print("\n".join(found.lines(images=images, markdown=markdown)))
+    if max_drop is not None:
+        _check_drop(found, max_drop)
+
+
+def _check(max_drop: float | None, *, markdown: bool, as_json: bool) -> None:
+    if max_drop is not None and not 0 <= max_drop < math.inf:
+        raise ArgumentError(
+            f"max_drop={max_drop} is no loss; pass percentage points, 0 or more, e.g. 1"
+        )
+    if markdown and as_json:
+        raise ArgumentError("--json and --markdown exclude each other; pass one")
+
+
+def _check_drop(found: "Compared", max_drop: float) -> None:
+    """Raise a RunError that names the comparisons that may lose more than ``max_drop``."""
+    worse = found.worse_than(max_drop)
+    if not worse:
+        return
+    named = [
+        f"{each.variant.label} less {each.baseline.label}: {each.difference:+.3f} "
+        f"[{each.interval[0]:+.3f}, {each.interval[1]:+.3f}]"
+        for each in worse[:_FEW]
+    ]
+    more = [f"and {len(worse) - _FEW} more"] if len(worse) > _FEW else []
+    raise RunError(
+        f"{len(worse)} of {len(found.comparisons)} may lose more than {max_drop:g} points: "
+        + "; ".join([*named, *more])
+    )
