@@ -1,0 +1,105 @@
+"""Records of a grid by what a curve is of: one network, one way to prune it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from network_prune.evaluation.variant import Variant
+from network_prune.results.axes import axes, axis_text, differing
+from network_prune.results.naming import method_text, network_text
+from network_prune.results.records import Record
+
+_VARIANT = tuple(field.name for field in fields(Variant))
+_OF_SCORES = ("score_data", "score_data_identity", "score_images")
+_WITHIN = ("p_prune", "p_bern", "seed", "index")
+# What networks and their curves may differ in without a word of `differing`.
+_UNSAID = ("p_prune", "p_bern", "weights_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Records that differ in one of p_prune and p_bern, and in the draw, alone.
+
+    Attributes:
+        network: the network, for people.
+        method: the method with the options that aren't the default, for people.
+        others: what else tells it apart from the others of its network, e.g. ``p_bern=0.5``.
+        records: its records, in their order.
+        dense: the dense network's record under the same settings, where there is one.
+    """
+
+    network: str
+    method: str
+    others: tuple[str, ...]
+    records: tuple[Record, ...]
+    dense: Record | None
+
+    @property
+    def label(self) -> str:
+        """What it is called beside others of its network."""
+        return " ".join([self.method, *self.others])
+
+
+def is_alone(record: Record) -> bool:
+    """Return whether a record prunes one layer on its own, as scope ``alone`` spells it out."""
+    variant = record["variant"]
+    return (
+        variant is not None
+        and variant["scope"] == "layer"
+        and len(variant.get("include") or ()) == 1
+        and len(record["realised"].get("layers", ())) == 1
+    )
+
+
+def is_grid(record: Record) -> bool:
+    """Return whether a record is a point of a grid: not dense, no layer alone, no diversity."""
+    return bool(record["variant"]) and not is_alone(record) and not record.get("diversity")
+
+
+def families(records: Iterable[Record]) -> list[Family]:
+    """Return the records of grids by family, networks and methods in their order."""
+    records = list(records)
+    dense = {_setting(axes(record)): record for record in records if record["variant"] is None}
+    networks: dict[str, list[Record]] = {}
+    for record in filter(is_grid, records):
+        networks.setdefault(network_text(record), []).append(record)
+    return [family for name, own in networks.items() for family in _families_of(name, own, dense)]
+
+
+def _families_of(
+    network: str, records: Sequence[Record], dense: Mapping[Any, Record]
+) -> Iterator[Family]:
+    found = [(axes(own[0]), own) for own in _split(records)]
+    names = [*_UNSAID, *differing(records)]
+    names = [name for name in names if len({columns[name] for columns, _ in found}) > 1]
+    for columns, own in found:
+        yield Family(
+            network,
+            method_text(own[0]),
+            tuple(axis_text(name, columns[name]) for name in names if columns[name] is not None),
+            tuple(own),
+            dense.get(_setting(columns)),
+        )
+
+
+def _split(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Yield records of the same axes along p_prune, or where that doesn't vary along p_bern."""
+    grids: dict[Any, list[Record]] = {}
+    for record in records:
+        columns = axes(record)
+        place = tuple(value for name, value in columns.items() if name not in _WITHIN)
+        grids.setdefault(place, []).append(record)
+    for grid in grids.values():
+        if len({record["variant"]["p_prune"] for record in grid}) == 1:
+            yield grid
+            continue
+        lines: dict[float, list[Record]] = {}
+        for record in grid:
+            lines.setdefault(record["variant"]["p_bern"], []).append(record)
+        yield from lines.values()
+
+
+def _setting(columns: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what a variant and the dense network that it is compared to have in common."""
+    own = {*_VARIANT, *_OF_SCORES}
+    return tuple(value for name, value in columns.items() if name not in own)

@@ -1,0 +1,63 @@
+"""Where pruning landed: the share of each layer that is prunable and pruned, by p_prune."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from network_prune.results.records import Record
+from network_prune.results.series.families import Family, families
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Shares of a layer's elements in [0, 1], means over draws.
+
+    Attributes:
+        prunable: what is prunable.
+        pruned: what is pruned.
+    """
+
+    prunable: float
+    pruned: float
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where one way to prune a network landed, layers down and p_prune across.
+
+    Attributes:
+        network: the network, for people.
+        label: the method and what else tells it apart, for people.
+        layers: the layers' paths, in the network's order.
+        p_prunes: the fractions, rising.
+        cells: the shares by layer and p_prune; over p_bern too, where that is what varies.
+    """
+
+    network: str
+    label: str
+    layers: tuple[str, ...]
+    p_prunes: tuple[float, ...]
+    cells: Mapping[tuple[str, float], Share]
+
+
+def landings(records: Iterable[Record]) -> list[Landing]:
+    """Return where the grids among ``records`` landed, networks and methods in their order."""
+    found = [_landing(family) for family in families(records)]
+    return [landing for landing in found if landing.cells]
+
+
+def _landing(family: Family) -> Landing:
+    sums: defaultdict[tuple[str, float], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for record in family.records:
+        for layer in record["realised"].get("layers", ()):
+            place = sums[layer["name"], record["variant"]["p_prune"]]
+            for number, name in enumerate(("elements", "prunable", "pruned")):
+                place[number] += layer[name]
+    cells = {
+        place: Share(prunable / elements, pruned / elements)
+        for place, (elements, prunable, pruned) in sums.items()
+    }
+    layers = tuple(dict.fromkeys(layer for layer, _ in cells))
+    return Landing(
+        family.network, family.label, layers, tuple(sorted({p for _, p in cells})), cells
+    )
