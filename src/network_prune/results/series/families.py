@@ -70,7 +70,7 @@ def _families_of(
     network: str, records: Sequence[Record], dense: Mapping[Any, Record]
 ) -> Iterator[Family]:
     found = [(axes(own[0]), own) for own in _split(records)]
-    names = [*_UNSAID, *differing(records)]
+    names = [*_UNSAID, *differing(own[0] for _, own in found)]
     names = [name for name in names if len({columns[name] for columns, _ in found}) > 1]
     for columns, own in found:
         yield Family(
