@@ -18,7 +18,7 @@ FLOORS = (
     ("pruning", "sources"),
     ("core",),
     ("display",),
-    ("extras", "options"),
+    ("extras", "options", "whole_file"),
     ("errors", "version"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,8 +1,6 @@
 """Element sets as safetensors files."""
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,7 +12,8 @@ from safetensors.numpy import save
 
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer
-from network_prune.errors import RunError, SourceError
+from network_prune.errors import SourceError
+from network_prune.whole_file import write_whole
 
 _FORMAT = "network-prune/1"
 
@@ -25,17 +24,8 @@ def write_elements(
     """Write ``elements`` with their ``settings``, whole or not at all."""
     content = {**elements.describe(), "settings": settings, "sha256": elements.sha256}
     metadata = {"format": _FORMAT, "kind": kind, "content": json.dumps(content)}
-    target = Path(path)
-    try:
-        draft = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-        try:
-            # Not save_file, which makes a file that only its owner can read.
-            draft.write_bytes(save({"words": elements.words}, metadata))
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot write {target}: {error}") from None
+    # Not save_file, which makes a file that only its owner can read.
+    write_whole(Path(path), save({"words": elements.words}, metadata))
 
 
 def read_elements(
