@@ -51,7 +51,7 @@ def test_the_interval_of_draws_that_agree_is_that_of_one(tmp_path):
 def test_curves_run_along_p_prune_by_rising_ratio(tmp_path):
     found = curves(random_study(tmp_path, MANY))
     assert [curve.label for curve in found] == [
-        f"{method} p_bern={p_bern}" for method in ("weights", "neurons") for p_bern in (0.5, 1.0)
+        f"{method} p_bern={p_bern}" for method in ("weights", "neurons") for p_bern in (0.5, 1)
     ]
     for curve in found:
         assert [point.p_prune for point in curve.points] == [0, 0.1, 0.3, 0.5]

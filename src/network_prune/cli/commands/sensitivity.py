@@ -52,10 +52,11 @@ def sensitivity_command(
 
     with waiting("importing PyTorch"):
         from network_prune.cli.study_run import run_study
-        from network_prune.reports.heatmap import check_plot, draw_heatmap
+        from network_prune.display.canvas import check_plot
         from network_prune.reports.layers import layer_lines
+        from network_prune.reports.plots import draw_plot
 
     if plot is not None:
         check_plot(plot)
-    draw = None if plot is None else partial(draw_heatmap, path=plot)
+    draw = None if plot is None else partial(draw_plot, path=plot)
     run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines, draw=draw)

@@ -76,10 +76,14 @@ def _families_of(
         yield Family(
             network,
             method_text(own[0]),
-            tuple(axis_text(name, columns[name]) for name in names if columns[name] is not None),
+            tuple(_text(name, columns[name]) for name in names if columns[name] is not None),
             tuple(own),
             dense.get(_setting(columns)),
         )
+
+
+def _text(name: str, value: Any) -> str:
+    return f"{name}={value:g}" if isinstance(value, float) else axis_text(name, value)
 
 
 def _split(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -1,0 +1,62 @@
+"""Pictures of records in files."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from network_prune.display.canvas import looks, save_plot
+from network_prune.errors import ArgumentError
+from network_prune.results.records import Record
+from network_prune.results.series.pictures import Picture, pictures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_plot(records: Sequence[Record], path: Path) -> None:
+    """Draw records to a file: curves, heat maps of layers, or how different draws are.
+
+    Those of several networks or settings stand side by side.
+
+    Args:
+        records: of any study.
+        path: ends in one of `FORMATS`.
+
+    Raises:
+        ArgumentError: there is nothing to draw.
+        RunError: ``path`` can't be written.
+    """
+    found = pictures(records)
+    check_any(found)
+    with looks():
+        save_plot(arranged([found]), path)
+
+
+def check_any(found: Sequence[Picture]) -> None:
+    """Raise an ArgumentError unless there is a picture."""
+    if not found:
+        raise ArgumentError(
+            "there is nothing to draw: no record is of a pruned network; pass a study with some"
+        )
+
+
+def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -> "Figure":
+    """Return a figure with pictures side by side in each row.
+
+    Args:
+        rows: of pictures, from the top.
+        width: of the figure in inches; by default what the widest row needs.
+    """
+    from matplotlib.figure import Figure
+
+    rows = list(rows)
+    widths = [[picture.width for picture in row] for row in rows]
+    heights = [max(picture.height for picture in row) for row in rows]
+    whole = width or max(map(sum, widths))
+    figure = Figure(figsize=(whole, sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, row, across in zip(parts, rows, widths, strict=True):
+        panels = part.subplots(1, len(row), squeeze=False, width_ratios=across)[0]
+        for axes, picture in zip(panels, row, strict=True):
+            picture.draw(axes)
+    return figure
