@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-tables",
         action="store_true",
-        help="write the tables in docs/ anew from what their tests find",
+        help="write the tables in README.md and docs/ anew from what their tests find",
     )
 
 

@@ -14,8 +14,10 @@ from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
+from network_prune.results.published.figures import PublishedRow, published_tables
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[1] / "README.md"
+README = PAGE.read_text(encoding="utf-8")
 
 
 def test_python_examples_run_as_they_stand(capsys):
@@ -66,3 +68,30 @@ def test_measured_figures_of_the_embedded_network_are_what_it_gives():
     assert 100 * total.newly_zeroed / total.weights == pytest.approx(newly, abs=0.005)
     assert metrics.loss == pytest.approx(loss, abs=0.002)
     assert metrics.acc1 == pytest.approx(acc1, abs=0.4)
+
+
+PUBLISHED_HEAD = """\
+| network | p_prune | p_bern | pruning ratio | eval performance | command |
+|:-------:|:-------:|:------:|:-------------:|:----------------:|---|"""
+
+
+def published_line(row: PublishedRow) -> str:
+    ratio = "0" if row.is_dense else f"{row.ratio:.0%}"
+    options = f"--method={row.method} --p_prune={row.p_prune:g} --p_bern={row.p_bern:g}"
+    command = f"`python eval.py --arch={row.network} {options} --data=$IMAGENET`"
+    cells = (row.network, f"{row.p_prune:g}", f"{row.p_bern:g}", ratio, str(row), command)
+    return f"| {' | '.join(cells)} |"
+
+
+@pytest.mark.parametrize("title", published_tables())
+def test_published_tables_are_those_of_the_file_of_published_figures(title, request):
+    rows = published_tables()[title]
+    table = "\n".join([PUBLISHED_HEAD, *map(published_line, rows)])
+    section = rf"(### {title}\n[^|]*)(\|.*?)(?=\n\n)"
+    if request.config.getoption("--write-tables"):
+        text = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(
+            re.sub(section, lambda found: found[1] + table, text, count=1, flags=re.DOTALL), "utf-8"
+        )
+    else:
+        assert re.search(section, README, re.DOTALL)[2] == table

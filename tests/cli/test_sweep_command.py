@@ -97,11 +97,11 @@ def test_a_half_written_line_is_told(run, study):
         assert "records.jsonl: the last line is half-written (14 bytes) and left" in outcome.err
 
 
-def test_the_preset_is_the_published_tables(run, tmp_path):
+def test_the_preset_is_the_grid_of_the_published_rows(run, tmp_path):
     outcome = run(
         "sweep", "--preset", "published", "--out", tmp_path, "--arch", "digits", "--dry-run"
     )
-    assert outcome.out.count("connections, p_prune") == 6
+    assert outcome.out.count("connections, p_prune") == 9
     assert outcome.out.count("neurons, p_prune") == 3
 
 

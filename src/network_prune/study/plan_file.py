@@ -1,7 +1,6 @@
 """Plans in YAML, with errors that say the line."""
 
-from collections.abc import Mapping
-from importlib.resources import files
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,8 +8,9 @@ import yaml
 
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, check_choice
 from network_prune.options import GRID_OPTIONS, OPTIONS, Option, read_options
+from network_prune.results.published.figures import published_plan
 
-PRESETS = ("published",)
+PRESETS: Mapping[str, Callable[[], dict[str, Any]]] = {"published": published_plan}
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:
@@ -35,8 +35,7 @@ def read_preset(name: str) -> dict[str, Any]:
         ArgumentError: there is none of that name.
     """
     check_choice("preset", name, PRESETS)
-    text = files("network_prune.study").joinpath("presets", f"{name}.yaml").read_text("utf-8")
-    return _read_plan(text, f"preset {name}")
+    return PRESETS[name]()
 
 
 def _read_plan(text: str, name: str) -> dict[str, Any]:

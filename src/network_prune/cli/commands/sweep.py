@@ -27,7 +27,7 @@ Out = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="A plan that comes along: published, the two tables of the README.",
+        help="A plan that comes along: published, the rows that the README calls so.",
         rich_help_panel=STUDY,
     ),
 ]
