@@ -1,0 +1,100 @@
+"""Records as one HTML file."""
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2.utils import htmlsafe_json_dumps
+
+from network_prune.reports.page.accuracy import accuracy_section
+from network_prune.reports.page.assets import libraries, script, script_hash, style
+from network_prune.reports.page.bars import diversity_section, importance_section
+from network_prune.reports.page.embedded import embedded_outcomes, images_of
+from network_prune.reports.page.facts import badges, lead, run_facts
+from network_prune.reports.page.heatmaps import landing_section, sensitivity_section
+from network_prune.reports.page.section import Section
+from network_prune.reports.page.table import records_table
+from network_prune.results.records import Record
+from network_prune.results.study import Study
+from network_prune.version import __version__
+
+_SECTIONS: Final[Sequence[Callable[[Sequence[Record]], Section | None]]] = (
+    accuracy_section,
+    landing_section,
+    sensitivity_section,
+    diversity_section,
+    importance_section,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a page is made.
+
+    Attributes:
+        title: its title.
+        refresh: after how many seconds it loads itself anew; None for never.
+    """
+
+    title: str = "network-prune"
+    refresh: int | None = None
+
+
+def page(studies: Sequence[Study], look: Look = Look()) -> str:
+    """Return the page of the studies' records."""
+    rows = [(study, record) for study in studies for record in study]
+    records = [record for _, record in rows]
+    sections = [section for make in _SECTIONS if (section := make(records)) is not None]
+    more = [{"study": study.source} if len(studies) > 1 else {} for study, _ in rows]
+    table = records_table(records, more)
+    images = list(dict.fromkeys(map(images_of, records)))
+    return _template().render(
+        look=look,
+        badges=list(badges(records)),
+        lead=lead(records),
+        sections=sections,
+        has_other_images=len(images) > 1,
+        facts=run_facts(records, [study.source for study in studies]),
+        common=table.common,
+        version=__version__,
+        style=style(),
+        script=script(),
+        script_hash=script_hash(),
+        data={
+            "figures": {section.name: section.to_dict() for section in sections},
+            "records": {
+                **table.to_dict(),
+                "names": [_name(study, record) for study, record in rows],
+                "images": [images.index(images_of(record)) for record in records],
+            },
+            "outcomes": embedded_outcomes(rows),
+            "libraries": libraries(),
+        },
+    )
+
+
+def _name(study: Study, record: Record) -> str:
+    """Return what the command line calls a record."""
+    return shlex.quote(f"{study.source}#{record['key'][:12]}")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("network_prune.reports.page", "files"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = _json
+    return environment.get_template("page.html.j2")
+
+
+def _json(value: Any) -> str:
+    dumps = partial(json.dumps, separators=(",", ":"), allow_nan=False)
+    return htmlsafe_json_dumps(value, dumps=dumps)

@@ -1,0 +1,112 @@
+"""What the page is made of: sections with a figure that has views, each with its numbers."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import escape
+
+# Okabe and Ito's colours, which colour-blind eyes tell apart; dashes and markers differ as well.
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
+
+Figure = dict[str, Any]
+Cell = str | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A table.
+
+    Attributes:
+        head: the columns' titles.
+        rows: the cells; text, or numbers as they are to be shown.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"head": list(self.head), "rows": [list(row) for row in self.rows]}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to look at a figure.
+
+    Attributes:
+        label: what it is called in the choice of views; for a choice of two kinds, both.
+        figure: Plotly's data and layout; None for a table alone.
+        numbers: what is drawn, as a table.
+        note: what to know of this view.
+    """
+
+    label: tuple[str, ...]
+    figure: Figure | None
+    numbers: Numbers
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "label": list(self.label),
+            "figure": self.figure,
+            "numbers": self.numbers.to_dict(),
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        name: its id.
+        title: its heading.
+        text: what is to be seen, and how it was computed.
+        views: the first is shown first.
+        choices: what each part of the views' labels is called.
+    """
+
+    name: str
+    title: str
+    text: Sequence[str]
+    views: Sequence[View]
+    choices: Sequence[str] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is drawn, as plain data."""
+        return {
+            "choices": list(self.choices),
+            "views": [view.to_dict() for view in self.views],
+        }
+
+
+def literal(text: object) -> str:
+    """Return text for a figure so that Plotly, which reads tags and entities, shows it as it is."""
+    return str(escape(str(text)))
+
+
+def hover(*lines: str) -> str:
+    """Return the text of a hover label of these lines, shown as they are."""
+    return "<br>".join(map(literal, lines))
+
+
+def finite(values: Iterable[float | None]) -> list[float | None]:
+    """Return values with None for what JSON has no number for."""
+    return [None if value is None or not math.isfinite(value) else value for value in values]
+
+
+def fixed(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """Return a number for a table, – where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def axis(title: str, **others: Any) -> Mapping[str, Any]:
+    """Return an axis with a title."""
+    return {"title": {"text": literal(title)}, "automargin": True, **others}
