@@ -50,7 +50,7 @@ def script_hash() -> str:
 
 
 def _own(name: str) -> str:
-    return files(__package__).joinpath("files", name).read_text("utf-8")
+    return files("network_prune.reports.page").joinpath("files", name).read_text("utf-8")
 
 
 def _of_itables(name: str) -> str:

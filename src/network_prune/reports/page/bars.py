@@ -72,9 +72,7 @@ def _importance_view(found: Importance) -> View:
         },
     }
     rows = [[name, f"{share:.2%}"] for name, share in shares.items()]
-    return View(
-        (found.network,), figure, Numbers(["option", "share"], rows), f"{found.n} records."
-    )
+    return View((found.network,), figure, Numbers(["option", "share"], rows), f"{found.n} records.")
 
 
 def diversity_section(records: Sequence[Record]) -> Section | None:

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from network_prune.display.text import plain
 from network_prune.evaluation.outcomes import Outcomes
+from network_prune.results.comparing.sets import images_id
 from network_prune.results.images import Images
 from network_prune.results.records import Record
 from network_prune.results.study import Study
@@ -16,11 +18,6 @@ from network_prune.results.study import Study
 BUDGET: Final = 6_000_000
 # Outcomes of variants that barely differ shrink so far at the most.
 _SHRINK: Final = 20
-
-
-def images_of(record: Record) -> str:
-    """Return what names a record's images; those of records that can be compared are the same."""
-    return record["data"].get("images") or record["data"]["identity"]
 
 
 def embedded_outcomes(
@@ -39,7 +36,7 @@ def embedded_outcomes(
     """
     sets: dict[str, list[int]] = {}
     for number, (_, record) in enumerate(rows):
-        sets.setdefault(images_of(record), []).append(number)
+        sets.setdefault(images_id(record), []).append(number)
     pieces: list[dict[str, Any]] = []
     for numbers in sets.values():
         size = sum(rows[number][1]["metrics"]["n"] // 8 for number in numbers)
@@ -84,5 +81,5 @@ def _names(
         study, record = rows[number]
         images: Images | None = study.images(record)
         if images is not None and images.names and len(images.names) == n:
-            return list(images.names)
+            return list(map(plain, images.names))
     return None

@@ -92,7 +92,10 @@ def _sensitivity_view(table: LayerTable) -> View:
         table.p_prunes,
         z=[finite(row) for row in values],
         text=[
-            [hover(layer, f"p_prune {p:g}", text) for p, text in zip(table.p_prunes, row, strict=True)]
+            [
+                hover(layer, f"p_prune {p:g}", text)
+                for p, text in zip(table.p_prunes, row, strict=True)
+            ]
             for layer, row in zip(table.layers, texts, strict=True)
         ],
         colorscale=_DIVERGING,

@@ -10,14 +10,20 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
 
+from network_prune.display.text import plain
 from network_prune.reports.page.accuracy import accuracy_section
 from network_prune.reports.page.assets import libraries, script, script_hash, style
 from network_prune.reports.page.bars import diversity_section, importance_section
-from network_prune.reports.page.embedded import embedded_outcomes, images_of
+from network_prune.reports.page.classes import classes_section
+from network_prune.reports.page.embedded import embedded_outcomes
 from network_prune.reports.page.facts import badges, lead, run_facts
+from network_prune.reports.page.groups import sets_by_images, ties_by_record
 from network_prune.reports.page.heatmaps import landing_section, sensitivity_section
+from network_prune.reports.page.reported import reported_section
 from network_prune.reports.page.section import Section
 from network_prune.reports.page.table import records_table
+from network_prune.results.comparing.sets import images_id
+from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record
 from network_prune.results.study import Study
 from network_prune.version import __version__
@@ -38,20 +44,27 @@ class Look:
     Attributes:
         title: its title.
         refresh: after how many seconds it loads itself anew; None for never.
+        published: published figures to show beside the measured ones.
     """
 
     title: str = "network-prune"
     refresh: int | None = None
+    published: Sequence[PublishedRow] = ()
 
 
 def page(studies: Sequence[Study], look: Look = Look()) -> str:
     """Return the page of the studies' records."""
     rows = [(study, record) for study in studies for record in study]
     records = [record for _, record in rows]
-    sections = [section for make in _SECTIONS if (section := make(records)) is not None]
-    more = [{"study": study.source} if len(studies) > 1 else {} for study, _ in rows]
-    table = records_table(records, more)
-    images = list(dict.fromkeys(map(images_of, records)))
+    groups = sets_by_images(studies)
+    found = [
+        reported_section(look.published, records),
+        *(make(records) for make in _SECTIONS),
+        classes_section(groups),
+    ]
+    sections = [section for section in found if section is not None]
+    table = records_table(records, [study.source for study, _ in rows], ties_by_record(groups))
+    images = list(dict.fromkeys(map(images_id, records)))
     return _template().render(
         look=look,
         badges=list(badges(records)),
@@ -69,7 +82,7 @@ def page(studies: Sequence[Study], look: Look = Look()) -> str:
             "records": {
                 **table.to_dict(),
                 "names": [_name(study, record) for study, record in rows],
-                "images": [images.index(images_of(record)) for record in records],
+                "images": [images.index(images_id(record)) for record in records],
             },
             "outcomes": embedded_outcomes(rows),
             "libraries": libraries(),
@@ -88,11 +101,17 @@ def _template() -> Template:
         loader=PackageLoader("network_prune.reports.page", "files"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["json"] = _json
     return environment.get_template("page.html.j2")
+
+
+def _shown(value: Any) -> Any:
+    """Return what is put into the page, of text the printable form."""
+    return plain(value) if type(value) is str else value
 
 
 def _json(value: Any) -> str:

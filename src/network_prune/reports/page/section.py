@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from markupsafe import escape
 
+from network_prune.display.text import plain
+
 # Okabe and Ito's colours, which colour-blind eyes tell apart; dashes and markers differ as well.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 Figure = dict[str, Any]
-Cell = str | float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,27 @@ class Numbers:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {"head": list(self.head), "rows": [list(row) for row in self.rows]}
+        rows = [list(map(plain, row)) for row in self.rows]
+        return {"head": list(map(plain, self.head)), "rows": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names behind a title that opens.
+
+    Attributes:
+        title: what they are.
+        names: the names.
+        more: number of further ones.
+    """
+
+    title: str
+    names: Sequence[str]
+    more: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"title": self.title, "names": list(map(plain, self.names)), "more": self.more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +63,23 @@ class View:
         figure: Plotly's data and layout; None for a table alone.
         numbers: what is drawn, as a table.
         note: what to know of this view.
+        names: lists below the figure.
     """
 
     label: tuple[str, ...]
     figure: Figure | None
     numbers: Numbers
     note: str = ""
+    names: Sequence[Names] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
-            "label": list(self.label),
+            "label": list(map(plain, self.label)),
             "figure": self.figure,
             "numbers": self.numbers.to_dict(),
             "note": self.note,
+            "names": [names.to_dict() for names in self.names],
         }
 
 
@@ -69,6 +93,7 @@ class Section:
         text: what is to be seen, and how it was computed.
         views: the first is shown first.
         choices: what each part of the views' labels is called.
+        badge: a word beside the heading.
     """
 
     name: str
@@ -76,6 +101,7 @@ class Section:
     text: Sequence[str]
     views: Sequence[View]
     choices: Sequence[str] = ()
+    badge: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is drawn, as plain data."""
@@ -87,7 +113,7 @@ class Section:
 
 def literal(text: object) -> str:
     """Return text for a figure so that Plotly, which reads tags and entities, shows it as it is."""
-    return str(escape(str(text)))
+    return str(escape(plain(str(text))))
 
 
 def hover(*lines: str) -> str:

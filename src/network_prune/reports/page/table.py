@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from network_prune.display.text import plain
 from network_prune.evaluation.variant import Variant
 from network_prune.results.axes import DENSE, axes
 from network_prune.results.records import Record
@@ -14,6 +15,7 @@ _OF_VARIANTS: Final = {
     *(field.name for field in fields(Variant)),
     *("score_data", "score_data_identity", "score_images"),
 }
+TIES: Final = "tie group"
 _ALWAYS: Final = ("network", "method", "p_prune", "p_bern")
 _FIGURES: Final = {
     "pruning_ratio": "ratio",
@@ -21,7 +23,9 @@ _FIGURES: Final = {
     "acc5": "Acc@5",
     "loss": "loss",
     "acc1_difference": "Acc@1 to dense",
+    TIES: TIES,
 }
+_MEASURED: Final = tuple(name for name in _FIGURES if name != TIES)
 _RATIOS: Final = ("pruning_ratio", "zeroed_ratio", "network_zeroed_ratio")
 _COUNTS: Final = ("newly_zeroed", "n", "non_finite", "ties", "unreadable")
 _MOST_SHOWN: Final = 10
@@ -50,23 +54,30 @@ class Table:
         return {"columns": list(self.columns), "rows": [list(row) for row in self.rows]}
 
 
-def records_table(records: Sequence[Record], more: Sequence[Row]) -> Table:
+def records_table(
+    records: Sequence[Record], sources: Sequence[str], ties: Mapping[int, str]
+) -> Table:
     """Return the table of records.
 
     Args:
         records: the records.
-        more: further columns of each, which stand first where they differ.
+        sources: the study of each.
+        ties: the tie group of records, by their `id`.
     """
-    rows = [{**own, **flat_row(record)} for own, record in zip(more, records, strict=True)]
-    rows = [{name: _short(value) for name, value in row.items()} for row in rows]
+    rows = [
+        {"study": source, **flat_row(record), TIES: ties.get(id(record))}
+        for source, record in zip(sources, records, strict=True)
+    ]
+    rows = [{name: _shown(value) for name, value in row.items()} for row in rows]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    deciding = {*more[0], *(name for record in records for name in axes(record))} if records else {}
+    deciding = {"study", *(name for record in records for name in axes(record))}
     varying = {name for name in names if _varies(name, rows)}
-    kept = [name for name in names if name in varying or name in (*_ALWAYS, *_FIGURES, "key")]
+    kept = [name for name in names if name in varying or name in (*_ALWAYS, *_MEASURED, "key")]
     settings = [name for name in kept if name in deciding]
     figures = [name for name in _FIGURES if name in kept]
     order = [*settings, *figures, *(n for n in kept if n not in {*settings, *figures})]
-    shown = {*settings[:_MOST_SHOWN], *figures}
+    shown = {*[name for name in settings if name in varying][:_MOST_SHOWN], *figures}
+    shown |= {"method", "p_prune", "p_bern", TIES}
     columns = [
         {
             "name": name,
@@ -88,8 +99,10 @@ def _varies(name: str, rows: Sequence[Row]) -> bool:
     return len({row.get(name) for row in of}) > 1
 
 
-def _short(value: Any) -> Any:
-    return value[:_DIGITS] if isinstance(value, str) and _HASH.fullmatch(value) else value
+def _shown(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value[:_DIGITS] if _HASH.fullmatch(value) else plain(value)
 
 
 def _kind(name: str, values: Sequence[Any], decides: bool) -> str:

@@ -58,20 +58,14 @@ const asProbability = (p) => (p < 1e-4 ? p.toExponential(2) : p.toFixed(4));
 
 /** Return a box of images' names that opens. */
 function imagesBox(title, names) {
-  const box = make("details");
-  box.append(make("summary", `${title}: ${names.length}`));
-  const list = make("ul", "", { class: "images" });
-  for (const name of names.slice(0, MOST_NAMES)) list.append(make("li", name));
-  if (names.length > MOST_NAMES) list.append(make("li", `… and ${names.length - MOST_NAMES} more`));
-  box.append(list);
-  return box;
+  return namesBox(`${title}: ${names.length}`, names.slice(0, MOST_NAMES), Math.max(0, names.length - MOST_NAMES));
 }
 
-/** Return what two rows differ in: settings, and where outcomes are missing figures as well. */
+/** Return what two rows differ in: settings, and figures that the table shows at first. */
 function differences({ columns, rows }, one, other) {
   const found = columns
     .map((column, place) => [column, rows[one][place], rows[other][place]])
-    .filter(([column, a, b]) => a !== b && (column.decides || ["figure", "ratio"].includes(column.kind)));
+    .filter(([column, a, b]) => a !== b && (column.decides || (column.shown && column.kind !== "text")));
   return found.map(([{ title, kind }, a, b]) => {
     const isFigure = kind === "figure" && typeof a === "number" && typeof b === "number";
     return [title, shownAs(kind, a), shownAs(kind, b), isFigure ? signed(b - a) : ""];

@@ -42,13 +42,15 @@ function addChoice(box, title, values, picked) {
 
 /** Show a section's figure, what picks its views, and its numbers. */
 async function drawSection(section, { views, choices }) {
-  const [plot, note, numbers] = [".plot", ".note", "details"].map((s) => section.querySelector(s));
+  const [plot, note, lists, numbers] = [".plot", ".note", ".names", "details"].map((s) => section.querySelector(s));
   let shown = views[0];
 
   async function draw() {
     note.textContent = shown.note;
-    fill();
+    lists.replaceChildren(...shown.names.map(({ title, names, more }) => namesBox(title, names, more)));
     plot.hidden = !shown.figure;
+    numbers.open ||= !shown.figure;
+    fill();
     if (!shown.figure) return;
     const { data, layout } = shown.figure;
     plot.style.height = `${layout.height || 460}px`;

@@ -27,6 +27,16 @@ function makeTable(head, rows) {
   return table;
 }
 
+/** Return a box of names that opens. */
+function namesBox(title, names, more = 0) {
+  const box = make("details");
+  const list = make("ul", "", { class: "images" });
+  for (const name of names) list.append(make("li", name));
+  if (more) list.append(make("li", `… and ${more} more`));
+  box.append(make("summary", title), list);
+  return box;
+}
+
 /** Return the bytes that were packed by zlib and written in base64. */
 async function unpack(text) {
   const packed = atob(text);

@@ -7,9 +7,9 @@ function shownAs(kind, value) {
   return String(Number(value.toPrecision(12)));
 }
 
-/** Return a text that no spreadsheet takes for a formula. */
+/** Return a text that no spreadsheet takes for a formula, as exports.py does. */
 function forSpreadsheet(value) {
-  return typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return typeof value === "string" && /^[=+\-@\t\r\n＝＋－＠']/.test(value) ? `'${value}` : value;
 }
 
 /** Return how DataTables shows a column and what it sorts, searches and copies. */
@@ -51,9 +51,16 @@ async function toClipboard(text) {
   }
 }
 
+// What Markdown would take for more than the character, as markdown.py has it.
+const MARKUP = new RegExp(
+  "&(?=[#\\p{L}\\p{N}_])|[<`|$~]|\\](?=[(\\[:])|(?<!\\S)\\*(?=\\S)|(?<=\\S)\\*"
+    + "|(?<![\\p{L}\\p{N}])_|_(?![\\p{L}\\p{N}])|\\\\(?=[!-\\/:-@\\[-`{-~])",
+  "gu",
+);
+
 /** Return rows as a Markdown table. */
 function markdown(head, rows, areWords) {
-  const escaped = (cell) => String(cell).split(/\s*[\r\n]+\s*/).join(" ").replaceAll("|", "\\|");
+  const escaped = (cell) => String(cell).replace(MARKUP, "\\$&");
   const line = (cells) => `| ${cells.map(escaped).join(" | ")} |`;
   const rule = areWords.map((isWord) => (isWord ? ":--" : "--:"));
   return [line(head), `|${rule.join("|")}|`, ...rows.map(line)].join("\n") + "\n";

@@ -1,0 +1,81 @@
+"""``network-prune report``: a study as a page, or as tables and plots for a paper."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from network_prune.cli.output import OUTPUT, check_writable
+from network_prune.errors import ArgumentError
+
+Studies = Annotated[
+    list[Path],
+    typer.Argument(
+        help="The studies' folders, as sweep wrote them, or files of eval --output.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option(help="The file to write.", rich_help_panel=OUTPUT)]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help="html, a page; md or csv, the table; svg, png or pdf, the curves. By default what "
+        "--out ends in. All but md and csv need the extra \\[report].",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+Title = Annotated[
+    str | None,
+    typer.Option(help="The page's title.", rich_help_panel=OUTPUT, show_default=False),
+]
+Watch = Annotated[
+    bool,
+    typer.Option(
+        "--watch",
+        help="Write the page again whenever records were added, until Ctrl-C.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+
+def report_command(
+    studies: Studies,
+    out: Out = Path("report.html"),
+    format: Format = None,
+    title: Title = None,
+    watch: Watch = False,
+) -> None:
+    """Make a page of what studies recorded, or tables and plots for a paper.
+
+    The page is one file, which opens from disk and asks for nothing from elsewhere: plots, a
+    table that sorts, filters and copies, and any two rows compared image by image.
+
+    Example: network-prune report study --out page.html
+    """
+    check_writable(out)
+    from network_prune.reports.page.assets import check_page
+    from network_prune.reports.report import format_of, report, studies_of
+    from network_prune.results.records import FILE
+    from network_prune.study.events import Dropped
+
+    kind = format_of(out, format)
+    if watch:
+        if kind != "html":
+            raise ArgumentError(f"--watch makes pages, not {kind}; leave it out, or pass html")
+        check_page()
+        from network_prune.reports.watching import watch as watch_studies
+
+        watch_studies(studies, out, title=title, told=_say)
+        return
+    found = studies_of(studies)
+    for study in found:
+        if study.half_written:
+            _say(str(Dropped(Path(study.source) / FILE, study.half_written)))
+    report(found, out=out, format=kind, title=title)
+    print(f"{out}: {sum(map(len, found))} records")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

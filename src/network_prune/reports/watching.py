@@ -1,0 +1,67 @@
+"""A page that grows with the study that it shows."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from network_prune.reports.report import studies_of, write_page
+from network_prune.results.records import FILE
+
+# Seconds between two looks at the records, and after which the page loads itself anew.
+PAUSE: Final = 2.0
+_REFRESH: Final = 10
+
+
+def watch(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    title: str | None = None,
+    told: Callable[[str], None],
+    pause: float = PAUSE,
+) -> None:
+    """Write the page whenever records were added, until Ctrl-C.
+
+    Side effects: while it runs the page loads itself anew; the last one that it writes doesn't.
+
+    Args:
+        runs: the studies' folders; their records may come later.
+        out: the page.
+        title: of the page.
+        told: takes a line for people.
+        pause: seconds between two looks.
+
+    Raises:
+        RunError: the page can't be written.
+        SourceError: records can't be read.
+    """
+    seen: list[int] = []
+    try:
+        while True:
+            sizes = [_size(run) for run in runs]
+            if sizes != seen:
+                seen = sizes
+                told(_write(runs, out, title, _REFRESH) if all(sizes) else _waiting(runs))
+            time.sleep(pause)
+    except KeyboardInterrupt:
+        if all(_size(run) for run in runs):
+            told(_write(runs, out, title, None))
+
+
+def _write(runs: Sequence[Path], out: Path, title: str | None, refresh: int | None) -> str:
+    studies = studies_of(runs)
+    write_page(studies, out, title=title, refresh=refresh)
+    count = sum(map(len, studies))
+    return f"{out}: {count} record{'' if count == 1 else 's'}"
+
+
+def _waiting(runs: Sequence[Path]) -> str:
+    missing = next(run for run in runs if not _size(run))
+    return f"waiting for records in {missing}"
+
+
+def _size(run: Path) -> int:
+    """Return how many bytes of records there are."""
+    path = run / FILE if run.is_dir() else run
+    return path.stat().st_size if path.is_file() else 0
