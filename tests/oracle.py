@@ -1,4 +1,4 @@
-"""Slow, obvious versions of ranking and drawing: plain loops, one number at a time.
+"""Slow, obvious versions of ranking, drawing and comparing: plain loops, one number at a time.
 
 Nothing here comes from network_prune; the rules are written down a second time.
 """
@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 from torch import Tensor
 
 BITS = (1 << 64) - 1
@@ -214,3 +215,73 @@ def mask(part: Part, granularity: str, pruned: Sequence[bool]) -> np.ndarray:
         for place in element:
             keep[place] = not is_pruned
     return keep
+
+
+# --- comparing --------------------------------------------------------------------------
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Add up the chances of what is at least as uneven, each change being a fair coin."""
+    n, least = gained + lost, abs(gained - lost)
+    ways = sum(math.comb(n, k) for k in range(n + 1) if abs(2 * k - n) >= least)
+    return ways / 2**n
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Multiply the smallest by how many there are, the next by one fewer, and never go down."""
+    adjusted, greatest = [0.0] * len(ps), 0.0
+    for place, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        greatest = max(greatest, min(1.0, ps[i] * (len(ps) - place)))
+        adjusted[i] = greatest
+    return adjusted
+
+
+def two_way(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]):
+    """Return interval and p of the difference in percent correct of two sets of draws.
+
+    Two images that one more has right and the other wrong, half each way, are added first.
+    """
+    n = len(one[0])
+    shares = [
+        [sum(draw[i] for draw in each) / len(each) for i in range(n)] for each in (one, other)
+    ]
+    changes = [a - b for a, b in zip(*shares, strict=True)]
+    changes_and_weights = [*((c, 1.0) for c in changes), (1, 0.5), (-1, 0.5), (0, 1)]
+    mean = sum(c * w for c, w in changes_and_weights) / (n + 2)
+    of_images = sum(w * (c - mean) ** 2 for c, w in changes_and_weights) / (n + 2) / (n + 2)
+    parts = [(of_images, n + 1)]
+    for each in (one, other):
+        if len(each) > 1:
+            rates = [sum(draw) / n for draw in each]
+            middle = sum(rates) / len(rates)
+            variance = sum((rate - middle) ** 2 for rate in rates) / (len(rates) - 1)
+            parts.append((variance / len(rates), len(rates) - 1))
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    p = 2 * stats.t.sf(abs(mean) / math.sqrt(variance), freedom)
+    return (100 * max(-1, mean - half), 100 * min(1, mean + half)), p
+
+
+def difference_p(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]) -> float:
+    if len(one) > 1 or len(other) > 1:
+        return two_way(one, other)[1]
+    pairs = list(zip(one[0], other[0], strict=True))
+    return mcnemar(pairs.count((True, False)), pairs.count((False, True)))
+
+
+def tie_groups(sets: Sequence[Sequence[Sequence[bool]]]) -> list[int]:
+    """Take the best, and all that can't be told from it, as group 0; go on with the rest."""
+    accuracy = [sum(map(sum, each)) / len(each) for each in sets]
+    rest = sorted(range(len(sets)), key=lambda i: -accuracy[i])
+    groups, count = [0] * len(sets), 0
+    while rest:
+        best, *others = rest
+        adjusted = holm([difference_p(sets[i], sets[best]) for i in others])
+        groups[best] = count
+        for i, p in zip(others, adjusted, strict=True):
+            if p >= 0.05:
+                groups[i] = count
+        rest = [i for i, p in zip(others, adjusted, strict=True) if p < 0.05]
+        count += 1
+    return groups

@@ -117,7 +117,7 @@ class _Table:
             )
 
     def _words(self, each: RecordSet, comparison: Comparison | None) -> Iterator[str]:
-        values = axes(each.first)
+        values = axes(each.first) if self._others else {}
         others = [axis_text(n, values[n]) for n in self._others if values[n] is not None]
         yield network_text(each.first)
         yield " ".join([method_text(each.first), *others])
@@ -149,7 +149,7 @@ class _Table:
 
 def _is_own_dense(comparison: Comparison) -> bool:
     one, other = comparison.variant, comparison.baseline
-    return other.is_dense and network_text(one.first) == network_text(other.first)
+    return other.is_dense and one.first["network"] == other.first["network"]
 
 
 def _p_text(p: float) -> str:

@@ -5,10 +5,9 @@ lines: what a killed run left half-written is dropped when the file is opened ag
 of schema 1, which earlier versions wrote, are read as what they would be in schema 2.
 """
 
-import gc
 import json
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,6 +17,7 @@ from network_prune.errors import RunError, SourceError
 from network_prune.options import DECIDING, OPTIONS
 from network_prune.results.line_file import LineFile, cannot_write, read_bytes, whole_lines
 from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
+from network_prune.results.uncollected import uncollected
 
 SCHEMA: Final = 2
 FILE: Final = "records.jsonl"
@@ -41,7 +41,7 @@ def read_records(folder: Path) -> tuple[list[Record], int]:
         raise SourceError(f"{folder} holds no {FILE}; pass the folder that sweep wrote with --out")
     content = read_bytes(path)
     whole = whole_lines(content)
-    with _no_collection():
+    with uncollected():
         return list(_parse(path, whole)), len(content) - len(whole)
 
 
@@ -153,18 +153,6 @@ def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
         _read_record(entry, f"{path} entry {number}", "pass a list of records alone")
         for number, entry in enumerate(entries, start=1)
     ]
-
-
-@contextmanager
-def _no_collection() -> Generator[None]:
-    """Look for no garbage meanwhile: among ten thousand records that takes as long as reading."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _parse(path: Path, lines: bytes) -> Iterator[Record]:

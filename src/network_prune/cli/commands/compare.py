@@ -84,16 +84,18 @@ def compare_command(
     check_writable(output)
     from network_prune.reports.compare import compare
     from network_prune.results.records import FILE
+    from network_prune.results.uncollected import uncollected
     from network_prune.study.events import Dropped
 
-    found = compare(*(studies or ["study"]), where=where or (), to=to)
-    for study in found.studies:
-        if study.half_written:
-            print(Dropped(Path(study.source) / FILE, study.half_written), file=sys.stderr)
-    if as_json or output is not None:
-        hand_over(found.to_dict(images=images), as_json=as_json, path=output)
-    if not as_json:
-        print("\n".join(found.lines(images=images, markdown=markdown)))
+    with uncollected():
+        found = compare(*(studies or ["study"]), where=where or (), to=to)
+        for study in found.studies:
+            if study.half_written:
+                print(Dropped(Path(study.source) / FILE, study.half_written), file=sys.stderr)
+        if as_json or output is not None:
+            hand_over(found.to_dict(images=images), as_json=as_json, path=output)
+        if not as_json:
+            print("\n".join(found.lines(images=images, markdown=markdown)))
     if max_drop is not None:
         _check_drop(found, max_drop)
 

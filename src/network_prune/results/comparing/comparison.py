@@ -91,14 +91,19 @@ def compare_sets(variant: RecordSet, baseline: RecordSet) -> Comparison:
         return _by_counts(variant, baseline)
     seen = variant.seen & baseline.seen
     hits = [each.hits1 if seen.all() else each.hits1[:, seen] for each in (variant, baseline)]
-    one, other = (each.mean(axis=0) for each in hits)
+    # Whole numbers of draws, so that all sums are exact.
+    one, other = (each.sum(axis=0, dtype=np.float64) for each in hits)
+    draws, both = [len(each) for each in hits], float(one @ other)
+    pairs, n = draws[0] * draws[1], int(np.count_nonzero(seen))
     sums = _Sums(
-        n=int(seen.sum()),
-        left_out=int((~seen).sum()),
-        gained=float((one * (1 - other)).sum()),
-        lost=float((other * (1 - one)).sum()),
-        square=float(np.square(one - other).sum()),
-        rates=[each.sum(axis=1) / max(each.shape[1], 1) for each in hits],
+        n=n,
+        left_out=len(seen) - n,
+        gained=(float(one.sum()) * draws[1] - both) / pairs,
+        lost=(float(other.sum()) * draws[0] - both) / pairs,
+        square=float(one @ one) / draws[0] ** 2
+        + float(other @ other) / draws[1] ** 2
+        - 2 * both / pairs,
+        rates=[each.sum(axis=1) / max(n, 1) for each in hits],
     )
     return sums.comparison(variant, baseline)
 

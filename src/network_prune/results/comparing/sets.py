@@ -1,7 +1,7 @@
 """Draws of one variant as a set, which is compared as a whole."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -113,7 +113,7 @@ def sets_of(study: Study) -> list[RecordSet]:
 
     Of several records of one draw the last counts.
     """
-    found: dict[str, dict[tuple[int, int], Record]] = {}
+    found: dict[Hashable, dict[tuple[int, int], Record]] = {}
     for record in study:
         variant: dict[str, Any] = record["variant"] or {"seed": 0, "index": 0}
         draw = (variant["seed"], variant["index"])
@@ -126,17 +126,16 @@ def best_first(sets: Iterable[RecordSet]) -> list[RecordSet]:
     return sorted(sets, key=lambda each: math.inf if math.isnan(each.mean) else -each.mean)
 
 
-def setting(record: Record) -> str:
+def setting(record: Record) -> Hashable:
     """Return what a variant has in common with the dense network that it is compared with."""
-    return str(
-        (
-            record["network"]["name"],
-            record["network"]["weights_sha256"],
-            record["preprocessing"],
-            images_id(record),
-            record["asked"]["running"],
-            record["versions"],
-        )
+    return (
+        record["network"]["name"],
+        record["network"]["weights_sha256"],
+        _items(record["preprocessing"]),
+        images_id(record),
+        record["data"]["identity"],
+        _items(record["asked"]["running"]),
+        _items(record["versions"]),
     )
 
 
@@ -162,11 +161,15 @@ def check_same_images(sets: Iterable[RecordSet]) -> None:
             )
 
 
-def _common(record: Record) -> str:
+def _common(record: Record) -> Hashable:
     variant: dict[str, Any] = {**(record["variant"] or DENSE), "seed": None, "index": None}
     score_data = record["score_data"] or {}
     score = (score_data.get("identity"), score_data.get("n"))
-    return f"{setting(record)} {record['data']['identity']} {variant} {score}"
+    return (setting(record), _items(variant), score)
+
+
+def _items(values: Mapping[str, Any]) -> Hashable:
+    return tuple([(k, tuple(v) if isinstance(v, list) else v) for k, v in values.items()])
 
 
 def _is_same(one: Record, other: Record) -> bool:
@@ -174,6 +177,8 @@ def _is_same(one: Record, other: Record) -> bool:
 
     Where an earlier version recorded one of them, its images are known with their labels alone.
     """
+    if one["data"] == other["data"]:
+        return True
     names = ("images", "identity")
     return any(
         one["data"].get(name) == other["data"].get(name) is not None for name in names

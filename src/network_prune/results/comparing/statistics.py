@@ -40,7 +40,8 @@ def mcnemar(gained: Any, lost: Any) -> Any:
     proportions or percentages", Psychometrika 12, 1947, with the binomial distribution.
     """
     fewer, changed = np.minimum(gained, lost), np.add(gained, lost)
-    return np.minimum(1.0, 2 * special.bdtr(np.asarray(fewer, float), changed, 0.5))
+    once = special.bdtr(fewer.astype(np.float64), changed.astype(np.int64), 0.5)
+    return np.minimum(1.0, 2 * once)
 
 
 def smallest_difference(changed_share: float, n: int) -> float:
