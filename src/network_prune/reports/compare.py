@@ -72,6 +72,7 @@ def _one(chosen: Chosen, to: str) -> RecordSet:
 
 
 def _between(chosen: Sequence[Chosen]) -> Compared:
+    check_same_images(each for one in chosen for each in one.sets)
     first, *others = chosen
     pairs: list[Pair] = []
     unmatched: list[RecordSet] = []

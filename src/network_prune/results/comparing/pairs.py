@@ -76,6 +76,8 @@ def _is_itself(pair: Pair) -> bool:
 def _matched(
     baselines: Sequence[RecordSet], variants: Sequence[RecordSet]
 ) -> tuple[list[Pair], list[RecordSet]]:
+    if not (baselines and variants):
+        return [], [*baselines, *variants]
     sides = [[(each, axes(each.first)) for each in side] for side in (baselines, variants)]
     names = [name for name in _common_names(sides) if name not in _DRAW]
     one, other = (_by_place(side, names) for side in sides)
