@@ -49,6 +49,11 @@ class ElementSet:
     def __hash__(self) -> int:
         return hash(self.sha256)
 
+    @property
+    def all_count(self) -> int:
+        """Number of elements of the layers, members or not."""
+        return sum(layer.element_count(self.granularity) for layer in self.layers)
+
     @cached_property
     def counts(self) -> dict[str, int]:
         """Members by layer name."""

@@ -1,7 +1,7 @@
 """The prunable set of a network, and the draws that are made from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -12,18 +12,20 @@ from network_prune.core.elements import ElementSet
 from network_prune.core.files import read_elements, write_elements
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.streams import bernoulli_bits, check_stream_number
+from network_prune.display.html import html_table
 from network_prune.errors import check_fraction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Chosen:
     """Elements that were chosen from a network, and what is read off them."""
 
     # What a file of it holds: its name, and what reads the value of each field but the elements.
     _kind: ClassVar[str]
     _settings: ClassVar[Mapping[str, Callable[[Any], Any]]]
+    _are: ClassVar[str]
 
-    elements: ElementSet = field(repr=False)
+    elements: ElementSet
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -48,6 +50,20 @@ class _Chosen:
         """SHA-256 (hex) of the fingerprint and the chosen elements."""
         return self.elements.sha256
 
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self, name)}" for name in self._settings)
+        chosen = f"{len(self)} of {self.elements.all_count} {self.granularity.plural}"
+        return f"{type(self).__name__}({chosen} in {len(self.layers)} layers, {settings})"
+
+    def _repr_html_(self) -> str:
+        counts = self.elements.counts
+        sizes = {layer.name: layer.element_count(self.granularity) for layer in self.layers}
+        return html_table(
+            ["layer", self.granularity.plural, self._are, "share"],
+            [(name, n, counts[name], f"{counts[name] / n:.2%}") for name, n in sizes.items()],
+            caption=repr(self),
+        )
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write it to a safetensors file; an older file of that name is replaced whole.
 
@@ -68,7 +84,7 @@ class _Chosen:
         return cls(elements, **settings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Draw(_Chosen):
     """One realisation of the Bernoulli draw over a prunable set.
 
@@ -83,6 +99,7 @@ class Draw(_Chosen):
     """
 
     _kind = "draw"
+    _are = "pruned"
     _settings: ClassVar = {
         "p_bern": partial(check_fraction, "p_bern"),
         "seed": partial(check_stream_number, "seed"),
@@ -120,7 +137,7 @@ def draw_among(elements: ElementSet, *, p_bern: float, seed: int, index: int) ->
     return Draw(replace(elements, words=words), p_bern, seed, index)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PrunableSet(_Chosen):
     """The lowest-scored elements of a network: the ones that a draw may prune.
 
@@ -134,6 +151,7 @@ class PrunableSet(_Chosen):
     """
 
     _kind = "prunable set"
+    _are = "prunable"
     _settings: ClassVar = {
         "p_prune": partial(check_fraction, "p_prune"),
         "score": str,

@@ -160,7 +160,7 @@ def _name(ax: "Axes", *, title: str, x: str, y: str) -> None:
 def _legend(ax: "Axes", entries: int) -> None:
     outside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
     place: dict[str, Any] = {"loc": "best"} if entries <= _FEW else outside
-    legend = ax.legend(fontsize="small", frameon=False, handlelength=3, **place)
+    legend = ax.legend(fontsize="small", edgecolor="none", handlelength=3, **place)
     for text in legend.get_texts():
         text.set_usetex(False)
 

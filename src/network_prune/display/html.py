@@ -29,7 +29,7 @@ _TABLE = """\
 
 def html_table(
     titles: Sequence[str],
-    rows: Iterable[Sequence[Any]],
+    rows: Iterable[Iterable[Any]],
     *,
     words: int = 1,
     caption: str = "",

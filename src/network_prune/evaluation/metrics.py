@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from network_prune.display.html import html_table
 from network_prune.evaluation.mean import UNIT, Interval, Mean, Z, plain
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ _TOP: Final = (1, 5)
 FIGURES: Final = {"Loss": "loss", "Acc@1": "acc1", "Acc@5": "acc5"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
     """Loss, Acc@1 and Acc@5 over n samples.
 
@@ -106,6 +107,17 @@ class Metrics:
             "seconds": self.seconds,
         }
 
+    def __repr__(self) -> str:
+        return f"Metrics({self}, {self.n} images)"
+
+    def _repr_html_(self) -> str:
+        figures = ((title, getattr(self, name), name) for title, name in FIGURES.items())
+        return html_table(
+            ["figure", "value", "95% interval"],
+            [(title, f"{value:.3f}", _ends(self, name)) for title, value, name in figures],
+            caption=f"{self.n} images",
+        )
+
     def __str__(self) -> str:
         return f"Loss {self.loss:.3f}  Acc@1 {self.acc1:.3f}  Acc@5 {self.acc5:.3f}"
 
@@ -196,6 +208,11 @@ def wilson_interval(hits: int, n: int) -> Interval:
     low = 0.0 if hits == 0 else 100 * (centre - half)
     high = 100.0 if hits == n else 100 * (centre + half)
     return (low, high)
+
+
+def _ends(metrics: Metrics, name: str) -> str:
+    low, high = getattr(metrics, f"{name}_interval")
+    return f"[{low:.3f}, {high:.3f}]"
 
 
 def _percent(hits: int, n: int) -> float:

@@ -1,12 +1,14 @@
 """Rows of records as files for other programs."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from network_prune.errors import RunError
 from network_prune.extras import require
 from network_prune.results.rows import Row
+from network_prune.whole_file import write_whole
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
@@ -15,13 +17,11 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
     Raises:
         RunError: ``path`` can't be written.
     """
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:

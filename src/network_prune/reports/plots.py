@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from network_prune.display.canvas import looks, save_plot
-from network_prune.errors import ArgumentError
 from network_prune.results.records import Record
-from network_prune.results.series.pictures import Picture, pictures
+from network_prune.results.series.pictures import Picture, check_any, pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 def draw_plot(records: Sequence[Record], path: Path) -> None:
     """Draw records to a file: curves, heat maps of layers, or how different draws are.
 
-    Those of several networks or settings stand side by side.
+    Those of several networks or settings stand side by side, kind below kind.
 
     Args:
         records: of any study.
@@ -29,15 +28,7 @@ def draw_plot(records: Sequence[Record], path: Path) -> None:
     found = pictures(records)
     check_any(found)
     with looks():
-        save_plot(arranged([found]), path)
-
-
-def check_any(found: Sequence[Picture]) -> None:
-    """Raise an ArgumentError unless there is a picture."""
-    if not found:
-        raise ArgumentError(
-            "there is nothing to draw: no record is of a pruned network; pass a study with some"
-        )
+        save_plot(arranged(found), path)
 
 
 def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -> "Figure":
@@ -45,14 +36,19 @@ def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -
 
     Args:
         rows: of pictures, from the top.
-        width: of the figure in inches; by default what the widest row needs.
+        width: of the figure in inches, to which each row is scaled; by default what the
+            widest row needs.
     """
     from matplotlib.figure import Figure
 
     rows = list(rows)
     widths = [[picture.width for picture in row] for row in rows]
-    heights = [max(picture.height for picture in row) for row in rows]
     whole = width or max(map(sum, widths))
+    scales = [whole / sum(across) if width else 1.0 for across in widths]
+    heights = [
+        scale * max(picture.height for picture in row)
+        for scale, row in zip(scales, rows, strict=True)
+    ]
     figure = Figure(figsize=(whole, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, row, across in zip(parts, rows, widths, strict=True):

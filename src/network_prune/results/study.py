@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.outcomes import Outcomes
@@ -15,6 +15,11 @@ from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, fr
 from network_prune.results.records import FILE, Record, check_records, read_records
 from network_prune.results.rows import flat_row
 from network_prune.results.selection import select
+from network_prune.results.series.shown import frame_of, html_of, plot_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 _Path = str | PathLike[str]
 
@@ -102,6 +107,37 @@ class Study(list[Record]):
     def rows(self) -> list[dict[str, Any]]:
         """Return the records as flat rows of one set of columns."""
         return [flat_row(record) for record in self]
+
+    def to_pandas(self) -> "DataFrame":
+        """Return the records as a data frame of the columns of `rows`; needs ``[notebook]``.
+
+        Whole numbers, text and flags have pandas' types that know missing values, so a
+        column's type doesn't depend on which records there are.
+
+        Raises:
+            SourceError: pandas isn't installed.
+        """
+        return frame_of(self.rows())
+
+    def plot(self, ax: "Axes | None" = None, *, figure: str = "acc1") -> "Axes":
+        """Draw the study and return the axes, of matplotlib; needs ``[notebook]``.
+
+        Of a grid, a figure against the realised pruning ratio, with bands from the lowest to
+        the highest draw and 95 % intervals over images; of layers pruned alone, the heat map
+        of differences in Acc@1; of draws that were compared, their Acc@1 against agreement.
+
+        Args:
+            ax: where to draw; new axes by default.
+            figure: of a grid: acc1, acc5 or loss.
+
+        Raises:
+            ArgumentError: there is nothing to draw, or more than fits one chart.
+            SourceError: matplotlib isn't installed.
+        """
+        return plot_of(self, ax, figure)
+
+    def _repr_html_(self) -> str:
+        return html_of(self, repr(self))
 
     def __repr__(self) -> str:
         networks = len({record["network"]["name"] for record in self})

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.usual_settings import check_no_transform
+from network_prune.display.html import html_table
 from network_prune.errors import StateError
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod
@@ -109,6 +110,23 @@ class Pruned:
 
     def __exit__(self, *_: object) -> None:
         self.restore()
+
+    def __repr__(self) -> str:
+        if not self._is_masked():
+            return f"Pruned({type(self.model).__name__}, restored)"
+        return f"Pruned({type(self.model).__name__}: {self.prunable!r}, {self.draw!r})"
+
+    def _repr_html_(self) -> str:
+        if not self._is_masked():
+            return html_table(["network", "masks"], [(type(self.model).__name__, "taken off")])
+        kind, draw = self.prunable.granularity, self.draw
+        prunable, pruned = self.prunable.elements.counts, draw.elements.counts
+        sizes = {layer.name: layer.element_count(kind) for layer in draw.layers}
+        return html_table(
+            ["layer", kind.plural, "prunable", "pruned", "share pruned"],
+            [(n, k, prunable[n], pruned[n], f"{pruned[n] / k:.2%}") for n, k in sizes.items()],
+            caption=repr(self),
+        )
 
     def _is_masked(self) -> bool:
         return any(method.is_on(target.module) for target, method in self._methods.items())

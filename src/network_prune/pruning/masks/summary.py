@@ -2,13 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity
 from network_prune.core.prunable import Draw, PrunableSet
+from network_prune.display.canvas import new_axes
+from network_prune.display.charts import draw_bars
+from network_prune.display.html import html_table
 from network_prune.pruning.ranking.rankable import locate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TITLES: Final = (
+    "layer",
+    "elements",
+    "prunable",
+    "pruned",
+    "weights",
+    "zeroed",
+    "zero before",
+    "new",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +68,7 @@ class LayerSummary:
         return self.zero_before / self.weights
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """What a draw prunes, per ranked layer and in total.
 
@@ -107,19 +124,42 @@ class Summary:
             "warnings": list(self.warnings),
         }
 
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw what share of each layer is prunable and pruned; return matplotlib's axes.
+
+        Args:
+            ax: where to draw; new axes by default.
+
+        Raises:
+            SourceError: matplotlib isn't installed; the extra ``[notebook]`` brings it.
+        """
+        ax = new_axes(ax, width=6.4, height=1.4 + 0.24 * len(self.layers))
+        shares = {
+            name: [100 * getattr(row, name) / row.elements for row in self.layers]
+            for name in ("prunable", "pruned")
+        }
+        kind = self.granularity.plural
+        names = [row.name for row in self.layers]
+        draw_bars(ax, names, shares, title=self._line, x=f"share of the layer's {kind} (%)")
+        return ax
+
+    @property
+    def _line(self) -> str:
+        total = self.total
+        pruned = f"{total.pruned} of {total.elements} {self.granularity.plural} pruned"
+        return f"{pruned} ({total.pruning_ratio:.2%}), {total.newly_zeroed} weights newly zeroed"
+
+    def __repr__(self) -> str:
+        return f"Summary({self._line})"
+
+    def _repr_html_(self) -> str:
+        rows = (astuple(row) for row in (*self.layers, self.total))
+        warnings = (f"warning: {line}" for line in self.warnings)
+        return html_table(_TITLES, rows, caption=self._line, foot=warnings)
+
     def __str__(self) -> str:
         """Return a table in plain text with the warnings below."""
-        header = (
-            "layer",
-            "elements",
-            "prunable",
-            "pruned",
-            "weights",
-            "zeroed",
-            "zero before",
-            "new",
-        )
-        rows = [header, *(tuple(map(str, astuple(row))) for row in (*self.layers, self.total))]
+        rows = [_TITLES, *(tuple(map(str, astuple(row))) for row in (*self.layers, self.total))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(

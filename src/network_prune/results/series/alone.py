@@ -1,11 +1,12 @@
 """The records of studies that prune one layer at a time: layers down, p_prune across."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from network_prune.results.naming import network_of, network_text
 from network_prune.results.records import Record
+from network_prune.results.series.families import is_alone
 
 _BETWEEN_TABLES = ("method", "p_bern", "score", "seed", "index", "with_norm", "layers")
 
@@ -33,6 +34,12 @@ class LayerTable:
     def p_prunes(self) -> list[float]:
         """The fractions, in their order."""
         return list(dict.fromkeys(p_prune for _, p_prune in self.cells))
+
+
+def alone_records(records: Iterable[Record]) -> list[Record]:
+    """Return the records of layers pruned alone with the dense network's; none without any."""
+    found = [record for record in records if record["variant"] is None or is_alone(record)]
+    return found if any(record["variant"] for record in found) else []
 
 
 def layer_tables(records: Sequence[Record]) -> Iterator[LayerTable]:

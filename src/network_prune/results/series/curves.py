@@ -16,6 +16,7 @@ class Spread:
 
     Attributes:
         mean: the mean over draws.
+        deviation: the standard deviation over draws; NaN of one.
         lowest: the lowest draw's.
         highest: the highest draw's.
         interval: 95 % over images: the mean of the draws' own intervals' ends. Draws of the
@@ -24,6 +25,7 @@ class Spread:
     """
 
     mean: float
+    deviation: float
     lowest: float
     highest: float
     interval: Interval
@@ -36,8 +38,9 @@ class Spread:
         low, high = (statistics.fmean(map(_number, end)) for end in ends)
         mean = statistics.fmean(values)
         if math.isnan(mean):
-            return cls(mean, math.nan, math.nan, (math.nan, math.nan))
-        return cls(mean, min(values), max(values), (low, high))
+            return cls(mean, mean, mean, mean, (mean, mean))
+        deviation = statistics.stdev(values) if len(values) > 1 else math.nan
+        return cls(mean, deviation, min(values), max(values), (low, high))
 
 
 @dataclass(frozen=True, slots=True)

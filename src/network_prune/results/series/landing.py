@@ -27,17 +27,24 @@ class Landing:
 
     Attributes:
         network: the network, for people.
-        label: the method and what else tells it apart, for people.
+        method: the method with the options that aren't the default, for people.
+        others: what else tells it apart from the network's others, e.g. ``p_bern=0.5``.
         layers: the layers' paths, in the network's order.
         p_prunes: the fractions, rising.
         cells: the shares by layer and p_prune; over p_bern too, where that is what varies.
     """
 
     network: str
-    label: str
+    method: str
+    others: tuple[str, ...]
     layers: tuple[str, ...]
     p_prunes: tuple[float, ...]
     cells: Mapping[tuple[str, float], Share]
+
+    @property
+    def label(self) -> str:
+        """What it is called beside others of its network."""
+        return " ".join([self.method, *self.others])
 
 
 def landings(records: Iterable[Record]) -> list[Landing]:
@@ -58,6 +65,5 @@ def _landing(family: Family) -> Landing:
         for place, (elements, prunable, pruned) in sums.items()
     }
     layers = tuple(dict.fromkeys(layer for layer, _ in cells))
-    return Landing(
-        family.network, family.label, layers, tuple(sorted({p for _, p in cells})), cells
-    )
+    p_prunes = tuple(sorted({p_prune for _, p_prune in cells}))
+    return Landing(family.network, family.method, family.others, layers, p_prunes, cells)

@@ -1,19 +1,19 @@
 """Pictures of records: which there are, how large they are, and how each is drawn on axes."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from network_prune.display.charts import Line, draw_heat, draw_lines
+from network_prune.errors import ArgumentError
 from network_prune.evaluation.mean import excludes_zero
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
-from network_prune.results.series.alone import LayerTable, layer_tables
+from network_prune.results.series.alone import LayerTable, alone_records, layer_tables
 from network_prune.results.series.curves import Curve, Point, curves
-from network_prune.results.series.families import is_alone
-from network_prune.results.series.landing import Landing
+from network_prune.results.series.landing import Landing, landings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,59 +37,78 @@ class Picture:
     height: float = _HEIGHT
 
 
-def pictures(records: Sequence[Record], figure: str = "acc1") -> list[Picture]:
-    """Return the charts of records: of grids, else of layers alone, else of diversity.
+def pictures(
+    records: Sequence[Record], figure: str = "acc1", *, together: bool = False
+) -> list[list[Picture]]:
+    """Return the charts of records: those of grids, of layers alone, of diversity, if any.
 
     Args:
         records: of any studies.
         figure: of grids, what is drawn against the ratio: acc1, acc5 or loss.
+        together: draw lines of several networks in one chart.
     """
-    return curve_pictures(records, figure) or alone_pictures(records) or _diversity(records)
+    kinds = (
+        _curve_pictures(records, figure, together=together),
+        _alone_pictures(records),
+        _diversity_pictures(records, together=together),
+    )
+    return [kind for kind in kinds if kind]
 
 
-def curve_pictures(records: Sequence[Record], figure: str = "acc1") -> list[Picture]:
+def check_any(found: Sequence[Any]) -> None:
+    """Raise an ArgumentError unless there is something to draw."""
+    if not found:
+        raise ArgumentError(
+            "there is nothing to draw: no record is of a pruned network; pass a study with some"
+        )
+
+
+def _curve_pictures(records: Sequence[Record], figure: str, *, together: bool) -> list[Picture]:
     """Return a chart of curves for each network that has a grid."""
     networks: dict[str, list[Curve]] = {}
     for curve in curves(records):
-        networks.setdefault(curve.network, []).append(curve)
-    return [
-        Picture(partial(draw_curves, curves=own, figure=figure, title=name))
-        for name, own in networks.items()
-    ]
+        networks.setdefault("" if together else curve.network, []).append(curve)
+    return [Picture(partial(_draw_curves, curves=own, figure=figure)) for own in networks.values()]
 
 
-def alone_pictures(records: Sequence[Record]) -> list[Picture]:
+def _alone_pictures(records: Sequence[Record]) -> list[Picture]:
     """Return a heat map for each network and setting whose layers were pruned alone."""
-    own = [record for record in records if record["variant"] is None or is_alone(record)]
     found: list[Picture] = []
-    for table in layer_tables(own):
+    for table in layer_tables(alone_records(records)):
         width = 2.2 + 0.075 * max(map(len, table.layers)) + 0.75 * len(table.p_prunes)
         height = 1.4 + 0.24 * len(table.layers)
         found.append(Picture(partial(_draw_alone, table=table), width, height))
     return found
 
 
-def landing_picture(landing: Landing) -> Picture:
-    """Return the heat map of the share of each layer that is pruned."""
-    width = 2.2 + 0.075 * max(map(len, landing.layers)) + 0.5 * len(landing.p_prunes)
-    return Picture(partial(_draw_landing, landing=landing), width, 1.4 + 0.24 * len(landing.layers))
-
-
-def draw_curves(ax: "Axes", curves: Sequence[Curve], *, figure: str, title: str = "") -> None:
-    """Draw a figure against the realised ratio: bands over draws, intervals over images.
-
-    Args:
-        ax: where.
-        curves: one or more.
-        figure: acc1, acc5 or loss.
-        title: stands above it.
-    """
-    is_of_one = len({curve.network for curve in curves}) == 1
-    lines = [
-        _line(curve, curve.method if is_of_one else f"{curve.network}: {curve.method}", figure)
-        for curve in curves
+def landing_pictures(records: Sequence[Record]) -> list[Picture]:
+    """Return heat maps of the share of each layer that is prunable, which p_bern doesn't change."""
+    found: dict[str, Landing] = {}
+    for landing in landings(records):
+        shares = {place: share.prunable for place, share in landing.cells.items()}
+        found.setdefault(f"{landing.network} {landing.method} {shares}", landing)
+    return [
+        Picture(
+            partial(_draw_landing, landing=landing),
+            2.2 + 0.075 * max(map(len, landing.layers)) + 0.5 * len(landing.p_prunes),
+            1.4 + 0.24 * len(landing.layers),
+        )
+        for landing in found.values()
     ]
+
+
+def _draw_curves(ax: "Axes", curves: Sequence[Curve], figure: str) -> None:
+    """Draw a figure against the realised ratio: bands over draws, intervals over images."""
+    title, hues = _shared([(curve.network, curve.method) for curve in curves])
+    lines = [_line(curve, hue, figure) for curve, hue in zip(curves, hues, strict=True)]
     draw_lines(ax, lines, title=title, x="pruning ratio (%)", y=_UNITS[figure])
+
+
+def _shared(names: Sequence[tuple[str, str]]) -> tuple[str, list[str]]:
+    """Return the network as title where it is one, and what each line of (network, method) is."""
+    if len({network for network, _ in names}) == 1:
+        return names[0][0], [method for _, method in names]
+    return "", [f"{network}: {method}" for network, method in names]
 
 
 def _line(curve: Curve, hue: str, figure: str) -> Line:
@@ -145,48 +164,49 @@ def _draw_landing(ax: "Axes", landing: Landing) -> None:
         ax,
         landing.layers,
         [f"{p_prune:g}" for p_prune in landing.p_prunes],
-        [[math.nan if cell is None else 100 * cell.pruned for cell in row] for row in cells],
-        title=f"{landing.network}: {landing.label}",
+        [[math.nan if cell is None else 100 * cell.prunable for cell in row] for row in cells],
+        title=f"{landing.network}: {landing.method}",
         x="p_prune",
-        label="share of the layer that is pruned (%)",
+        label="share of the layer that is prunable (%)",
         text=lambda value: f"{value:.0f}",
         limits=(0.0, 100.0),
         colours="Blues",
     )
 
 
-def _diversity(records: Sequence[Record]) -> list[Picture]:
+def _diversity_pictures(records: Sequence[Record], *, together: bool) -> list[Picture]:
     """Return a chart for each network: accuracy of draws against how far they agree."""
     networks: dict[str, list[Record]] = {}
     for record in records:
         if record.get("diversity"):
-            networks.setdefault(network_text(record), []).append(record)
-    return [
-        Picture(partial(_draw_diversity, records=own, title=name)) for name, own in networks.items()
+            networks.setdefault("" if together else network_text(record), []).append(record)
+    return [Picture(partial(_draw_diversity, records=own)) for own in networks.values()]
+
+
+def _draw_diversity(ax: "Axes", records: Sequence[Record]) -> None:
+    methods: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        methods.setdefault((network_text(record), method_text(record)), []).append(record)
+    title, hues = _shared(list(methods))
+    lines = [
+        _diversity_line(own, hue, mode)
+        for hue, own in zip(hues, methods.values(), strict=True)
+        for mode in ("prune", "dropout")
     ]
-
-
-def _draw_diversity(ax: "Axes", records: Sequence[Record], title: str) -> None:
-    lines = list(_diversity_lines(records))
     x = "pairs of draws that agree (%)"
     draw_lines(ax, lines, title=title, x=x, y="Acc@1, mean over draws (%)")
 
 
-def _diversity_lines(records: Sequence[Record]) -> Iterator[Line]:
-    methods: dict[str, list[Record]] = {}
-    for record in records:
-        methods.setdefault(method_text(record), []).append(record)
-    for method, own in methods.items():
-        for mode in ("prune", "dropout"):
-            found = [record["diversity"][mode] for record in own]
-            yield Line(
-                method,
-                mode,
-                [each["agreement"]["mean"] for each in found],
-                [each["acc1"]["mean"] for each in found],
-                interval=_ends([each["acc1"] for each in found]),
-                x_interval=_ends([each["agreement"] for each in found]),
-            )
+def _diversity_line(records: Sequence[Record], hue: str, mode: str) -> Line:
+    found = [record["diversity"][mode] for record in records]
+    return Line(
+        hue,
+        mode,
+        [each["agreement"]["mean"] for each in found],
+        [each["acc1"]["mean"] for each in found],
+        interval=_ends([each["acc1"] for each in found]),
+        x_interval=_ends([each["agreement"] for each in found]),
+    )
 
 
 def _ends(found: Sequence[Any]) -> tuple[list[float], list[float]]:
