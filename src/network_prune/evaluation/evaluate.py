@@ -70,7 +70,7 @@ def evaluate(
         amp_dtype: ``bfloat16`` or ``float16``, for ``amp``.
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused but for datasets.
-        progress: show a bar on stderr; None shows it on a terminal only.
+        progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
         label: what the bar says.
         channels_last: lay out images and convolutions' weights with the channels last.
         fold: fold each BatchNorm into the convolution before it.

@@ -1,15 +1,14 @@
 """Read labelled images batch by batch, each once, with a progress bar."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import starmap
 from typing import Any, Self
 
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from network_prune.core.labelled_batches import is_map_style, labelled_batches, none_left
 from network_prune.core.workers import start
+from network_prune.display.progress import progress_bar
 from network_prune.errors import SourceError
 from network_prune.options import check_options
 from network_prune.sources.data.loaded import LoadedData
@@ -31,7 +30,7 @@ class Reading:
         passes: how often each image is computed, for the bar.
         skip_unreadable: leave images out that can't be read, and count them, instead
             of raising. Unused but for datasets.
-        progress: show a bar on stderr; None shows it on a terminal only.
+        progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
         may_be_empty: don't raise if no image is left.
         pin_memory: put batches into page-locked memory, from which a GPU copies faster.
 
@@ -66,13 +65,8 @@ class Reading:
         self._may_be_empty = may_be_empty
         self._no_more = none_left(data)
         self._batches, images = _batches(data, batch_size, workers, pin_memory)
-        self._bar = tqdm(
-            total=None if images is None else images * passes,
-            desc=label,
-            unit="img",
-            disable=not sys.stderr.isatty() if progress is None else not progress,
-            leave=False,
-        )
+        total = None if images is None else images * passes
+        self._bar = progress_bar(total=total, label=label, unit="img", shown=progress)
 
     def __enter__(self) -> Self:
         return self

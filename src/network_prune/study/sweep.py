@@ -57,7 +57,7 @@ def sweep(
             these are kept in a folder.
         told: is given each event as it comes: a network has started or failed, a variant
             has seen another batch or is recorded. By default, failures are warnings.
-        progress: show a bar on stderr; None shows it on a terminal only.
+        progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
 
     Raises:
         ArgumentError: an option isn't allowed.

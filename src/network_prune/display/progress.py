@@ -1,0 +1,27 @@
+"""Progress bars: text on a terminal, a widget in a notebook."""
+
+import sys
+import warnings
+from typing import Any
+
+
+def progress_bar(*, total: int | None, label: str, unit: str, shown: bool | None) -> Any:
+    """Return a bar of tqdm's, which goes away at the end.
+
+    In a notebook without ipywidgets it is text.
+
+    Args:
+        total: how many units there are, None if it isn't known.
+        label: what stands before it.
+        unit: what is counted.
+        shown: whether it is; None shows it on a terminal and in a notebook only.
+    """
+    with warnings.catch_warnings():
+        from tqdm import TqdmWarning
+
+        warnings.simplefilter("ignore", TqdmWarning)  # that ipywidgets is missing
+        from tqdm.auto import tqdm
+
+    if shown is None:
+        shown = sys.stderr.isatty() or "ipykernel.zmqshell" in sys.modules
+    return tqdm(total=total, desc=label, unit=unit, disable=not shown, leave=False)
