@@ -6,7 +6,6 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	$(BIN)/network-prune inspect --method weights --p-prune 0.3
-	$(BIN)/network-prune eval --method weights --p-prune 0
 	$(BIN)/network-prune eval --method weights --p-prune 0.3 --p-bern 0.5 --draws 3
 
 test: lint

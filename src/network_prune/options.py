@@ -410,7 +410,8 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     ),
     "dense": Option(
         RUNNING,
-        "Evaluate the dense network too, and the differences to it.",
+        "Evaluate the dense network too, and the differences to it, which computes each image once "
+        "more.",
         bool,
         _flag,
         True,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from network_prune.cli import listing
+from network_prune.cli.commands import listing
 
 
 def row(out, name):

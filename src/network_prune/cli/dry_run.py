@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from network_prune.cli.output import say
 from network_prune.results.records import FILE, HeldRecords
 from network_prune.results.study import load_study
 from network_prune.study.estimate import estimate
@@ -25,17 +26,17 @@ def show_plan(plan: Plan, out: Path) -> None:
         expected = estimate(ready, kept)
         total += expected.seconds
         dense = "1 dense and " if ready.has_dense else ""
-        print(f"{network}: {expected.images} images, {dense}{len(ready.variants)} pruned variants")
+        say(f"{network}: {expected.images} images, {dense}{len(ready.variants)} pruned variants")
         for variant in ready.variants:
             only = f" of {', '.join(variant.include)}" if variant.include else ""
-            print(
+            say(
                 f"  {variant.method}{only}, p_prune {variant.p_prune:g}, p_bern "
                 f"{variant.p_bern:g}, draw {variant.seed}/{variant.index}, score {variant.score}, "
                 f"scope {variant.scope}"
             )
         known = f"{expected.recorded} are recorded, " if expected.recorded else ""
-        print(f"  {known}about {_duration(expected.seconds)}")
-    print(f"in all about {_duration(total)}; records in {out}")
+        say(f"  {known}about {_duration(expected.seconds)}")
+    say(f"in all about {_duration(total)}; records in {out}")
 
 
 def _duration(seconds: float) -> str:

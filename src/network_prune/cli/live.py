@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from network_prune.display.text import plain
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started
@@ -41,7 +42,7 @@ class LiveTable:
         self._images = 0
         self._at: Variant | None = None
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),
@@ -61,9 +62,10 @@ class LiveTable:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def print(self, line: str) -> None:
-        """Print a line above the table, as long as it is."""
-        self._console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+    def say(self, *lines: str) -> None:
+        """Print lines above the table, as long as they are."""
+        for line in lines:
+            self._console.print(Text(plain(line)), soft_wrap=True)
 
     def take(self, event: Event) -> None:
         """Take up what the study tells."""
@@ -95,7 +97,7 @@ class LiveTable:
         self._due, self._images = list(event.due), event.images
         self._figures = {}
         total = sum(self._counts.values())
-        self._progress.update(self._bar, description=str(event.network), total=total)
+        self._progress.update(self._bar, description=plain(str(event.network)), total=total)
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -103,7 +105,7 @@ class LiveTable:
         for title in ("p_prune", "p_bern", "draw", "images", "Loss", "Acc@1", "Acc@5"):
             table.add_column(title, justify="right", no_wrap=True, min_width=7)
         for variant in self._window():
-            table.add_row(*(Text(cell) for cell in self._cells(variant)))
+            table.add_row(*(Text(plain(cell)) for cell in self._cells(variant)))
         return Group(table, self._progress)
 
     def _window(self) -> list[Variant | None]:

@@ -16,6 +16,7 @@ from network_prune.cli.commands.records import records_command
 from network_prune.cli.commands.report import report_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
+from network_prune.cli.output import say
 from network_prune.cli.takes import OnceCommand
 from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory
 
@@ -79,7 +80,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(code: int, message: str) -> int:
-    print("network-prune: error: " + " ".join(message.split()), file=sys.stderr)
+    say("network-prune: error: " + " ".join(message.split()), to=sys.stderr)
     return code
 
 

@@ -1,4 +1,7 @@
-"""Where a command's result goes: text or JSON on stdout, and JSON to a file."""
+"""Where a command's result goes: text or JSON on stdout, and JSON to a file.
+
+Nothing else in the package prints, so that no name reaches a terminal as it is.
+"""
 
 import json
 import os
@@ -6,10 +9,11 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
+from network_prune.display.text import plain
 from network_prune.errors import RunError
 
 OUTPUT = "Output"
@@ -21,6 +25,11 @@ Output = Annotated[
     Path | None,
     typer.Option(help="Write the JSON to this file as well.", rich_help_panel=OUTPUT),
 ]
+
+
+def say(*lines: str, to: TextIO | None = None) -> None:
+    """Print lines, each as one whatever it holds, on stdout unless ``to`` is another stream."""
+    print("\n".join(map(plain, lines)), file=to or sys.stdout, flush=True)
 
 
 @contextmanager

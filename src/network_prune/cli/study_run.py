@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from network_prune.cli.live import LiveTable
-from network_prune.cli.output import hand_over
+from network_prune.cli.output import hand_over, say
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
@@ -29,7 +29,7 @@ from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.sweep import sweep
 
-Say = Callable[[str], None]
+Say = Callable[..., None]
 Table = Callable[[Sequence[Record]], list[str]]
 
 
@@ -69,7 +69,7 @@ def run_study(
             hand_over(shown.json(shown.records), as_json=as_json, path=path)
         else:
             where = f"what is finished is in {out}; the same command goes on from there"
-            print(where, file=sys.stderr)
+            say(where, to=sys.stderr)
         raise
     shown.finish(records)
     hand_over(shown.json(records), as_json=as_json, path=None)
@@ -101,8 +101,8 @@ class _Shown:
         self._heads: dict[Network, dict[str, str]] = {}
         self._study_head = plan_head(plan, device)
         self._prints = not as_json
-        self._say: Say = partial(print, file=sys.stdout, flush=True)
-        self._warn: Say = partial(print, file=sys.stderr)
+        self._say: Say = partial(say, to=sys.stdout)
+        self._warn: Say = partial(say, to=sys.stderr)
 
     @contextmanager
     def telling(self) -> Generator[Told]:
@@ -114,9 +114,9 @@ class _Shown:
         usual = self._say, self._warn
         try:
             with LiveTable(counts, Console(stderr=True)) as table:
-                self._warn = table.print
+                self._warn = table.say
                 if sys.stdout.isatty():  # then rows have to pass above the table
-                    self._say = table.print
+                    self._say = table.say
 
                 def told(event: Event) -> None:
                     table.take(event)
@@ -142,7 +142,7 @@ class _Shown:
             recorded = f"{len(records)} of {self._count} variants are recorded"
             shows = f"; network-prune records {shlex.quote(str(self._out))} shows them"
             lines += ["", recorded + shows]
-        self._print("\n".join(lines))
+        self._print(*lines)
 
     def json(self, records: Sequence[Record]) -> list[Record]:
         """Return the records, and at the end an entry for each network that failed."""
@@ -188,9 +188,9 @@ class _Shown:
         first = {"networks": str(count), "data": data} if count > 1 else head
         kept = {} if self._out is None else {"records": str(self._out)}
         lines = head_lines({**first, **self._study_head, **kept})
-        self._print("\n".join([*lines, *(["", HEAD] if self._table is None else [])]))
+        self._print(*lines, *(["", *HEAD.splitlines()] if self._table is None else []))
         self._study_head = {}
 
-    def _print(self, text: str) -> None:
+    def _print(self, *lines: str) -> None:
         if self._prints:
-            self._say(text)
+            self._say(*lines)

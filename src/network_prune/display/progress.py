@@ -4,6 +4,8 @@ import sys
 import warnings
 from typing import Any
 
+from network_prune.display.text import plain
+
 
 def progress_bar(*, total: int | None, label: str, unit: str, shown: bool | None) -> Any:
     """Return a bar of tqdm's, which goes away at the end.
@@ -24,4 +26,4 @@ def progress_bar(*, total: int | None, label: str, unit: str, shown: bool | None
 
     if shown is None:
         shown = sys.stderr.isatty() or "ipykernel.zmqshell" in sys.modules
-    return tqdm(total=total, desc=label, unit=unit, disable=not shown, leave=False)
+    return tqdm(total=total, desc=plain(label), unit=unit, disable=not shown, leave=False)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from network_prune.core.usual_settings import check_no_transform
+from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import look_first
@@ -122,7 +123,7 @@ def evaluate(
                 sums += part
                 reading.advance(part.metrics.n)
     for line in look.warnings(layers) if look else ():
-        warnings.warn(line, stacklevel=2)
+        warnings.warn(plain(line), stacklevel=2)
     seconds = time.perf_counter() - start
     return sums.metrics + Metrics(unreadable=len(reading.left_out), seconds=seconds)
 

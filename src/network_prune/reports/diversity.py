@@ -19,7 +19,8 @@ def diversity_lines(records: Sequence[Record]) -> list[str]:
     dense = [record for record in records if record["variant"] is None]
     others = [record for record in records if record["variant"]]
     rows = [row for record in others for row in _rows(record)]
-    return ["", markdown_head(_TITLES, words=2), *rows, "", *_foot(dense, others)]
+    head = markdown_head(_TITLES, words=2).splitlines()
+    return ["", *head, *rows, "", *_foot(dense, others)]
 
 
 def _rows(record: Record) -> Iterator[str]:

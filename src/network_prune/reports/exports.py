@@ -4,15 +4,24 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from network_prune.errors import RunError
 from network_prune.extras import require
 from network_prune.results.rows import Row
 from network_prune.whole_file import write_whole
 
+# A spreadsheet takes text that starts so for a formula; an apostrophe before it is taken for text.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
+
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Write rows with a line of column names; an empty cell is a missing value.
+
+    Text that a spreadsheet would compute has an apostrophe before it, as has text that
+    starts with one; without its first apostrophe it is what it was. Numbers are as they are.
+
+    Source: OWASP, "CSV Injection".
 
     Raises:
         RunError: ``path`` can't be written.
@@ -20,7 +29,8 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
-    writer.writerows(rows)
+    for row in map(_encodable, rows):
+        writer.writerow({name: _no_formula(value) for name, value in row.items()})
     write_whole(path, text.getvalue().encode())
 
 
@@ -36,6 +46,21 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     import pyarrow.parquet
 
     try:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(map(_encodable, rows))), path)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _no_formula(value: Any) -> Any:
+    is_formula = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if is_formula else value
+
+
+def _encodable(row: Row) -> Row:
+    """Return a row with bytes of file names that are no text as escapes."""
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        if isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }

@@ -5,7 +5,7 @@ from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.evaluation.variant import Variant
-from network_prune.reports.tables import mean_row, number
+from network_prune.reports.tables import difference_text, mean_row, number
 from network_prune.results.groups import draws_of
 from network_prune.results.records import Record
 from network_prune.sources.data.class_names import NUMBERS
@@ -79,6 +79,8 @@ def _details(record: Record, *, is_one_of_many: bool) -> Iterator[str]:
             for title, name in FIGURES.items()
         )
         yield f"95% intervals over {metrics['n']} images: {'  '.join(intervals)}"
+        if record["difference"]:
+            yield _to_dense(record["difference"])
     if record["score_data"]:
         kind, _, sha256 = record["score"].partition(":")
         images = f"{record['score_data']['n']} images of {record['score_data']['name']}"
@@ -86,6 +88,12 @@ def _details(record: Record, *, is_one_of_many: bool) -> Iterator[str]:
     if record["realised"]:
         draw = f"draw {record['variant']['index']}, " if is_one_of_many else ""
         yield draw + ratios_line(record["realised"])
+
+
+def _to_dense(difference: Mapping[str, Any]) -> str:
+    figures = (f"{title} {difference_text(difference, name)}" for title, name in FIGURES.items())
+    won, lost = difference["gained1"], difference["lost1"]
+    return f"to dense, paired: {'  '.join(figures)}; Acc@1 won {won} images, lost {lost}"
 
 
 def ratios_line(realised: Mapping[str, Any]) -> str:

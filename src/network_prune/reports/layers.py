@@ -17,7 +17,8 @@ def layer_lines(records: Sequence[Record]) -> list[str]:
 def _lines(table: LayerTable) -> Iterator[str]:
     yield table.title
     yield ""
-    yield markdown_head(["layer", *(f"p_prune {p:g}" for p in table.p_prunes)], words=1)
+    head = ["layer", *(f"p_prune {p:g}" for p in table.p_prunes)]
+    yield from markdown_head(head, words=1).splitlines()
     for layer in table.layers:
         cells = (_cell(table.cells.get((layer, p_prune))) for p_prune in table.p_prunes)
         yield markdown_row([layer, *cells])

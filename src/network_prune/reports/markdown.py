@@ -1,12 +1,29 @@
 """Tables in Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+from network_prune.display.text import plain
+
+# What Markdown would take for more than the character: entities and tags, code, cells, formulas,
+# ends of a link's text, emphasis but for a lone star and what stands inside of a word, and a
+# backslash before any of its own.
+_MARKUP: Final = re.compile(
+    r"""&(?=[#\w]) | [<`|$~] | \](?=[(\[:]) | (?<!\S)\*(?=\S) | (?<=\S)\*
+    | (?<![^\W_])_ | _(?![^\W_]) | \\(?=[!-/:-@\[-`{-~])""",
+    re.VERBOSE,
+)
+
+
+def markdown_text(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is; unprintable characters as escapes."""
+    return _MARKUP.sub(r"\\\g<0>", plain(text))
 
 
 def markdown_row(cells: Iterable[str]) -> str:
     """Return one row of a table; what the cells hold is escaped."""
-    escaped = (" ".join(cell.splitlines()).replace("|", r"\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(markdown_text, cells))} |"
 
 
 def markdown_head(titles: Sequence[str], *, words: int) -> str:

@@ -25,7 +25,7 @@ def record_row(record: Record, *, differing: Sequence[str] = ()) -> str:
     """
     difference, realised = record["difference"], record["realised"]
     index = record["variant"] and str(record["variant"]["index"])
-    to_dense = "–" if difference is None else _difference(difference)
+    to_dense = "–" if difference is None else difference_text(difference, "acc1")
     ratio = realised["pruning_ratio"] if realised else 0.0
     values = axes(record)
     others = [axis_text(name, values[name]) for name in differing if values[name] is not None]
@@ -34,13 +34,16 @@ def record_row(record: Record, *, differing: Sequence[str] = ()) -> str:
 
 def mean_row(records: Sequence[Record]) -> str:
     """Return the draws of one variant as a row below `HEAD`: mean ± standard deviation."""
+    differences = [record["difference"] for record in records]
+    to_dense = [each["acc1_difference"] for each in differences if each is not None]
     first, last = (record["variant"]["index"] for record in (records[0], records[-1]))
     ratio = statistics.fmean(record["realised"]["pruning_ratio"] for record in records)
     figures = (
         f"{title} {_spread([record['metrics'][name] for record in records])}"
         for title, name in FIGURES.items()
     )
-    return _row(records[0], f"{first}…{last}", ratio, "  ".join(figures), "–")
+    spread = _spread(to_dense, sign="+") if len(to_dense) == len(records) else "–"
+    return _row(records[0], f"{first}…{last}", ratio, "  ".join(figures), spread)
 
 
 def failure_row(network: Network, error: str) -> str:
@@ -53,9 +56,15 @@ def figures_text(metrics: Mapping[str, Any]) -> str:
     return "  ".join(f"{title} {number(metrics[name])}" for title, name in FIGURES.items())
 
 
-def number(value: float | None) -> str:
+def difference_text(difference: Mapping[str, Any], name: str) -> str:
+    """Return the difference to the dense network in one figure, with its interval."""
+    low, high = (number(end, sign="+") for end in difference[f"{name}_interval"])
+    return f"{number(difference[f'{name}_difference'], sign='+')} [{low}, {high}]"
+
+
+def number(value: float | None, *, sign: str = "") -> str:
     """Return a figure in text, ``nan`` for None."""
-    return "nan" if value is None else f"{value:.3f}"
+    return "nan" if value is None else f"{value:{sign}.3f}"
 
 
 def _row(
@@ -82,18 +91,21 @@ def _row(
     )
 
 
-def _spread(values: Sequence[float | None]) -> str:
+def _spread(values: Sequence[float | None], *, sign: str = "") -> str:
     finite = [value for value in values if value is not None]
     if len(finite) < len(values):
         return "nan ± nan"
-    return f"{statistics.fmean(finite):.3f} ± {statistics.stdev(finite):.3f}"
+    return f"{statistics.fmean(finite):{sign}.3f} ± {statistics.stdev(finite):.3f}"
 
 
 def warning_lines(records: Sequence[Record]) -> list[str]:
-    """Return what to know about the figures of ``records``, each with how many it concerns."""
+    """Return what to know about the figures of ``records``.
+
+    Where there are several pruned variants, each with how many records it concerns.
+    """
     counts = Counter(text for record in records for text in _warnings(record))
-    total = len(records)
-    concerned = {text: "" if total == 1 else f"{n} of {total}: " for text, n in counts.items()}
+    several = sum(record["variant"] is not None for record in records) > 1
+    concerned = {text: f"{n} of {len(records)}: " if several else "" for text, n in counts.items()}
     return [f"warning: {count}{text}" for text, count in concerned.items()]
 
 
@@ -116,8 +128,3 @@ def _warnings(record: Record) -> Iterator[str]:
         )
     if metrics["unreadable"]:
         yield f"{metrics['unreadable']} unreadable images were left out"
-
-
-def _difference(difference: Mapping[str, Any]) -> str:
-    low, high = difference["acc1_interval"]
-    return f"{difference['acc1_difference']:+.3f} [{low:+.3f}, {high:+.3f}]"

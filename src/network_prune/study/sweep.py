@@ -10,6 +10,7 @@ from typing import Any
 
 from network_prune.core.scores import parse_score
 from network_prune.core.usual_settings import usual_settings
+from network_prune.display.text import plain
 from network_prune.errors import ArgumentError, RunError, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
@@ -31,7 +32,7 @@ def _warn(event: Event) -> None:
     if isinstance(event, Failed | Dropped):
         texts = (str(event),)
     for text in texts:
-        warnings.warn(text, stacklevel=3)
+        warnings.warn(plain(text), stacklevel=3)
 
 
 def sweep(

@@ -3,8 +3,9 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from network_prune.cli.output import Json, hand_over, waiting
+from network_prune.cli.output import Json, hand_over, say, waiting
 from network_prune.cli.takes import takes
+from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, defaults
@@ -66,10 +67,10 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
         hand_over(record, as_json=True, path=None)
         return
     asked = f"{variant.method}, p_prune {variant.p_prune:g}, p_bern {variant.p_bern:g}"
-    print(f"{network.name}, weights {network.weights}: {asked}")
+    say(f"{network.name}, weights {network.weights}: {asked}")
     _print_table(summary)
     for note in network.notes:
-        print(f"warning: {note}")
+        say(f"warning: {note}")
 
 
 def _print_table(summary: "Summary") -> None:
@@ -87,12 +88,10 @@ def _print_table(summary: "Summary") -> None:
     for title in ("weights", "zeroed", "zero before", "newly zero"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in (*summary.layers, summary.total):
-        table.add_row(*(Text(cell) for cell in _cells(row)))
+        table.add_row(*(Text(plain(cell)) for cell in _cells(row)))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False).print(table)
-    print(ratios_line(summary.to_dict()))
-    for warning in summary.warnings:
-        print(f"warning: {warning}")
+    say(ratios_line(summary.to_dict()), *(f"warning: {text}" for text in summary.warnings))
 
 
 def _cells(row: "LayerSummary") -> list[str]:

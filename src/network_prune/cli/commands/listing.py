@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, hand_over
+from network_prune.cli.output import OUTPUT, Json, hand_over, say
 
 if TYPE_CHECKING:
     from network_prune.sources.networks.catalogue import Entry
@@ -54,9 +54,10 @@ def list_command(
         return
     _print_table(entries, counts)
     if any(count is None for count in counts) and not parameters:
-        print(
-            f"\nParameters of more than {FEW} timm networks aren't counted unasked: pass a "
-            "narrower PATTERN, or --parameters (some minutes for all)"
+        say(
+            "",
+            f"Parameters of more than {FEW} timm networks aren't counted unasked: pass a "
+            "narrower PATTERN, or --parameters (some minutes for all)",
         )
 
 
@@ -75,10 +76,10 @@ def _count(entries: "list[Entry]", *, slowly: bool) -> list[int | None]:
 
 def _print_table(entries: "list[Entry]", counts: list[int | None]) -> None:
     width = max(len("network"), *(len(entry.name) for entry in entries))
-    print(f"{'network':<{width}}  {'parameters':>14}  weights, the default first")
+    say(f"{'network':<{width}}  {'parameters':>14}  weights, the default first")
     for entry, count in zip(entries, counts, strict=True):
         shown = "–" if count is None else f"{count:,}"
-        print(f"{entry.name:<{width}}  {shown:>14}  {', '.join(entry.weights) or 'none'}")
+        say(f"{entry.name:<{width}}  {shown:>14}  {', '.join(entry.weights) or 'none'}")
 
 
 def _print_json(entries: "list[Entry]", counts: list[int | None]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over
+from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over, say
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Where = Annotated[
@@ -49,7 +49,7 @@ def records_command(
 
     study = load_study(folder)
     if study.half_written:
-        print(Dropped(folder / FILE, study.half_written), file=sys.stderr)
+        say(str(Dropped(folder / FILE, study.half_written)), to=sys.stderr)
     chosen = study.where(*(where or ()))
     if csv is not None:
         from network_prune.reports.exports import write_csv
@@ -63,5 +63,5 @@ def records_command(
         hand_over(chosen, as_json=True, path=None)
         return
     row = partial(record_row, differing=differing(chosen))
-    print("\n".join([HEAD, *map(row, chosen)]))
-    print("\n".join(["", f"{len(chosen)} of {len(study)} records", *warning_lines(chosen)]))
+    say(*HEAD.splitlines(), *map(row, chosen))
+    say("", f"{len(chosen)} of {len(study)} records", *warning_lines(chosen))

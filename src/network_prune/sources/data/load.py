@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from network_prune.display.text import plain
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import OPTIONS, check_options
 from network_prune.sources import digits
@@ -183,7 +184,7 @@ def load_data(
     )
     data = list_data(request).bind(outputs=Outputs.of(classes), transform=transform)
     for note in data.notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(plain(note), stacklevel=2)
     return data
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.core.usual_settings import usual_settings
+from network_prune.display.text import plain
 from network_prune.errors import SourceError, one_line
 from network_prune.sources import digits
 from network_prune.sources.downloads import cache_in
@@ -187,7 +188,7 @@ def load_network(
     guessed = made.preprocessing.note(**asked) if isinstance(made.preprocessing, Unstated) else ()
     notes = (*made.notes, *guessed, *_unused(names, classes, spec))
     for note in notes if warn else ():
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(plain(note), stacklevel=2)
     return LoadedNetwork(
         model=model,
         name=spec,
