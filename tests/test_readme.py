@@ -12,6 +12,7 @@ from network_prune.cli.commands.evaluate import evaluate_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
+from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
 from network_prune.results.published.figures import PublishedRow, published_tables
@@ -44,6 +45,7 @@ def test_every_option_named_exists(command):
         sensitivity_command,
         diversity_command,
         records_command,
+        reproduce_command,
         sweep_command,
     )
     names = {name for function in functions for name in inspect.signature(function).parameters}

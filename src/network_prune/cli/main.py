@@ -14,6 +14,7 @@ from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
 from network_prune.cli.commands.report import report_command
+from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
 from network_prune.cli.output import say
@@ -35,6 +36,7 @@ app.command("inspect", cls=OnceCommand)(inspect_command)
 app.command("sensitivity", cls=OnceCommand)(sensitivity_command)
 app.command("diversity", cls=OnceCommand)(diversity_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
+app.command("reproduce", cls=OnceCommand)(reproduce_command)
 app.command("records", cls=OnceCommand)(records_command)
 app.command("compare", cls=OnceCommand)(compare_command)
 app.command("report", cls=OnceCommand)(report_command)

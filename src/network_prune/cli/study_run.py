@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -41,6 +42,7 @@ def run_study(
     path: Path | None = None,
     measure: Measure | None = None,
     table: Table | None = None,
+    data: Callable[[Sequence[Record]], Any] = list,
     draw: Callable[[Sequence[Record]], None] | None = None,
 ) -> None:
     """Evaluate what isn't recorded yet, and show all records.
@@ -52,6 +54,7 @@ def run_study(
         path: file to write the JSON to as well.
         measure: as for `sweep`.
         table: shows one network's records, instead of a row for each.
+        data: what the JSON holds of the records and the networks that failed.
         draw: draws the records of all networks, if there are any pruned ones.
 
     Raises:
@@ -66,14 +69,14 @@ def run_study(
     except KeyboardInterrupt:
         if out is None:
             shown.finish(shown.records)
-            hand_over(shown.json(shown.records), as_json=as_json, path=path)
+            hand_over(data(shown.json(shown.records)), as_json=as_json, path=path)
         else:
             where = f"what is finished is in {out}; the same command goes on from there"
             say(where, to=sys.stderr)
         raise
     shown.finish(records)
-    hand_over(shown.json(records), as_json=as_json, path=None)
-    hand_over(shown.json(records.whole()), as_json=False, path=path)
+    hand_over(data(shown.json(records)), as_json=as_json, path=None)
+    hand_over(data(shown.json(records.whole())), as_json=False, path=path)
     if draw is not None and any(record["variant"] for record in records):
         draw(records)
     if shown.failed:

@@ -73,7 +73,7 @@ def _annotation(name: str, option: Option, default: Any, takes_one: bool) -> Any
         *flags,
         help=text.replace("[", r"\["),  # which would be markup
         rich_help_panel=option.panel,
-        show_default=option.shown or _shown(default),
+        show_default=(default == option.default and option.shown) or _shown(default),
     )
     return Annotated[kind | None, info]
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from network_prune.evaluation.mean import plain
-from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
 from network_prune.results.axes import DENSE, axes, axis_text, differing
 from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
@@ -85,8 +85,8 @@ class Compared:
         """
         table = list(_Table(self).lines())
         tables = [line for each in self.comparisons if images for line in _image_lines(each)]
-        mark = "- " if markdown else ""
-        return [*table, *tables, "", *(mark + line for line in _foot(self))]
+        foot = (f"- {markdown_text(line)}" if markdown else line for line in _foot(self))
+        return [*table, *tables, "", *foot]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -110,7 +110,7 @@ class _Table:
         words = ["network", "method"] + ["compared with"] * self._shows_baseline
         group = ["group"] if self._letters else []
         numbers = ["p_prune", "p_bern", "draw", "images", "pruning ratio", *group, *_FIGURES]
-        yield markdown_head([*words, *numbers], words=len(words))
+        yield from markdown_head([*words, *numbers], words=len(words)).splitlines()
         for each, comparison, adjusted in self._rows:
             yield markdown_row(
                 [*self._words(each, comparison), *self._numbers(each, comparison, adjusted)]
@@ -249,9 +249,10 @@ def _image_lines(comparison: Comparison) -> Iterator[str]:
         return
     images = _Images(comparison)
     yield ""
-    yield markdown_row([f"{comparison.variant.label} less {comparison.baseline.label}"])[2:-2]
+    yield markdown_text(f"{comparison.variant.label} less {comparison.baseline.label}")
     yield ""
-    yield markdown_head(["", "image", "class", "right in", "was right in"], words=3)
+    titles = ["", "image", "class", "right in", "was right in"]
+    yield from markdown_head(titles, words=3).splitlines()
     for title, changed in zip(("lost", "won"), found, strict=True):
         for each in changed[:_FEW]:
             entry = images.entry(each)

@@ -36,14 +36,15 @@ def method_text(record: Record) -> str:
 def _unusual(options: Mapping[str, Any]) -> Iterator[str]:
     """Yield those options that have no column of their own and aren't the default."""
     for name, value in options.items():
-        is_usual = value is None or _listed(value) == _listed(OPTIONS[name].default)
+        is_usual = value is None or listed(value) == listed(OPTIONS[name].default)
         if name in _COLUMNS or is_usual:
             continue
         if isinstance(value, bool):
             yield f"{'' if value else 'no '}{name.replace('_', ' ')}"
         else:
-            yield f"{name}={','.join(_listed(value))}"
+            yield f"{name}={','.join(listed(value))}"
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return a value as a list, so that one value and a list of it are alike."""
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -62,6 +62,13 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
     return Plan(found, options, _notes(full))
 
 
+def overruled(said: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a plan says with ``values`` instead of its own, in its grids as well."""
+    for_grids = {name: value for name, value in values.items() if name in GRID_OPTIONS}
+    grids = [{**grid, **for_grids} for grid in said.get("grids", [])]
+    return {**said, **values, **({"grids": grids} if grids else {})}
+
+
 def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]]) -> None:
     """Add a grid's variants to those that are there; what prunes nothing adds none."""
     if grid["with_norm"] and "neurons" not in grid["method"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
 from network_prune.errors import ArgumentError, RunError
 
 if TYPE_CHECKING:
@@ -91,11 +91,11 @@ def compare_command(
         found = compare(*(studies or ["study"]), where=where or (), to=to)
         for study in found.studies:
             if study.half_written:
-                print(Dropped(Path(study.source) / FILE, study.half_written), file=sys.stderr)
+                say(str(Dropped(Path(study.source) / FILE, study.half_written)), to=sys.stderr)
         if as_json or output is not None:
             hand_over(found.to_dict(images=images), as_json=as_json, path=output)
         if not as_json:
-            print("\n".join(found.lines(images=images, markdown=markdown)))
+            say(*found.lines(images=images, markdown=markdown))
     if max_drop is not None:
         _check_drop(found, max_drop)
 

@@ -1,12 +1,13 @@
 """``network-prune report``: a study as a page, or as tables and plots for a paper."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, check_writable
+from network_prune.cli.output import OUTPUT, check_writable, say
 from network_prune.errors import ArgumentError
 
 Studies = Annotated[
@@ -55,6 +56,7 @@ def report_command(
     Example: network-prune report study --out page.html
     """
     check_writable(out)
+    warn = partial(say, to=sys.stderr)
     from network_prune.reports.page.assets import check_page
     from network_prune.reports.report import format_of, report, studies_of
     from network_prune.results.records import FILE
@@ -67,15 +69,11 @@ def report_command(
         check_page()
         from network_prune.reports.watching import watch as watch_studies
 
-        watch_studies(studies, out, title=title, told=_say)
+        watch_studies(studies, out, title=title, told=warn)
         return
     found = studies_of(studies)
     for study in found:
         if study.half_written:
-            _say(str(Dropped(Path(study.source) / FILE, study.half_written)))
+            warn(str(Dropped(Path(study.source) / FILE, study.half_written)))
     report(found, out=out, format=kind, title=title)
-    print(f"{out}: {sum(map(len, found))} records")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(f"{out}: {sum(map(len, found))} records")

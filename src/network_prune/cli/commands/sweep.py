@@ -8,8 +8,8 @@ import typer
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
-from network_prune.options import GRID_OPTIONS, OPTIONS
-from network_prune.study.plan import make_plan
+from network_prune.options import OPTIONS
+from network_prune.study.plan import make_plan, overruled
 
 STUDY = "Study"
 PlanFile = Annotated[
@@ -63,7 +63,7 @@ def sweep_command(
     """
     if plan is not None and preset is not None:
         raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
-    made = make_plan(_overrule(_read(plan, preset), values))
+    made = make_plan(overruled(_read(plan, preset), values))
     check_writable(output)
 
     if dry_run:
@@ -83,10 +83,3 @@ def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
     if preset is not None:
         return read_preset(preset)
     return {} if plan is None else read_plan_file(plan)
-
-
-def _overrule(said: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return what a plan says with the values that were given, in its grids as well."""
-    for_grids = {name: value for name, value in values.items() if name in GRID_OPTIONS}
-    grids = [{**grid, **for_grids} for grid in said.get("grids", [])]
-    return {**said, **values, **({"grids": grids} if grids else {})}

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from network_prune.reports.page.section import Numbers, Section, View, fixed
-from network_prune.results.axes import DENSE
 from network_prune.results.naming import network_text
+from network_prune.results.published.beside import is_of
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record
 
@@ -45,15 +45,7 @@ def _row(row: PublishedRow, records: Sequence[Record]) -> list[str]:
 
 
 def _measured(row: PublishedRow, records: Iterable[Record]) -> list[Record]:
-    method = DENSE["method"] if row.is_dense else row.method
-    wanted = (row.network, method, row.p_prune, row.p_bern)
-    return [record for record in records if _place(record) == wanted]
-
-
-def _place(record: Record) -> tuple[object, ...]:
-    variant = record["variant"] or DENSE
-    names = ("method", "p_prune", "p_bern")
-    return (record["network"]["name"], *(variant[name] for name in names))
+    return [record for record in records if is_of(row, record)]
 
 
 def _mean(records: Sequence[Record], name: str) -> float | None:
