@@ -71,12 +71,12 @@ def _families_of(
 ) -> Iterator[Family]:
     found = [(axes(own[0]), own) for own in _split(records)]
     names = [*_UNSAID, *differing(own[0] for _, own in found)]
-    names = [name for name in names if len({columns[name] for columns, _ in found}) > 1]
+    names = [name for name in names if len({columns.get(name) for columns, _ in found}) > 1]
     for columns, own in found:
         yield Family(
             network,
             method_text(own[0]),
-            tuple(_text(name, columns[name]) for name in names if columns[name] is not None),
+            tuple(_text(name, columns[name]) for name in names if columns.get(name) is not None),
             tuple(own),
             dense.get(_setting(columns)),
         )
