@@ -24,7 +24,7 @@ class Seen:
         context = browser.new_context(**options)
         context.set_offline(True)
         seen = cls(context.new_page())
-        seen.page.set_default_timeout(60_000)
+        seen.page.set_default_timeout(20_000)
         seen.page.on("console", lambda message: seen.told.append(message.text))
         seen.page.on("pageerror", lambda error: seen.told.append(str(error)))
         seen.page.on("dialog", lambda dialog: seen.told.append(dialog.message) or dialog.dismiss())

@@ -112,8 +112,8 @@ class Section:
 
 
 def literal(text: object) -> str:
-    """Return text for a figure so that Plotly, which reads tags and entities, shows it as it is."""
-    return str(escape(plain(str(text))))
+    """Return text for a figure so that Plotly, which reads tags and formulas, shows it as it is."""
+    return str(escape(plain(str(text)))).replace("$", "&#36;")
 
 
 def hover(*lines: str) -> str:

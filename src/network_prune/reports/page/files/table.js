@@ -76,6 +76,22 @@ async function copyMarkdown(table, columns) {
   table.buttons.info("Copied", `${rows.length} rows as Markdown`, 2000);
 }
 
+/** Return a box that opens, in which columns are picked. */
+function columnsBox(table, columns) {
+  const box = make("details", "", { class: "columns" });
+  const list = make("div");
+  columns.forEach(({ title, shown }, place) => {
+    const label = make("label");
+    const check = make("input", "", { type: "checkbox" });
+    check.checked = shown;
+    check.addEventListener("change", () => table.column(place).visible(check.checked));
+    label.append(check, ` ${title}`);
+    list.append(label);
+  });
+  box.append(make("summary", "Columns"), list);
+  return box;
+}
+
 /** Show the table of records and return it. */
 function showTable(DataTable, { columns, rows }) {
   const box = document.getElementById("table-box");
@@ -83,7 +99,12 @@ function showTable(DataTable, { columns, rows }) {
   const head = element.createTHead().insertRow();
   for (const column of columns) head.append(make("th", column.title, { scope: "col" }));
   box.replaceChildren(element);
-  const spreadsheet = { ...COPIED, format: { body: forSpreadsheet, header: (_, place) => forSpreadsheet(columns[place].title) } };
+  const spreadsheet = {
+    ...COPIED,
+    format: { body: forSpreadsheet, header: (_, __, cell) => forSpreadsheet(cell.querySelector(".dt-column-title").textContent) },
+    // The second row of the head holds the filters.
+    customizeData: (data) => { data.headerStructure.length = 1; },
+  };
   const table = new DataTable(element, {
     data: rows,
     columns: columns.map((column, place) => columnOf(DataTable, column, place)),
@@ -97,10 +118,9 @@ function showTable(DataTable, { columns, rows }) {
     layout: {
       topStart: {
         buttons: [
-          { extend: "copyHtml5", text: "Copy as CSV", title: null, messageTop: null, fieldSeparator: ",", fieldBoundary: '"', exportOptions: spreadsheet },
+          { extend: "copyHtml5", text: "Copy as CSV", title: null, messageTop: null, fieldSeparator: ",", fieldBoundary: '"', escapeChar: '"', exportOptions: spreadsheet },
           { text: "Copy as Markdown", action: () => copyMarkdown(table, columns) },
           { extend: "csvHtml5", text: "Save CSV", filename: "records", title: null, exportOptions: spreadsheet },
-          { extend: "colvis", text: "Columns", collectionLayout: "fixed columns" },
         ],
       },
       topEnd: "search",
@@ -108,5 +128,6 @@ function showTable(DataTable, { columns, rows }) {
       bottomEnd: "paging",
     },
   });
+  box.prepend(columnsBox(table, columns));
   return table;
 }
