@@ -16,6 +16,7 @@ from network_prune.reports.page.section import (
     fixed,
     hover,
     literal,
+    spread,
 )
 from network_prune.results.comparing.lost import ClassAccuracy, class_accuracies, lost_by_all
 from network_prune.results.comparing.sets import RecordSet, setting
@@ -23,8 +24,9 @@ from network_prune.results.images import Images
 
 _MOST_CLASSES: Final = 40
 # Rows of numbers that the page carries for all views together.
-_MOST_ROWS: Final = 20_000
-_MOST_NAMES: Final = 200
+_MOST_ROWS: Final = 12_000
+_MOST_VIEWS: Final = 60
+_MOST_NAMES: Final = 100
 
 
 def classes_section(groups: Sequence[Sequence[RecordSet]]) -> Section | None:
@@ -44,21 +46,30 @@ def classes_section(groups: Sequence[Sequence[RecordSet]]) -> Section | None:
 
 
 def _views(sets: Sequence[RecordSet]) -> Iterator[View]:
-    for dense in sets:
-        images = dense.study.images(dense.first)
-        same = [each for each in sets if setting(each.first) == setting(dense.first)]
-        pruned = [each for each in same if not each.is_dense]
-        if not dense.is_dense or images is None or not pruned:
-            continue
-        before = class_accuracies(dense, images)
-        everywhere = _named(
-            f"Lost by every draw of all {len(pruned)} variants", pruned, dense, images
-        )
-        network = dense.label.removesuffix(" dense")
-        for each in pruned[: max(1, _MOST_ROWS // max(1, len(before)))]:
-            lost = _named("Lost by every draw of this variant", [each], dense, images)
-            label = (network, each.label.removeprefix(f"{network} "))
-            yield _view(label, before, class_accuracies(each, images), (lost, everywhere))
+    settings: dict[str, list[RecordSet]] = {}
+    for each in sets:
+        settings.setdefault(setting(each.first), []).append(each)
+    for own in settings.values():
+        dense = next((each for each in own if each.is_dense), None)
+        images = dense and dense.study.images(dense.first)
+        pruned = [each for each in own if not each.is_dense]
+        if dense is not None and images is not None and pruned:
+            yield from _network_views(dense, pruned, images, len(settings))
+
+
+def _network_views(
+    dense: RecordSet, pruned: Sequence[RecordSet], images: Images, networks: int
+) -> Iterator[View]:
+    before = class_accuracies(dense, images)
+    title = f"Lost by every draw of all {len(pruned)} variants"
+    everywhere = _named(title, pruned, dense, images)
+    network = dense.label.removesuffix(" dense")
+    shown = spread(pruned, min(_MOST_VIEWS, _MOST_ROWS // max(1, len(before))) // networks)
+    some = f"{len(shown)} of {len(pruned)} variants. " if len(shown) < len(pruned) else ""
+    for each in shown:
+        lost = _named("Lost by every draw of this variant", [each], dense, images)
+        label = (network, each.label.removeprefix(f"{network} "))
+        yield _view(label, before, class_accuracies(each, images), (lost, everywhere), some)
 
 
 def _named(title: str, sets: Sequence[RecordSet], dense: RecordSet, images: Images) -> Names:
@@ -72,6 +83,7 @@ def _view(
     before: Sequence[ClassAccuracy],
     after: Sequence[ClassAccuracy],
     names: Sequence[Names],
+    note: str,
 ) -> View:
     pairs = sorted(zip(before, after, strict=True), key=lambda pair: pair[1].acc1 - pair[0].acc1)
     shown = pairs[:_MOST_CLASSES]
@@ -101,7 +113,8 @@ def _view(
         for one, other in pairs
     ]  # fmt: skip
     hidden = len(pairs) - len(shown)
-    note = f"{len(shown)} of {len(pairs)} classes; all are in the numbers." if hidden else ""
+    if hidden:
+        note += f"{len(shown)} of {len(pairs)} classes; all are in the numbers."
     head = ("class", "number", "images", "dense Acc@1", "variant Acc@1", "difference")
     return View(label, figure, Numbers(head, rows), note, tuple(names))
 

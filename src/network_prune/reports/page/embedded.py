@@ -15,7 +15,7 @@ from network_prune.results.records import Record
 from network_prune.results.study import Study
 
 # What all of them may take of a page, in bytes of text.
-BUDGET: Final = 6_000_000
+BUDGET: Final = 4_000_000
 # Outcomes of variants that barely differ shrink so far at the most.
 _SHRINK: Final = 20
 

@@ -13,8 +13,8 @@ from network_prune.reports.page.section import (
     axis,
     finite,
     fixed,
-    hover,
     literal,
+    spread,
 )
 from network_prune.results.records import Record
 from network_prune.results.series.families import is_alone
@@ -24,11 +24,17 @@ from network_prune.results.series.landing import Landing, landings
 _DIVERGING: Final = [[0, "#b2182b"], [0.25, "#ef8a62"], [0.5, "#f7f7f7"], [0.75, "#67a9cf"],
                      [1, "#2166ac"]]  # fmt: skip
 _HEIGHT_OF_ROW: Final = 20
+# Cells that the page carries for all views of where pruning landed.
+_MOST_CELLS: Final = 40_000
 
 
 def landing_section(records: Sequence[Record]) -> Section | None:
     """Return where pruning landed, None where no record says it."""
-    views = [_landing_view(landing) for landing in landings(records)]
+    found = landings(records)
+    cells = max((len(landing.cells) for landing in found), default=1)
+    shown = spread(found, _MOST_CELLS // cells)
+    note = f"{len(shown)} of {len(found)} ways to prune." if len(shown) < len(found) else ""
+    views = [_landing_view(landing, note) for landing in shown]
     text = (
         "Colour: share of the layer's elements that was pruned, mean over draws; the scale ends "
         "at the most that is shown.",
@@ -36,26 +42,16 @@ def landing_section(records: Sequence[Record]) -> Section | None:
     return Section("landing", "Where pruning landed", text, views, ("pruned",)) if views else None
 
 
-def _landing_view(landing: Landing) -> View:
+def _landing_view(landing: Landing, note: str) -> View:
     places = [[(layer, p) for p in landing.p_prunes] for layer in landing.layers]
     cells = [[landing.cells.get(place) for place in row] for row in places]
     most = max(cell.pruned for cell in landing.cells.values())
     figure = _figure(
         landing.layers,
         landing.p_prunes,
-        z=[[cell and cell.pruned for cell in row] for row in cells],
-        text=[
-            [
-                cell
-                and hover(
-                    layer,
-                    f"p_prune {p:g}",
-                    f"{cell.pruned:.2%} pruned, {cell.prunable:.2%} prunable",
-                )
-                for (layer, p), cell in zip(*pair, strict=True)
-            ]
-            for pair in zip(places, cells, strict=True)
-        ],
+        z=[[None if cell is None else round(cell.pruned, 6) for cell in row] for row in cells],
+        text=[["" if cell is None else f"{cell.prunable:.2%}" for cell in row] for row in cells],
+        hovertemplate="%{y}<br>p_prune %{x}<br>%{z:.2%} pruned, %{text} prunable<extra></extra>",
         colorscale="Cividis",
         zmin=0,
         zmax=most or 1,
@@ -66,7 +62,7 @@ def _landing_view(landing: Landing) -> View:
         for layer, row in zip(landing.layers, cells, strict=True)
     ]
     head = ["layer", *(f"p_prune {p:g}" for p in landing.p_prunes)]
-    return View((f"{landing.network}: {landing.label}",), figure, Numbers(head, rows))
+    return View((f"{landing.network}: {landing.label}",), figure, Numbers(head, rows), note)
 
 
 def sensitivity_section(records: Sequence[Record]) -> Section | None:
@@ -91,13 +87,8 @@ def _sensitivity_view(table: LayerTable) -> View:
         table.layers,
         table.p_prunes,
         z=[finite(row) for row in values],
-        text=[
-            [
-                hover(layer, f"p_prune {p:g}", text)
-                for p, text in zip(table.p_prunes, row, strict=True)
-            ]
-            for layer, row in zip(table.layers, texts, strict=True)
-        ],
+        text=texts,
+        hovertemplate="%{y}<br>p_prune %{x}<br>%{text}<extra></extra>",
         colorscale=_DIVERGING,
         zmin=-limit,
         zmax=limit,
@@ -128,7 +119,6 @@ def _figure(layers: Sequence[str], p_prunes: Sequence[float], **trace: Any) -> F
                 # Plotly makes one row of layers of one name, so each has a number and a label.
                 "x": list(range(len(p_prunes))),
                 "y": list(range(len(layers))),
-                "hoverinfo": "text",
                 "xgap": 1,
                 "ygap": 1,
                 **trace,

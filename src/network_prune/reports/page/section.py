@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from markupsafe import escape
 
@@ -13,6 +13,8 @@ from network_prune.display.text import plain
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
+
+_Item = TypeVar("_Item")
 
 Figure = dict[str, Any]
 
@@ -119,6 +121,12 @@ def literal(text: object) -> str:
 def hover(*lines: str) -> str:
     """Return the text of a hover label of these lines, shown as they are."""
     return "<br>".join(map(literal, lines))
+
+
+def spread(items: Sequence[_Item], most: int) -> list[_Item]:
+    """Return at most so many of the items, evenly from the first on."""
+    step = max(1, -(-len(items) // max(1, most)))
+    return list(items[::step])
 
 
 def finite(values: Iterable[float | None]) -> list[float | None]:
