@@ -188,7 +188,7 @@ def test_other_images_are_refused_by_what_differs(tmp_path, study):
 
 def test_images_are_the_same_if_their_labels_numbers_alone_differ(study):
     record = {**study[0], "data": {**study[0]["data"], "identity": "numbered otherwise"}}
-    other = Study([record], study._store)
+    other = Study([record], study.store)
     assert compare_sets(sets_of(other)[0], sets_of(study)[0]).difference == 0.0
     # An earlier version recorded no hash of the images alone.
     record["data"].pop("images")
