@@ -92,7 +92,7 @@ def test_what_is_guessed_stands_in_head_foot_and_json(run, tmp_path, colours):
     for text in (note, small):
         assert text in head
         assert text in foot
-    (record,) = json.loads(run(*arguments, "--json").out)
+    *_, record = json.loads(run(*arguments, "--json").out)
     assert [text in said for text, said in zip((note, small), record["notes"], strict=True)] == [
         True,
         True,
@@ -119,7 +119,7 @@ def test_what_takes_one_value_is_refused_twice(refused, arguments):
 
 def test_what_takes_several_values_spans_them(run):
     shown = json.loads(run("eval", "--p-prune", 0.1, "--p-prune", 0.3, "--limit", 8, "--json").out)
-    assert [record["variant"]["p_prune"] for record in shown] == [0.1, 0.3]
+    assert [record["variant"]["p_prune"] for record in shown[1:]] == [0.1, 0.3]
 
 
 def test_eval_may_be_told_to_leave_the_dense_network_out(run):

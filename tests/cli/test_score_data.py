@@ -21,7 +21,7 @@ def digits_rank(score: str, **options):
 
 @pytest.mark.parametrize("score", ["taylor", "gradient"])
 def test_by_default_256_of_the_evaluated_images_are_taken_and_told(run, score):
-    (record,) = json.loads(run("eval", "--score", score, "--json").out)
+    *_, record = json.loads(run("eval", "--score", score, "--json").out)
     expected = digits_rank(score, limit=256)
     assert record["score"] == expected.score
     assert record["prunable_sha256"] == expected.sha256
@@ -39,7 +39,7 @@ def test_text_names_the_images_and_warns(run):
 
 def test_other_images_are_taken_without_a_warning(run):
     options = ("eval", "--score", "taylor", "--score-data", "fake:12", "--limit", 5, "--json")
-    (record,) = json.loads(run(*options).out)
+    *_, record = json.loads(run(*options).out)
     assert record["data"]["n"] == 5
     assert (record["score_data"]["name"], record["score_data"]["n"]) == ("fake:12", 12)
     assert record["score_data"]["is_evaluation_data"] is False
@@ -47,7 +47,7 @@ def test_other_images_are_taken_without_a_warning(run):
 
 
 def test_the_same_images_by_name_are_the_evaluation_data(run):
-    (named,) = json.loads(run("eval", "--score", "taylor", "--score-data", "digits", "--json").out)
+    *_, named = json.loads(run("eval", "--score", "taylor", "--score-data", "digits", "--json").out)
     assert named["score_data"]["is_evaluation_data"] is True
 
 
@@ -61,9 +61,9 @@ def test_columns_root_and_first_label_hold_for_data_of_the_same_form(run, tmp_pa
     columns = ("--image-column", "where", "--label-column", "what", "--first-label", 1)
     root = ("--data-root", tmp_path / "pictures", "--workers", 0)
     options = ("eval", "--data", tmp_path / "val.csv", "--score", "gradient", *columns, *root)
-    (record,) = json.loads(run(*options, "--score-data", tmp_path / "train.csv", "--json").out)
+    *_, record = json.loads(run(*options, "--score-data", tmp_path / "train.csv", "--json").out)
     assert record["score_data"]["n"] == 3
-    (other,) = json.loads(run(*options, "--score-data", "fake:3", "--json").out)
+    *_, other = json.loads(run(*options, "--score-data", "fake:3", "--json").out)
     assert other["score_data"]["n"] == 3
 
 
@@ -79,7 +79,7 @@ def test_an_unreadable_image_of_the_score_is_named_or_left_out(run, refused, tmp
 
 
 def test_scores_that_need_no_images_record_none(run):
-    (record,) = json.loads(run("eval", "--score", "lamp", "--data", "fake:4", "--json").out)
+    *_, record = json.loads(run("eval", "--score", "lamp", "--data", "fake:4", "--json").out)
     assert record["score"] == "lamp"
     assert record["score_data"] is None
 

@@ -153,8 +153,8 @@ def test_wrong_filters_are_told(refused, study, condition, message):
 
 def test_warnings_say_how_many_variants_they_concern(run, tmp_path):
     arguments = ("--limit", 40, "--score", "taylor", "--score-images", 8, "--p-prune", 0.2)
-    outcome = run("sweep", "--out", tmp_path, *arguments)
-    line = "warning: 1 of 2: the score was computed on images of the evaluation data"
+    outcome = run("sweep", "--out", tmp_path, *arguments, "--p-prune", 0.3)
+    line = "warning: 2 of 3: the score was computed on images of the evaluation data"
     assert f"\n{line}; pass --score-data" in outcome.out
     assert f"\n{line}; pass --score-data" in run("records", tmp_path).out
 
