@@ -11,6 +11,7 @@ from PIL import Image
 import network_prune
 from network_prune.cli.main import main
 from network_prune.evaluation.evaluate import evaluate
+from network_prune.results.study import load_study
 
 PERFORMANCE = r"Loss \d+\.\d{3}  Acc@1 \d+\.\d{3}  Acc@5 \d+\.\d{3}"
 
@@ -126,10 +127,10 @@ def test_preprocessing_can_be_overridden_and_is_recorded(run):
     assert record["preprocessing"]["mean"] == [0.4]
 
 
-def test_output_file_holds_what_json_prints(run, tmp_path):
+def test_the_output_file_is_a_study_of_what_json_prints(run, tmp_path):
     path = tmp_path / "result.json"
     outcome = run("eval", "--json", "--data", "fake:4", "--output", path)
-    assert json.loads(path.read_text()) == json.loads(outcome.out)
+    assert load_study(path) == json.loads(outcome.out)
 
 
 def test_limit_spreads_over_the_data(run):
