@@ -118,6 +118,13 @@ def test_methods_of_one_study_are_matched_by_the_rest(run, tmp_path):
     ]
 
 
+def test_what_alone_sets_two_runs_apart_is_said(run, tmp_path, folder):
+    newer = {"network_prune": "0.1.0", "torch": "2.16.0", "python": "3.11.7"}
+    other = write(tmp_path / "b", versions=newer).source
+    out = run("compare", f"{folder}#method=dense", f"{other}#method=dense").out
+    assert "| digits | dense torch=2.16.0 | digits dense torch=2.15.0 |" in out
+
+
 def test_images_are_named_with_their_classes(run, folder):
     args = ("compare", f"{folder}#method=dense", f"{folder}#p_prune=0.1,index=0", "--images")
     out = run(*args).out

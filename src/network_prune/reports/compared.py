@@ -10,7 +10,7 @@ from network_prune.reports.markdown import markdown_head, markdown_row, markdown
 from network_prune.results.axes import DENSE, axes, axis_text, differing
 from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
-from network_prune.results.comparing.sets import RecordSet
+from network_prune.results.comparing.sets import RecordSet, setting
 from network_prune.results.comparing.statistics import holm
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.study import Study
@@ -41,6 +41,14 @@ class Compared:
     def adjusted(self) -> Sequence[float]:
         """The comparisons' p-values by Holm's adjustment for all of them."""
         return holm([each.p for each in self.comparisons]).tolist()
+
+    @cached_property
+    def is_to_dense(self) -> bool:
+        """Whether each variant is compared with its own dense network."""
+        return all(
+            each.baseline.is_dense and setting(each.variant.first) == setting(each.baseline.first)
+            for each in self.comparisons
+        )
 
     def worse_than(self, points: float) -> list[Comparison]:
         """Return the comparisons whose interval reaches below a loss of so many points."""
@@ -103,8 +111,10 @@ class _Table:
             rows = [by_set.get(id(each), (each, None, 1.0)) for each, _ in compared.groups]
         self._rows = rows
         self._letters = {id(each): letter for each, letter in compared.groups}
-        self._others = differing(each.first for each, *_ in rows)
-        self._shows_baseline = not all(_is_own_dense(each) for each in compared.comparisons)
+        self._shows_baseline = not compared.is_to_dense
+        baselines = [each.baseline for each in compared.comparisons if self._shows_baseline]
+        sets = [*baselines, *(each for each, *_ in rows)]
+        self._others = differing(each.first for each in sets)
 
     def lines(self) -> Iterator[str]:
         words = ["network", "method"] + ["compared with"] * self._shows_baseline
@@ -117,12 +127,16 @@ class _Table:
             )
 
     def _words(self, each: RecordSet, comparison: Comparison | None) -> Iterator[str]:
-        values = axes(each.first) if self._others else {}
-        others = [axis_text(n, values[n]) for n in self._others if values[n] is not None]
         yield network_text(each.first)
-        yield " ".join([method_text(each.first), *others])
+        yield " ".join([method_text(each.first), *self._apart(each)])
         if self._shows_baseline:
-            yield "–" if comparison is None else comparison.baseline.label
+            other = comparison and comparison.baseline
+            yield "–" if other is None else " ".join([other.label, *self._apart(other)])
+
+    def _apart(self, each: RecordSet) -> list[str]:
+        """Return what else sets it apart from others."""
+        values = axes(each.first) if self._others else {}
+        return [axis_text(n, values[n]) for n in self._others if values[n] is not None]
 
     def _numbers(
         self, each: RecordSet, comparison: Comparison | None, adjusted: float
@@ -147,11 +161,6 @@ class _Table:
         yield f"{comparison.smallest:.3f}"
 
 
-def _is_own_dense(comparison: Comparison) -> bool:
-    one, other = comparison.variant, comparison.baseline
-    return other.is_dense and one.first["network"] == other.first["network"]
-
-
 def _p_text(p: float) -> str:
     return f"{p:.4f}" if p >= 0.0001 else f"{p:.0e}"
 
@@ -163,11 +172,7 @@ def _count(images: float) -> str:
 def _foot(compared: Compared) -> Iterator[str]:
     comparisons = compared.comparisons
     if comparisons:
-        what = (
-            "the dense network's"
-            if all(map(_is_own_dense, comparisons))
-            else "what it is compared with"
-        )
+        what = "the dense network's" if compared.is_to_dense else "what it is compared with"
         yield (
             f"difference: Acc@1 less {what}, in percentage points, with its 95% interval on the "
             "same images"

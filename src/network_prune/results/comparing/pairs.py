@@ -32,7 +32,7 @@ def with_dense(sets: Sequence[RecordSet], dense: Sequence[RecordSet]) -> list[Pa
         if baseline is None:
             raise SourceError(
                 f"{each.study.source} has no record of the dense network of {each.label}; run "
-                "the sweep again, which adds it, or pass what to compare with as --to KEY"
+                "the sweep again without --no-dense, which adds it, or pass --to KEY"
             )
         pairs.append(Pair(each, baseline))
     return pairs

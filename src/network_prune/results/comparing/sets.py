@@ -88,7 +88,7 @@ class RecordSet:
             )
         return self._codes
 
-    @cached_property
+    @property
     def hits1(self) -> np.ndarray:
         """Which images are right at 1, bool ``[draws, images]``; raises as `codes` does."""
         return self.codes == RIGHT_AT_1
