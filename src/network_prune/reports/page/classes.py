@@ -1,6 +1,6 @@
 """How each class fares, and which images all draws lose."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final
 
 from network_prune.reports.page.section import (
@@ -46,7 +46,7 @@ def classes_section(groups: Sequence[Sequence[RecordSet]]) -> Section | None:
 
 
 def _views(sets: Sequence[RecordSet]) -> Iterator[View]:
-    settings: dict[str, list[RecordSet]] = {}
+    settings: dict[Hashable, list[RecordSet]] = {}
     for each in sets:
         settings.setdefault(setting(each.first), []).append(each)
     for own in settings.values():
