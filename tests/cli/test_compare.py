@@ -175,6 +175,15 @@ def test_a_loss_that_may_be_too_large_ends_with_1_and_is_named(run, folder):
     assert run("compare", folder, "--where", "p_prune=0.1", "--max-drop", "3").code == 1
 
 
+def test_a_bound_on_nothing_is_refused(run, tmp_path):
+    write(tmp_path, [(None, DENSE)])
+    write(tmp_path, [(None, LOST_8)], network="other")
+    assert [row[7] for row in rows(run("compare", tmp_path).out)[1:]] == ["a", "b"]
+    outcome = run("compare", tmp_path, "--max-drop", "1")
+    assert outcome.code == 2
+    assert "max_drop=1 holds for nothing, as dense networks alone are chosen" in outcome.err
+
+
 def test_of_many_losses_the_first_are_named(run, tmp_path):
     variants = [(variant(p_prune=p / 10), LOST_8) for p in range(1, 7)]
     folder = write(tmp_path, [(None, DENSE), *variants]).source

@@ -22,6 +22,7 @@ Studies = Annotated[
         help="Folders that sweep wrote, or files of eval --output. Behind one may stand which of "
         "its records: STUDY#KEY with the start of a key, or STUDY#column=value,column=value.",
         show_default="study",
+        metavar="STUDY",
     ),
 ]
 Where = Annotated[
@@ -111,6 +112,11 @@ def _check(max_drop: float | None, *, markdown: bool, as_json: bool) -> None:
 
 def _check_drop(found: "Compared", max_drop: float) -> None:
     """Raise a RunError that names the comparisons that may lose more than ``max_drop``."""
+    if not found.comparisons:
+        raise ArgumentError(
+            f"max_drop={max_drop:g} holds for nothing, as dense networks alone are chosen; pass "
+            "two studies, or what to compare with as --to KEY"
+        )
     worse = found.worse_than(max_drop)
     if not worse:
         return
