@@ -58,7 +58,7 @@ def _within(chosen: Chosen, to: str | None) -> Compared:
     ranked = best_first(sets) if len(sets) > 1 and all(s.has_outcomes for s in sets) else []
     groups = list(zip(ranked, tie_groups(ranked), strict=True))
     comparisons = [compare_sets(*pair) for pair in pairs]
-    return Compared(comparisons, groups, [], [chosen.study])
+    return Compared(comparisons, groups, [], [chosen.study], is_to_dense=to is None)
 
 
 def _one(chosen: Chosen, to: str) -> RecordSet:

@@ -10,7 +10,7 @@ from network_prune.reports.markdown import markdown_head, markdown_row, markdown
 from network_prune.results.axes import DENSE, axes, axis_text, differing
 from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
-from network_prune.results.comparing.sets import RecordSet, setting
+from network_prune.results.comparing.sets import RecordSet
 from network_prune.results.comparing.statistics import holm
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.study import Study
@@ -30,25 +30,19 @@ class Compared:
             empty where variants were paired, or where it isn't known what became of each image.
         unmatched: sets that no other had equal settings with.
         studies: those that they are of.
+        is_to_dense: whether each variant is compared with its own dense network.
     """
 
     comparisons: Sequence[Comparison]
     groups: Sequence[tuple[RecordSet, str]]
     unmatched: Sequence[RecordSet]
     studies: Sequence[Study]
+    is_to_dense: bool = False
 
     @cached_property
     def adjusted(self) -> Sequence[float]:
         """The comparisons' p-values by Holm's adjustment for all of them."""
         return holm([each.p for each in self.comparisons]).tolist()
-
-    @cached_property
-    def is_to_dense(self) -> bool:
-        """Whether each variant is compared with its own dense network."""
-        return all(
-            each.baseline.is_dense and setting(each.variant.first) == setting(each.baseline.first)
-            for each in self.comparisons
-        )
 
     def worse_than(self, points: float) -> list[Comparison]:
         """Return the comparisons whose interval reaches below a loss of so many points."""
