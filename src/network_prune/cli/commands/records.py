@@ -28,25 +28,38 @@ Parquet = Annotated[
     ),
 ]
 
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        help="Draw the curve, Acc@1 against the realised ratio, to this .svg, .png or .pdf file; "
+        "of sensitivity, the heat map. Needs the extra \\[report].",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
 
 def records_command(
     folder: Folder = Path("study"),
     where: Where = None,
     csv: Csv = None,
     parquet: Parquet = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """List, filter and export what sweep recorded.
+    """List, filter, export and draw what sweep recorded.
 
     Example: network-prune records study --where method=weights --csv weights.csv
     """
-    check_writable(csv, parquet)
+    check_writable(csv, parquet, plot)
+    from network_prune.display.canvas import check_plot
     from network_prune.reports.tables import HEAD, record_row, warning_lines
     from network_prune.results.axes import differing
     from network_prune.results.records import FILE
     from network_prune.results.study import load_study
     from network_prune.study.events import Dropped
 
+    if plot is not None:
+        check_plot(plot)
     study = load_study(folder)
     if study.half_written:
         say(str(Dropped(folder / FILE, study.half_written)), to=sys.stderr)
@@ -59,6 +72,10 @@ def records_command(
         from network_prune.reports.exports import write_parquet
 
         write_parquet(chosen.rows(), parquet)
+    if plot is not None:
+        from network_prune.reports.plots import draw_plot
+
+        draw_plot(chosen, plot)
     if as_json:
         hand_over(chosen, as_json=True, path=None)
         return
