@@ -90,7 +90,17 @@ def save_plot(figure: "Figure", path: Path, *, kind: str | None = None) -> None:
 
     kind = kind or path.suffix.lower().lstrip(".")
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    _lay_out(figure)
     dpi = min(rcParams["savefig.dpi"], _MOST_PIXELS / max(figure.get_size_inches()))
     content = BytesIO()
     figure.savefig(content, format=kind, dpi=dpi, metadata=dates.get(kind))
     write_whole(path, content.getvalue())
+
+
+def _lay_out(figure: "Figure") -> None:
+    """Place the axes once and for all; the layout's solver is off by other last bits each time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        x, y, width, height = (round(value, 6) for value in axes.get_position(True).bounds)
+        axes.set_position((x, y, width, height))

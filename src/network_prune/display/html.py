@@ -49,7 +49,7 @@ def html_table(
         return f"text-align: {'left' if column < words else 'right'}"
 
     return _template().render(
-        titles=titles,
+        titles=list(map(plain, titles)),
         rows=[[plain(str(cell)) for cell in row] for row in rows],
         caption=plain(caption),
         foot=map(plain, foot),

@@ -50,9 +50,9 @@ def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -
         for scale, row in zip(scales, rows, strict=True)
     ]
     figure = Figure(figsize=(whole, sum(heights)), layout="constrained")
-    parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, row, across in zip(parts, rows, widths, strict=True):
-        panels = part.subplots(1, len(row), squeeze=False, width_ratios=across)[0]
-        for axes, picture in zip(panels, row, strict=True):
-            picture.draw(axes)
+    grid = figure.add_gridspec(len(rows), 1, height_ratios=heights)
+    for number, (row, across) in enumerate(zip(rows, widths, strict=True)):
+        panels = grid[number].subgridspec(1, len(row), width_ratios=across)
+        for column, picture in enumerate(row):
+            picture.draw(figure.add_subplot(panels[column]))
     return figure

@@ -64,6 +64,17 @@ def test_a_curve_of_one_p_prune_runs_along_p_bern(tmp_path):
     assert [point.p_bern for point in curve.points] == [0, 0.25, 0.5, 1]
 
 
+def test_what_a_curve_runs_along_is_no_part_of_its_name(tmp_path):
+    # As in the README's tables: fewer p_prunes at p_bern 0.5, and a method with one p_prune.
+    grid = [variant(p_prune=p, p_bern=1.0) for p in (0.1, 0.2)]
+    grid += [variant(p_prune=0.2, p_bern=0.5), variant(method="neurons", p_prune=0.05)]
+    assert labels(random_study(tmp_path, grid)) == [
+        ("digits", "weights p_bern=1"),
+        ("digits", "weights p_bern=0.5"),
+        ("digits", "neurons p_bern=0.5"),
+    ]
+
+
 def test_seeds_are_draws_and_scores_are_curves(tmp_path):
     study = random_study(tmp_path, [variant(seed=0), variant(seed=1), variant(score="lamp")])
     assert labels(study) == [("digits", "weights"), ("digits", "weights score=lamp")]

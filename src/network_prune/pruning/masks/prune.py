@@ -114,7 +114,7 @@ class Pruned:
     def __repr__(self) -> str:
         if not self._is_masked():
             return f"Pruned({type(self.model).__name__}, restored)"
-        return f"Pruned({type(self.model).__name__}: {self.prunable!r}, {self.draw!r})"
+        return f"Pruned({type(self.model).__name__}, {len(self.prunable)} prunable: {self.draw!r})"
 
     def _repr_html_(self) -> str:
         if not self._is_masked():

@@ -69,7 +69,8 @@ def families(records: Iterable[Record]) -> list[Family]:
 def _families_of(
     network: str, records: Sequence[Record], dense: Mapping[Any, Record]
 ) -> Iterator[Family]:
-    found = [(axes(own[0]), own) for own in _split(records)]
+    # What a family runs along doesn't tell it apart.
+    found = [({**axes(own[0]), along: None}, own) for along, own in _split(records)]
     names = [*_UNSAID, *differing(own[0] for _, own in found)]
     names = [name for name in names if len({columns.get(name) for columns, _ in found}) > 1]
     for columns, own in found:
@@ -78,7 +79,7 @@ def _families_of(
             method_text(own[0]),
             tuple(_text(name, columns[name]) for name in names if columns.get(name) is not None),
             tuple(own),
-            dense.get(_setting(columns)),
+            dense.get(_setting(axes(own[0]))),
         )
 
 
@@ -86,7 +87,7 @@ def _text(name: str, value: Any) -> str:
     return f"{name}={value:g}" if isinstance(value, float) else axis_text(name, value)
 
 
-def _split(records: Sequence[Record]) -> Iterator[list[Record]]:
+def _split(records: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
     """Yield records of the same axes along p_prune, or where that doesn't vary along p_bern."""
     grids: dict[Any, list[Record]] = {}
     for record in records:
@@ -94,13 +95,14 @@ def _split(records: Sequence[Record]) -> Iterator[list[Record]]:
         place = tuple(value for name, value in columns.items() if name not in _WITHIN)
         grids.setdefault(place, []).append(record)
     for grid in grids.values():
-        if len({record["variant"]["p_prune"] for record in grid}) == 1:
-            yield grid
+        counts = [len({record["variant"][name] for record in grid}) for name in _WITHIN[:2]]
+        if counts[0] == 1 < counts[1]:
+            yield "p_bern", grid
             continue
         lines: dict[float, list[Record]] = {}
         for record in grid:
             lines.setdefault(record["variant"]["p_bern"], []).append(record)
-        yield from lines.values()
+        yield from (("p_prune", line) for line in lines.values())
 
 
 def _setting(columns: Mapping[str, Any]) -> tuple[Any, ...]:
