@@ -26,7 +26,7 @@ def test_markdown_has_the_rows_of_the_users_tables(study, tmp_path):
     write_paper([study], tmp_path / "a.md", format="md")
     text = (tmp_path / "a.md").read_text("utf-8")
     assert re.findall("^#.*", text, re.MULTILINE) == ["### Prune connections", "### Prune neurons"]
-    head, _, dense, one, two = text.split("\n\n")[1].splitlines()
+    head, _, dense, two, one = text.split("\n\n")[1].splitlines()
     assert head == "| network | p_prune | p_bern | pruning ratio | eval performance |"
     metrics = study[0]["metrics"]
     loss, acc1, acc5 = (f"{metrics[name]:.3f}" for name in ("loss", "acc1", "acc5"))
