@@ -1,36 +1,41 @@
 """The notebooks run as they stand; ``--write-tables`` writes what their cells show into them."""
 
-import os
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
-import pytest
+
+STORY = Path(__file__).parents[1] / "examples" / "story.ipynb"
+# In a process of its own, as the sockets to the kernel are closed when that ends; the kernel is
+# of the interpreter that runs the tests, wherever kernels are installed.
+EXECUTE = """
+import sys, nbformat
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).parents[1] / "examples"
-
-
 class ThisPython(KernelSpecManager):
-    """The kernel of the interpreter that runs the tests, wherever kernels are installed."""
-
     def get_kernel_spec(self, kernel_name):
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
+notebook = nbformat.read(sys.argv[1], as_version=4)
+manager = AsyncKernelManager(kernel_spec_manager=ThisPython())
+NotebookClient(notebook, km=manager, timeout=120).execute()
+nbformat.write(notebook, sys.argv[2])
+"""
+
 
 def executed(path, folder):
-    notebook = nbformat.read(path, as_version=4)
-    manager = AsyncKernelManager(kernel_spec_manager=ThisPython())
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, km=manager, timeout=120, resources=resources).execute()
-    return notebook
+    command = [sys.executable, "-c", EXECUTE, str(path), "out.ipynb"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return nbformat.read(folder / "out.ipynb", as_version=4)
 
 
-def without_widgets(notebook):
-    """Keep what people see: no bars that are gone, no counts, no state."""
+def tidied(notebook):
+    """Keep what people see, and not bars that are gone and when a cell ran."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata = {}
@@ -43,17 +48,13 @@ def is_png(output):
     return "image/png" in output.get("data", {})
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pyzmq warns of the event loop there")
-@pytest.mark.filterwarnings("default")
 def test_the_story_runs_and_ends_with_a_plot(tmp_path, request):
-    path = FOLDER / "story.ipynb"
-    found = without_widgets(executed(path, tmp_path))
+    found = tidied(executed(STORY, tmp_path))
     assert any(is_png(output) for output in found.cells[-1].outputs)
     shown = [output for cell in found.cells for output in cell.get("outputs", ())]
-    assert not [output for output in shown if output.output_type == "error"]
+    # Neither warnings nor what is left of bars.
+    assert not [o for o in shown if o.output_type == "stream" and o.name == "stderr"]
     assert sum("text/html" in output.get("data", {}) for output in shown) >= 4
     if request.config.getoption("--write-tables"):
-        nbformat.write(found, path)
-    written = nbformat.read(path, as_version=4)
-    assert [cell.source for cell in written.cells] == [cell.source for cell in found.cells]
-    assert any(is_png(output) for output in written.cells[-1].outputs)
+        nbformat.write(found, STORY)
+    assert any(is_png(output) for output in nbformat.read(STORY, as_version=4).cells[-1].outputs)
