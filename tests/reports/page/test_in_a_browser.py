@@ -7,9 +7,13 @@ import math
 
 import pytest
 
+from network_prune.evaluation.outcomes import Outcomes
+from network_prune.reports.page.embedded import embedded_outcomes
 from network_prune.results.comparing.comparison import compare_sets
 from network_prune.results.comparing.sets import RecordSet
+from network_prune.results.outcome_store import OutcomeStore
 from network_prune.results.series.curves import curves
+from network_prune.results.study import Study
 from tests.reports.page.conftest import Seen
 
 WIDE = {"width": 1200, "height": 900}
@@ -203,6 +207,30 @@ def test_comparisons_in_the_page_are_those_of_compare(page, study):
         assert ours["interval"] == pytest.approx(theirs.interval, rel=1e-12)
         assert ours["p"] == pytest.approx(theirs.p, rel=1e-9)
         assert (len(ours["gained"]), len(ours["lost"])) == (theirs.gained, theirs.lost)
+
+
+def test_images_that_couldnt_be_read_are_left_out_of_comparisons(page, study):
+    store = OutcomeStore()
+    # Image 4 couldn't be read by the first, image 7 by the second.
+    codes = [bytes([3, 0, 3, 1, 2, 3, 0, 3, 0]), bytes([0, 0, 3, 3, 3, 3, 3, 2, 0])]
+    records = []
+    for record, each in zip(study[:2], codes, strict=True):
+        hits = {
+            "n": 8,
+            "unreadable": 1,
+            "hits1": each.count(3),
+            "hits5": each.count(3) + each.count(1),
+        }
+        outcomes = {"sha256": store.put(Outcomes(each).pack()), "images": None}
+        metrics = {**record["metrics"], **hits}
+        records.append({**record, "metrics": metrics, "outcomes": outcomes})
+    both = Study(records, store)
+    pieces = embedded_outcomes([(both, record) for record in both])
+    ours = page.evaluate("(pieces) => paired(pieces, 0, 1)", pieces)
+    theirs = compare_sets(RecordSet(both, [both[1]]), RecordSet(both, [both[0]]))
+    assert (ours["n"], theirs.n) == (7, 7)
+    assert (ours["gained"], ours["lost"]) == (["image 3", "image 6"], ["image 0"])
+    assert ours["interval"] == pytest.approx(theirs.interval)
 
 
 @pytest.mark.parametrize("split", [(0, 0), (1, 0), (5, 5), (3, 40), (2_500, 2_600), (0, 1_000)])
