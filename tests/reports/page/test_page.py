@@ -115,14 +115,25 @@ def test_diversity_is_shown_where_it_was_measured(tmp_path):
 def test_published_figures_stand_beside_measured_ones_with_a_badge(tmp_path):
     row = next(row for row in published_rows() if row.method == "connections" and row.p_prune)
     variants = [variant(method=row.method, p_prune=row.p_prune, p_bern=row.p_bern)]
-    study = random_study(tmp_path / "s", variants, network=row.network)
-    found = page([study], Look(published=[row]))
+    names = {"network": row.network, "weights": row.weights}
+    study = random_study(tmp_path / "s", variants, **names)
+    found = page([study], Look(published=published_rows()))
     assert '<span class="badge">reported</span>' in found
-    (cells,) = carried(found, "figures")["reported"]["views"][0]["numbers"]["rows"]
+    dense, cells = carried(found, "figures")["reported"]["views"][0]["numbers"]["rows"]
     measured = study[1]["metrics"]["acc1"]
-    assert f"{row.acc1:.3f}" in cells
-    assert f"{measured:.3f}" in cells
-    assert f"{measured - row.acc1:+.3f}" in cells
+    low, high = study[1]["metrics"]["acc1_interval"]
+    assert dense[:2] == [f"{row.network} ({row.weights})", "dense"]
+    assert cells[6:9] == [f"{value:.3f}" for value in (row.loss, row.acc1, row.acc5)]
+    assert cells[10] == f"{measured:.3f}"
+    assert cells[12:] == [
+        f"{measured - row.acc1:+.3f}",
+        f"[{low:.3f}, {high:.3f}]",
+        "other images",
+    ]
+
+
+def test_what_nothing_was_published_of_has_no_such_section(study):
+    assert "reported" not in carried(page([study], Look(published=published_rows())), "figures")
 
 
 def test_studies_on_other_images_share_a_page_and_say_so(tmp_path):

@@ -1,53 +1,66 @@
 """Published figures beside measured ones."""
 
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from network_prune.evaluation.metrics import FIGURES
 from network_prune.reports.page.section import Numbers, Section, View, fixed
-from network_prune.results.naming import network_text
-from network_prune.results.published.beside import is_of
+from network_prune.results.axes import DENSE
+from network_prune.results.naming import network_of, network_text
+from network_prune.results.published.beside import Beside, beside
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record
 
 _HEAD = (
-    "network", "method", "p_prune", "p_bern", "reported loss", "reported Acc@1", "reported Acc@5",
-    "loss", "Acc@1", "Acc@5", "Acc@1 less reported", "draws",
-)  # fmt: skip
+    "network",
+    "method",
+    *("p_prune", "p_bern", "draws", "images"),
+    *(f"reported {title}" for title in FIGURES),
+    *FIGURES,
+    "Acc@1 less reported",
+    "expected Acc@1",
+    "",
+)
 
 
 def reported_section(rows: Sequence[PublishedRow], records: Sequence[Record]) -> Section | None:
-    """Return published rows with what was measured of the same network under the same setting."""
-    if not rows:
+    """Return published figures beside what was measured of the same network and setting.
+
+    None where nothing was published of what was measured.
+    """
+    found = [(each, each.row) for each in _beside(rows, records) if each.row is not None]
+    if not found:
         return None
-    views = [View((), None, Numbers(_HEAD, [_row(row, _measured(row, records)) for row in rows]))]
+    published = [row for _, row in found]
     text = (
-        "Figures of the columns reported are published, not measured here.",
-        *dict.fromkeys(f"{row.source}: {row.data}, {row.images:,} images." for row in rows),
-        *dict.fromkeys(f"{row.network} {row.method}: {row.note}." for row in rows if row.note),
+        "Figures of the columns reported are published, not measured here. Measured ones are means "
+        "over draws; one more measurement of the same setting is expected in the 95% interval.",
+        *dict.fromkeys(f"{row.source}: {row.data}, {row.images:,} images." for row in published),
+        *dict.fromkeys(f"{row.network} {row.method}: {row.note}." for row in published if row.note),
     )
+    views = [View((), None, Numbers(_HEAD, [_row(*each) for each in found]))]
     return Section("reported", "Published beside measured", text, views, badge="reported")
 
 
-def _row(row: PublishedRow, records: Sequence[Record]) -> list[str]:
-    measured = {name: _mean(records, name) for name in ("loss", "acc1", "acc5")}
-    found = measured["acc1"]
-    difference = None if found is None or row.acc1 is None else found - row.acc1
+def _beside(rows: Sequence[PublishedRow], records: Sequence[Record]) -> Iterator[Beside]:
+    for network in dict.fromkeys(map(network_of, records)) if rows else ():
+        yield from beside([each for each in records if network_of(each) == network], rows)
+
+
+def _row(found: Beside, row: PublishedRow) -> list[str]:
+    variant: dict[str, Any] = found.first["variant"] or DENSE
+    interval = found.interval("acc1")
+    names = list(FIGURES.values())
     return [
-        next((network_text(record) for record in records), row.network),
-        "dense" if row.is_dense else row.method,
-        f"{row.p_prune:g}",
-        f"{row.p_bern:g}",
-        *(fixed(value, row.digits) for value in (row.loss, row.acc1, row.acc5)),
-        *(fixed(value, row.digits) for value in measured.values()),
-        fixed(difference, row.digits, sign=True),
-        str(len(records)),
+        network_text(found.first),
+        variant["method"],
+        f"{variant['p_prune']:g}",
+        f"{variant['p_bern']:g}",
+        str(len(found.records)),
+        f"{found.images:,}",
+        *(fixed(getattr(row, name), row.digits) for name in names),
+        *(fixed(found.measured(name), row.digits) for name in names),
+        fixed(found.difference("acc1"), row.digits, sign=True),
+        "–" if interval is None else f"[{', '.join(fixed(end, row.digits) for end in interval)}]",
+        found.standing,
     ]
-
-
-def _measured(row: PublishedRow, records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if is_of(row, record)]
-
-
-def _mean(records: Sequence[Record], name: str) -> float | None:
-    values = [record["metrics"][name] for record in records]
-    return None if not values or None in values else statistics.fmean(values)

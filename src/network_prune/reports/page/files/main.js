@@ -2,6 +2,8 @@ async function main() {
   const root = document.documentElement;
   const follow = () => root.classList.toggle("dark", dark.matches);
   dark.addEventListener("change", follow);
+  addEventListener("beforeprint", () => root.classList.remove("dark"));
+  addEventListener("afterprint", follow);
   follow();
   await painted();
   const libraries = carried("libraries");
