@@ -297,17 +297,16 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, width):
 
 
 def test_paper_gets_no_buttons(page):
+    ink = "document.querySelector('#accuracy .plot').layout.font.color"
     page.emulate_media(media="print", color_scheme="dark")
+    page.wait_for_function(f"() => {ink} == '#ececec'")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     assert not page.locator(".dt-buttons").is_visible()
     assert not page.get_by_label("Sections").is_visible()
     assert page.locator("#accuracy .plot").is_visible()
     # Paper is light even where the screen is dark.
     assert not page.evaluate("() => document.documentElement.classList.contains('dark')")
-    assert (
-        page.evaluate("() => document.querySelector('#accuracy .plot').layout.font.color")
-        == "#1a1a1a"
-    )
+    page.wait_for_function(f"() => {ink} == '#1a1a1a'")
     page.evaluate("() => dispatchEvent(new Event('afterprint'))")
 
 
