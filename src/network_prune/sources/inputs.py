@@ -22,6 +22,7 @@ class Inputs:
     Attributes:
         data: the images' name.
         data_options: the options of `load_data` that say how they are read.
+        preprocessing: what overrules the networks' own preprocessing.
 
     Raises:
         ArgumentError: no images are named, and the embedded ones don't fit.
@@ -40,6 +41,11 @@ class Inputs:
             "class_order": options["class_order"],
             "only_data_classes": options["only_data_classes"],
             "exif": options["exif"],
+        }
+
+        names = ("resize", "crop", "interpolation", "mean", "std")
+        self.preprocessing: dict[str, Any] = {
+            name: options[name] for name in names if options[name] is not None
         }
 
     def check(self, *spec: str) -> None:
@@ -65,11 +71,10 @@ class Inputs:
         """
         from network_prune.sources.networks.load import load_network
 
-        names = ("resize", "crop", "interpolation", "mean", "std")
         return load_network(
             arch,
             weights=weights,
-            preprocessing={name: self._options[name] for name in names},
+            preprocessing=self.preprocessing,
             cache_dir=self._options["cache_dir"],
             warn=False,
         )

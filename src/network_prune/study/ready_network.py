@@ -79,6 +79,7 @@ class ReadyNetwork:
                 "asked": {
                     "weights": network.weights,
                     "data": inputs.data_options,
+                    "preprocessing": inputs.preprocessing,
                     "running": describe_running(options, self._device),
                 },
                 "versions": describe_versions(),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from network_prune.options import OPTIONS
 from network_prune.reports.tables import warning_lines
+from network_prune.results.command import commands
 from network_prune.results.naming import network_text
 from network_prune.results.records import Record
 from network_prune.sources.preprocessing import Preprocessing
@@ -32,7 +33,7 @@ def badges(records: Sequence[Record]) -> Iterator[Badge]:
     if limited:
         count = "" if len(limited) == len(records) else f"{len(limited)} of {len(records)} records "
         images = _values(f"{record['metrics']['n']:,}" for record in limited)
-        yield Badge("partial", f"{count}measured on the first {images} images (--limit)")
+        yield Badge("partial", f"{count}measured on {images} images spread over the data (--limit)")
 
 
 def lead(records: Sequence[Record]) -> str:
@@ -51,7 +52,7 @@ def run_facts(records: Sequence[Record], sources: Iterable[str]) -> list[tuple[s
     """Return titles with what holds under them, each value once."""
     facts: dict[str, Iterable[str]] = {
         "records": sources,
-        "command": (record["command"] for record in records if record.get("command")),
+        "command": _some(commands(records)),
         "networks": map(_network, records),
         "data": map(_data, records),
         "preprocessing": (str(Preprocessing(**record["preprocessing"])) for record in records),
@@ -63,6 +64,12 @@ def run_facts(records: Sequence[Record], sources: Iterable[str]) -> list[tuple[s
     }
     found = ((title, list(dict.fromkeys(filter(None, texts)))) for title, texts in facts.items())
     return [(title, texts) for title, texts in found if texts]
+
+
+def _some(texts: Sequence[str]) -> Iterator[str]:
+    yield from texts[:_FEW]
+    if len(texts) > _FEW:
+        yield f"and {len(texts) - _FEW} more"
 
 
 def _network(record: Record) -> str:
