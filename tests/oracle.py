@@ -11,7 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 from torch import Tensor
 
 BITS = (1 << 64) - 1
@@ -256,11 +256,25 @@ def two_way(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]):
             middle = sum(rates) / len(rates)
             variance = sum((rate - middle) ** 2 for rate in rates) / (len(rates) - 1)
             parts.append((variance / len(rates), len(rates) - 1))
-    variance = sum(part for part, _ in parts)
-    freedom = variance**2 / sum(part**2 / own for part, own in parts)
-    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
-    p = 2 * stats.t.sf(abs(mean) / math.sqrt(variance), freedom)
-    return (100 * max(-1, mean - half), 100 * min(1, mean + half)), p
+
+    def half(level):
+        return math.sqrt(sum(part * stats.t.isf(level / 2, own) ** 2 for part, own in parts))
+
+    pairs = [(a, b) for a in one for b in other]
+    gained, lost = (
+        round(
+            sum(sum(x and not y for x, y in zip(*p, strict=True)) for p in each) / len(pairs) - 1e-6
+        )
+        for each in (pairs, [pair[::-1] for pair in pairs])
+    )
+    if not mean:
+        p = 1.0
+    elif half(1e-15) < abs(mean):
+        p = 1e-15
+    else:
+        p = 10.0 ** optimize.brentq(lambda x: half(10.0**x) - abs(mean), -15, 0)
+    interval = (100 * max(-1, mean - half(0.05)), 100 * min(1, mean + half(0.05)))
+    return interval, max(p, mcnemar(gained, lost))
 
 
 def difference_p(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]) -> float:

@@ -163,10 +163,10 @@ def test_markdown_is_a_table_and_a_list(run, folder):
 
 
 def test_a_loss_that_may_be_too_large_ends_with_1_and_is_named(run, folder):
-    outcome = run("compare", folder, "--max-drop", "30")
+    outcome = run("compare", folder, "--max-drop", "40")
     assert outcome.code == 1
     assert outcome.err.startswith(
-        "network-prune: error: 1 of 2 may lose more than 30 points: digits weights p_prune 0.4 "
+        "network-prune: error: 1 of 2 may lose more than 40 points: digits weights p_prune 0.4 "
         "p_bern 0.5 draw 0/0 less digits dense: -40.000 [-58."
     )
     assert "| digits | weights | 0.4 |" in outcome.out

@@ -1,6 +1,7 @@
 """The file of records: whole lines, one writer, and nothing lost."""
 
 import json
+import math
 import os
 import tempfile
 from contextlib import contextmanager
@@ -14,21 +15,30 @@ from network_prune.results.records import FILE, SCHEMA, HeldRecords, RecordFile,
 from network_prune.study.identity import describe_versions, record_key
 from network_prune.study.sweep import sweep
 
+PREPROCESSING = {"resize": 8, "crop": 8, "interpolation": "bilinear", "mean": [0.5], "std": [1.0]}
+
 
 def record(key):
     running = ("batch_size", "dtype", "amp", "device", "channels_last", "fold", "compile")
-    figures = ("n", "hits1", "hits5", "loss_sum", "loss", "acc1", "acc5")
+    counts = ("n", "hits1", "hits5", "loss_sum", "unreadable", "non_finite")
+    figures = ("loss", "acc1", "acc5")
+    intervals = {f"{name}_interval": [None, 1.5] for name in figures}
     return {
         "schema": SCHEMA,
         "key": key,
         "network": {"name": "a", "weights": "none", "weights_sha256": "0"},
-        "preprocessing": dict.fromkeys(("resize", "crop", "interpolation", "mean", "std")),
+        "preprocessing": PREPROCESSING,
         "data": {"name": "b", "identity": "1"},
         "asked": {"weights": "default", "data": {}, "running": dict.fromkeys(running)},
         "versions": {"torch": "2"},
         **dict.fromkeys(("variant", "score_data", "realised", "difference")),
-        "metrics": dict.fromkeys(figures, 0),
+        "metrics": {**dict.fromkeys((*counts, *figures), 0), **intervals},
     }
+
+
+def damaged(part, **values):
+    whole = record("x")
+    return json.dumps({**whole, part: {**whole[part], **values}})
 
 
 def keys(folder):
@@ -63,6 +73,18 @@ def test_a_half_written_last_line_is_dropped(tmp_path):
         (json.dumps({**record("x"), "network": 3}), "line 2 is no record"),
         (json.dumps({**record("x"), "variant": {"method": "weights"}}), "line 2 is no record"),
         ('{"schema": 99, "key": "x"}', "line 2 has schema 99, this version reads 1 and 2"),
+        (damaged("metrics", acc1="90"), "line 2 is no record"),
+        (damaged("metrics", acc1=math.nan), "line 2 is no record"),
+        (damaged("metrics", n=True), "line 2 is no record"),
+        (damaged("metrics", loss_interval=[1]), "line 2 is no record"),
+        (damaged("metrics", loss_interval=["1", 2]), "line 2 is no record"),
+        (damaged("network", name=3), "line 2 is no record"),
+        (damaged("versions", timm=[1]), "line 2 is no record"),
+        (json.dumps({**record("x"), "outcomes": 5}), "line 2 is no record"),
+        (
+            damaged("asked", running={**record("x")["asked"]["running"], "newer": 1}),
+            r"line 2 has options that this version doesn't know \(newer\); use the version",
+        ),
     ],
 )
 def test_other_lines_are_refused_and_left_alone(tmp_path, line, message):

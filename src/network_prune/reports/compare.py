@@ -55,8 +55,9 @@ def _within(chosen: Chosen, to: str | None) -> Compared:
             f"{sets[0].label} is all that is chosen of {chosen.study.source}; choose more, or "
             "say what to compare it with as --to KEY"
         )
-    ranked = best_first(sets) if len(sets) > 1 and all(s.has_outcomes for s in sets) else []
-    groups = list(zip(ranked, tie_groups(ranked), strict=True))
+    known = [each for each in sets if each.has_outcomes]
+    letters = dict(zip(known, tie_groups(known), strict=True)) if len(known) > 1 else {}
+    groups = [(each, letters.get(each, "–")) for each in best_first(sets)] if letters else []
     comparisons = [compare_sets(*pair) for pair in pairs]
     return Compared(comparisons, groups, [], [chosen.study], is_to_dense=to is None)
 

@@ -12,6 +12,7 @@ from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
 from network_prune.results.comparing.sets import RecordSet
 from network_prune.results.comparing.statistics import holm
+from network_prune.results.comparing.ties import common_images
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.study import Study
 
@@ -26,8 +27,9 @@ class Compared:
 
     Attributes:
         comparisons: a difference each.
-        groups: of one study's sets, the best first, each with the letter of its tie group;
-            empty where variants were paired, or where it isn't known what became of each image.
+        groups: of one study's sets, the best first, each with the letter of its tie group, or
+            ``–`` where it isn't known what became of each image; empty where that is known of
+            fewer than two, or where variants were paired.
         unmatched: sets that no other had equal settings with.
         studies: those that they are of.
         is_to_dense: whether each variant is compared with its own dense network.
@@ -177,7 +179,14 @@ def _foot(compared: Compared) -> Iterator[str]:
             + (" and draws" if any(max(each.draws) > 1 for each in comparisons) else "")
         )
     if compared.groups:
-        yield "group: sets with a letter can't be told from the best one with it (Holm, 5%)"
+        yield from _group_lines([each for each, letter in compared.groups if letter != "–"])
+    sets = {s for each in comparisons for s in (each.variant, each.baseline)}
+    unknown = sum(not each.has_outcomes for each in sets)
+    if unknown:
+        yield (
+            f"{unknown} of {len(sets)} sets have no outcomes of each image: they are compared by "
+            "counts, and are in no group"
+        )
     left_out = max((each.left_out for each in comparisons), default=0)
     if left_out:
         yield f"up to {left_out} images that couldn't be read are left out of a pair"
@@ -188,6 +197,13 @@ def _foot(compared: Compared) -> Iterator[str]:
             f"{len(compared.unmatched)} sets have no other of equal settings: {names}"
             + (f" and {more} more" if more > 0 else "")
         )
+
+
+def _group_lines(sets: Sequence[RecordSet]) -> Iterator[str]:
+    yield "group: sets with a letter can't be told from the best one with it (Holm, 5%)"
+    images = common_images(sets)
+    if images < max(int(each.seen.sum()) for each in sets):
+        yield f"groups rest on the {images} images that all sets could read"
 
 
 def _test_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -14,9 +14,10 @@ from typing import Any, Final, Self
 import filelock
 
 from network_prune.errors import RunError, SourceError
-from network_prune.options import DECIDING, OPTIONS
+from network_prune.options import OPTIONS
 from network_prune.results.line_file import LineFile, cannot_write, read_bytes, whole_lines
 from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
+from network_prune.results.record_shape import check_shape
 from network_prune.results.uncollected import uncollected
 
 SCHEMA: Final = 2
@@ -159,7 +160,7 @@ def _parse(path: Path, lines: bytes) -> Iterator[Record]:
     for number, line in enumerate(lines.splitlines(), start=1):
         remedy = "remove the line, and its variant is evaluated again"
         try:
-            entry = json.loads(line)
+            entry = json.loads(line, parse_constant=_no_number)
         except ValueError:
             entry = None
         yield _read_record(entry, f"{path} line {number}", remedy)
@@ -170,7 +171,9 @@ def _read_record(entry: Any, where: str, remedy: str) -> Record:
         record = _modern(entry) if entry["schema"] == 1 else entry
         if record["schema"] == SCHEMA:
             record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
-            _check(record)
+            check_shape(record)
+    except SourceError as error:
+        raise SourceError(f"{where} {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SourceError(f"{where} is no record; {remedy}") from None
     if record["schema"] != SCHEMA:
@@ -181,6 +184,10 @@ def _read_record(entry: Any, where: str, remedy: str) -> Record:
     return record
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number in JSON")
+
+
 def _modern(record: Record) -> Record:
     """Return a record of schema 1 in the shape of schema 2."""
     names = ("score", "score_data", "prunable_sha256", "draw_sha256", "difference")
@@ -189,28 +196,3 @@ def _modern(record: Record) -> Record:
     asked = {**record["asked"], "running": record["running"]}
     kept = {name: value for name, value in record.items() if name not in ("running", "pruning")}
     return {**kept, "schema": SCHEMA, "asked": asked, **others}
-
-
-def _check(record: Record) -> None:
-    """Raise a KeyError or TypeError if a record lacks what is looked up in every one."""
-    needed = {
-        "network": ("name", "weights", "weights_sha256"),
-        "preprocessing": ("resize", "crop", "interpolation", "mean", "std"),
-        "data": ("name", "identity"),
-        "asked": ("weights", "data", "running"),
-        "versions": ("torch",),
-        "metrics": ("n", "hits1", "hits5", "loss_sum", "loss", "acc1", "acc5"),
-    }
-    if record["variant"] is not None:
-        needed["variant"] = ("method", "p_prune", "p_bern", "score", "scope", "seed", "index")
-        needed["realised"] = ("pruning_ratio", "zeroed_ratio")
-    if record["difference"] is not None:
-        needed["difference"] = ("acc1_difference", "acc1_interval", "loss_sum")
-    for name, keys in needed.items():
-        for key in keys:
-            record[name][key]
-    for name in DECIDING:
-        record["asked"]["running"][name]
-    record["score_data"]  # null for most, but there
-    if not isinstance(record["key"], str):
-        raise TypeError

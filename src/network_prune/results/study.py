@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.outcomes import Outcomes
@@ -51,7 +50,7 @@ class Study(list[Record]):
         self.source = source
         self.half_written = half_written
         self.store = store or OutcomeStore()
-        self._images = lru_cache(maxsize=4)(self._read_images)
+        self._images: dict[str, Images | None] = {}
 
     def outcomes(self, record: Record) -> Outcomes | None:
         """Return what became of each image under a record's variant.
@@ -71,7 +70,19 @@ class Study(list[Record]):
     def images(self, record: Record) -> Images | None:
         """Return names and classes of a record's images; None where they weren't kept."""
         name = _piece(record, "images")
-        return None if name is None else self._images(name)
+        if name is not None and name not in self._images:
+            self._images[name] = self._read_images(name)
+        return self._images.get(name or "")
+
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Study": ...
+    def __getitem__(self, place: SupportsIndex | slice) -> "Record | Study":
+        """Return one record, or some of them with what belongs to them."""
+        if isinstance(place, slice):
+            return self._of(super().__getitem__(place))
+        return super().__getitem__(place)
 
     def where(self, *conditions: str) -> "Study":
         """Return the records for which all conditions hold.
@@ -158,7 +169,7 @@ class Study(list[Record]):
 
 
 def load_study(path: _Path) -> Study:
-    """Return what a study recorded.
+    """Return what a study recorded; of several records with one key the last counts.
 
     Args:
         path: its folder, as ``sweep`` and ``sensitivity`` write it with ``out``, or the
@@ -172,7 +183,8 @@ def load_study(path: _Path) -> Study:
         path = path.parent
     if path.is_dir() or path.suffix != ".json":
         records, half_written = read_records(path)
-        return Study(records, StoredOutcomes(path), source=str(path), half_written=half_written)
+        last = {record["key"]: record for record in records}.values()
+        return Study(last, StoredOutcomes(path), source=str(path), half_written=half_written)
     return _load_file(path)
 
 

@@ -152,7 +152,8 @@ class _Sums:
     def _two_way(self) -> Test:
         variances = [float(r.var(ddof=1)) if len(r) > 1 else 0.0 for r in self.rates]
         draws = [len(rates) for rates in self.rates]
-        return two_way_test(self.n, self.gained - self.lost, self.square, variances, draws)
+        changed = (self.gained, self.lost)
+        return two_way_test(self.n, changed, self.square, variances, draws)
 
 
 def _has_counts(variant: RecordSet, baseline: RecordSet) -> bool:

@@ -145,7 +145,7 @@ def images_id(record: Record) -> str:
 
 
 def check_same_images(sets: Iterable[RecordSet]) -> None:
-    """Refuse sets on different images.
+    """Refuse sets on different images, or on the same ones with other labels.
 
     Raises:
         SourceError: there are such; it says what differs.
@@ -153,7 +153,11 @@ def check_same_images(sets: Iterable[RecordSet]) -> None:
     first: RecordSet | None = None
     for each in sets:
         first = first or each
-        if not _is_same(first.first, each.first):
+        if first.first["data"] == each.first["data"]:
+            continue
+        if _is_same(first.first, each.first):
+            _check_labels(first, each)
+        else:
             raise SourceError(
                 f"{_images_text(first)} and {_images_text(each)} are other images; compare "
                 "variants evaluated on the same ones, chosen e.g. with --where data=NAME or "
@@ -177,12 +181,37 @@ def _is_same(one: Record, other: Record) -> bool:
 
     Where an earlier version recorded one of them, its images are known with their labels alone.
     """
-    if one["data"] == other["data"]:
-        return True
     names = ("images", "identity")
     return any(
         one["data"].get(name) == other["data"].get(name) is not None for name in names
     ) and _count(one) == _count(other)
+
+
+def _check_labels(one: RecordSet, other: RecordSet) -> None:
+    """Refuse sets whose images have other labels.
+
+    Two networks may number the same classes differently; one network doesn't.
+    """
+    records = one.first, other.first
+    if records[0]["data"]["identity"] == records[1]["data"]["identity"]:
+        return
+    is_one_network = len({record["network"]["weights_sha256"] for record in records}) == 1
+    images = one.study.images(records[0]), other.study.images(records[1])
+    if images[0] is None or images[1] is None:
+        # By itself the identity differs also where classes without images are left out.
+        are_judged = {record["asked"]["data"]["only_data_classes"] for record in records}
+        agree = not is_one_network or len(are_judged) > 1
+    elif is_one_network:
+        agree = list(images[0].labels) == list(images[1].labels)
+    else:
+        labels = images[0].labels, images[1].labels
+        pairs = set(zip(*labels, strict=True))
+        agree = len(pairs) == len(set(labels[0])) == len(set(labels[1]))
+    if not agree:
+        raise SourceError(
+            f"{_images_text(one)} and {_images_text(other)} are the same images with other labels; "
+            "compare variants evaluated with the same ones"
+        )
 
 
 def _count(record: Record) -> int:

@@ -5,7 +5,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from network_prune.results.comparing.sets import RecordSet, best_first, check_same_images
+from network_prune.results.comparing.sets import RecordSet, check_same_images
 from network_prune.results.comparing.statistics import LEVEL, holm, mcnemar, two_way, two_way_p
 
 # Whole numbers below this are exact in float32.
@@ -17,8 +17,7 @@ def tie_groups(sets: Sequence[RecordSet]) -> list[str]:
 
     The best by Acc@1 is compared with every other set, draws and images varying as in
     `compare_sets`, and what Holm's adjustment of these p-values leaves at 0.05 or above is in
-    its group. The best of the rest makes the next group. Images that a set couldn't read are
-    left out for all.
+    its group. The best of the rest makes the next group. All of it is on `common_images`.
 
     Args:
         sets: on the same images, in any order.
@@ -29,8 +28,9 @@ def tie_groups(sets: Sequence[RecordSet]) -> list[str]:
     if not sets:
         return []
     check_same_images(sets)
-    ranked = best_first(sets)
-    table = _Table(ranked)
+    seen = _seen_by_all(sets)
+    ranked = sorted(sets, key=lambda each: -int(each.hits1[:, seen].sum()) / len(each.records))
+    table = _Table(ranked, seen)
     letters: dict[RecordSet, str] = {}
     rest, count = np.arange(len(sets)), 0
     while len(rest):
@@ -42,11 +42,19 @@ def tie_groups(sets: Sequence[RecordSet]) -> list[str]:
     return [letters[each] for each in sets]
 
 
-class _Table:
-    """How many draws of each set have each image right."""
+def common_images(sets: Sequence[RecordSet]) -> int:
+    """Return how many images all sets could read."""
+    return int(_seen_by_all(sets).sum())
 
-    def __init__(self, sets: Sequence[RecordSet]) -> None:
-        seen = np.logical_and.reduce([each.seen for each in sets])
+
+def _seen_by_all(sets: Sequence[RecordSet]) -> np.ndarray:
+    return np.logical_and.reduce([each.seen for each in sets])
+
+
+class _Table:
+    """How many draws of each set have each image right, of those in ``seen``."""
+
+    def __init__(self, sets: Sequence[RecordSet], seen: np.ndarray) -> None:
         self._draws = np.array([len(each.records) for each in sets])
         self._n = int(seen.sum())
         is_small = self._n * int(self._draws.max()) ** 2 < _EXACT
@@ -74,8 +82,10 @@ class _Table:
         square = self._squares[others] + self._squares[best] - 2 * both
         variances = self._variances[others], self._variances[best]
         found = two_way(self._n, one - other, square, variances, draws)
-        single = mcnemar(np.rint(one - both), np.rint(other - both))
-        return np.where((draws[0] == 1) & (draws[1] == 1), single, two_way_p(*found))
+        changed = one - both, other - both
+        is_single = (draws[0] == 1) & (draws[1] == 1)
+        exact = mcnemar(*map(np.rint, changed))
+        return np.where(is_single, exact, two_way_p(found, *changed))
 
 
 def _letter(place: int) -> str:
