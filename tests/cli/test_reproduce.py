@@ -26,6 +26,7 @@ def published(tmp_path, monkeypatch):
     table = {"title": "T", "source": "a paper", "method": "connections", "digits": 3}
     rows = [{"network": "digits", **row} for row in ROWS]
     content = {"data": "digits", "images": 500, "weights": "embedded"}
+    content["preprocessing"] = {"resize": 32}
     path = tmp_path / "figures.yaml"
     path.write_text(yaml.safe_dump({**content, "tables": [{**table, "rows": rows}]}))
     monkeypatch.setattr(figures, "FILE", path)
@@ -58,6 +59,7 @@ def test_published_and_measured_stand_side_by_side(run, published, tmp_path):
     assert re.search(r"Acc@1 97\.\d{3} ± 0\.\d{3}", drawn[7])
     assert drawn[10] == "inside"
     assert "published, not measured by us: a paper; digits, 500 images" in outcome.out
+    assert "measured on digits\n" in outcome.out
     assert "connections 0.2: it was printed as 2" in outcome.out
     assert "3 of 4 published Acc@1 lie inside the 95% interval" in outcome.out
     assert "reported" in (tmp_path / "r" / "page.html").read_text("utf-8")

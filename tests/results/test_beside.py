@@ -16,7 +16,15 @@ HITS = ((60, 64, 59, 70), 100)
 def row(**values):
     usual = {"network": "digits", "weights": "embedded", "method": "weights", "p_prune": 0.2}
     usual |= {"p_bern": 0.5, "ratio": 0.1, "acc1": 64.0, "digits": 1, "images": 100}
-    return PublishedRow(**{**usual, "data": "digits", "source": "a paper", **values})
+    return PublishedRow(
+        **{
+            **usual,
+            "data": "digits",
+            "preprocessing": {"resize": 32},
+            "source": "a paper",
+            **values,
+        }
+    )
 
 
 @pytest.fixture
@@ -71,6 +79,13 @@ def test_one_draw_says_nothing_of_the_others(study):
 def test_other_images_are_said(study):
     assert of(study)["drawn"].standing == ""
     assert of(study, images=500)["drawn"].standing == "other images"
+
+
+def test_other_preprocessing_and_precision_are_said(study, tmp_path):
+    assert of(study, preprocessing={"resize": 40})["drawn"].standing == "other preprocessing"
+    asked = {**study[0]["asked"], "running": {**study[0]["asked"]["running"], "dtype": "bfloat16"}}
+    (dense,) = beside([{**study[0], "asked": asked}], [row(p_prune=0, p_bern=0)])
+    assert dense.standing == "other precision"
 
 
 def test_published_figures_stand_beside_their_own_network_and_setting_alone(study, tmp_path):

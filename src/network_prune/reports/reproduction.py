@@ -77,7 +77,15 @@ def _foot(found: Sequence[Beside]) -> Iterator[str]:
 
 
 def _standings(found: Sequence[Beside]) -> Iterator[str]:
+    yield from (
+        f"measured on {name}" for name in dict.fromkeys(e.first["data"]["name"] for e in found)
+    )
     standings = {each.standing: each for each in found if each.standing}
     for standing, each in standings.items():
         of = each.row.images if each.row else 0
-        yield f"warning: {standing}: measured on {each.images:,} images, published on {of:,}"
+        what = (
+            ""
+            if each.images == of
+            else f": measured on {each.images:,} images, published on {of:,}"
+        )
+        yield f"warning: {standing}{what}"

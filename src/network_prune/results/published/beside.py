@@ -45,10 +45,15 @@ class Beside:
 
     @property
     def standing(self) -> str:
-        """Why the images aren't those of the published figures; nothing where they may be."""
-        if self.row is None or self.images == self.row.images:
+        """Why what was measured isn't what was published; nothing where it may be."""
+        if self.row is None:
             return ""
-        return "partial" if self.first["asked"]["data"]["limit"] else "other images"
+        if self.images != self.row.images:
+            return "partial" if self.first["asked"]["data"]["limit"] else "other images"
+        preprocessing, running = self.first["preprocessing"], self.first["asked"]["running"]
+        if any(preprocessing.get(name) != value for name, value in self.row.preprocessing.items()):
+            return "other preprocessing"
+        return "other precision" if running["dtype"] or running["amp"] else ""
 
     def measured(self, name: str) -> float | None:
         """Return a figure, the mean over draws; None where it isn't finite."""

@@ -1,6 +1,6 @@
 """The published figures, which are a file of ours, and the plan that measures them anew."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ class PublishedRow:
         digits: how many digits stand after the point.
         images: how many images it was measured on.
         data: what these are called.
+        preprocessing: what was done to them, as records say it.
         source: where it was published.
         note: what to know about it.
     """
@@ -44,6 +45,7 @@ class PublishedRow:
     digits: int
     images: int
     data: str
+    preprocessing: Mapping[str, Any]
     source: str
     note: str = ""
 
