@@ -20,8 +20,21 @@ def test_it_writes_the_page_and_says_where(run, study, tmp_path):
 
 
 def test_the_title_is_the_studies_by_default(run, study, tmp_path):
-    run("report", study.source, study.source, "--out", tmp_path / "page.html")
-    assert "<title>study, study</title>" in (tmp_path / "page.html").read_text()
+    other = random_study(tmp_path / "other", [variant(p_prune=0.9)], n=50)
+    run("report", study.source, other.source, "--out", tmp_path / "page.html")
+    assert "<title>study, other</title>" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.csv", "a.html"])
+def test_a_record_of_two_studies_counts_once(run, tmp_path, name):
+    draws = [variant(index=index) for index in range(3)]
+    one = random_study(tmp_path / "one", draws[:2])
+    both = random_study(tmp_path / "both", draws)
+    paths = [tmp_path / f"{number}{name}" for number in range(2)]
+    run("report", both.source, "--out", paths[0], "--title", "")
+    outcome = run("report", one.source, both.source, both.source, "--out", paths[1], "--title", "")
+    assert outcome.out == f"{paths[1]}: 4 records\n"
+    assert paths[1].read_bytes() == paths[0].read_bytes()
 
 
 def test_a_half_written_record_is_told_and_left_out(run, study, tmp_path):

@@ -10,7 +10,7 @@ from network_prune.reports.page.assets import check_page
 from network_prune.reports.page.page import Look, page
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record
-from network_prune.results.study import Study, load_study
+from network_prune.results.study import Study, load_study, without_repeats
 from network_prune.whole_file import write_whole
 
 FORMATS: Final = ("html", "md", "csv", "svg", "png", "pdf")
@@ -80,7 +80,7 @@ def format_of(out: str | PathLike[str], format: str | None) -> str:
 
 
 def studies_of(runs: Run | Sequence[Run] | Sequence[Record]) -> list[Study]:
-    """Return studies with what was passed as `report` takes it.
+    """Return studies with what was passed as `report` takes it, each record once.
 
     Raises:
         SourceError: one can't be read or has no records.
@@ -96,7 +96,7 @@ def studies_of(runs: Run | Sequence[Run] | Sequence[Record]) -> list[Study]:
             raise SourceError(f"{study.source} has no records; run the sweep first")
     if not found:
         raise SourceError("there are no studies; pass one or more")
-    return found
+    return without_repeats(found)
 
 
 def write_page(

@@ -1,7 +1,8 @@
 """Records that belong together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+from network_prune.results.axes import axes
 from network_prune.results.records import Record
 
 
@@ -12,3 +13,18 @@ def draws_of(records: Sequence[Record]) -> Iterator[list[Record]]:
         if record["variant"]:
             found.setdefault(str({**record["variant"], "index": None}), []).append(record)
     yield from found.values()
+
+
+def measured(record: Record) -> Hashable:
+    """Return what was measured of what: the key, and how many draws were compared."""
+    return (record["key"], _compared(record))
+
+
+def last_of_each(records: Iterable[Record]) -> list[Record]:
+    """Return records so that a draw of one variant under one setting is once: the last of it."""
+    found = {(_compared(record), *axes(record).items()): record for record in records}
+    return list(found.values())
+
+
+def _compared(record: Record) -> int | None:
+    return (record.get("diversity") or {}).get("draws")

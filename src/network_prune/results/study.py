@@ -1,13 +1,14 @@
 """A study as it lies before its reader: records, and what became of each image."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.outcomes import Outcomes
+from network_prune.results.groups import measured
 from network_prune.results.images import Images
 from network_prune.results.line_file import read_bytes
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text, to_text
@@ -186,6 +187,20 @@ def load_study(path: _Path) -> Study:
         last = {record["key"]: record for record in records}.values()
         return Study(last, StoredOutcomes(path), source=str(path), half_written=half_written)
     return _load_file(path)
+
+
+def without_repeats(studies: Sequence[Study]) -> list[Study]:
+    """Return studies in which each record is once: of several of one key the last.
+
+    Studies of which nothing is left are left out.
+    """
+    seen: set[Any] = set()
+    kept: list[Study] = []
+    for study in reversed(studies):
+        own = {what: record for record in study if (what := measured(record)) not in seen}
+        seen |= own.keys()
+        kept.append(study._of(own.values()))
+    return [study for study in reversed(kept) if study]
 
 
 def _load_file(path: Path) -> Study:

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from network_prune.results.series.curves import curves
+from network_prune.results.series.landing import landings
 from tests.made_studies import random_study, samples, variant, write_study
 
 MANY = [
@@ -131,3 +132,10 @@ def test_a_loss_that_is_nan_in_one_draw_is_nan(tmp_path):
     assert math.isnan(point.loss.mean)
     assert all(map(math.isnan, (point.loss.lowest, point.loss.highest, *point.loss.interval)))
     assert not math.isnan(point.acc1.mean)
+
+
+def test_a_draw_counts_once_the_last(tmp_path):
+    study = random_study(tmp_path, [variant(index=index) for index in range(2)])
+    earlier = [{**record, "metrics": {**record["metrics"], "acc1": 0.0}} for record in study]
+    assert curves([*earlier, *study]) == curves(study)
+    assert landings([*earlier, *study]) == landings(study)

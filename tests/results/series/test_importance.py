@@ -98,3 +98,9 @@ def test_networks_are_apart_and_options_that_do_not_vary_left_out(tmp_path):
 def test_draws_alone_leave_nothing_to_explain(tmp_path):
     assert importance(random_study(tmp_path, [variant(index=i) for i in range(4)])) == []
     assert importance([]) == []
+
+
+def test_a_draw_counts_once_the_last(tmp_path):
+    study = study_of(tmp_path, {("weights", 0.1, 0): 60, ("weights", 0.3, 0): 50})
+    repeated = [{**study[1], "metrics": {**study[1]["metrics"], "acc1": 10}}, *study]
+    assert importance(repeated) == importance(study)

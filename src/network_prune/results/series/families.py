@@ -6,6 +6,7 @@ from typing import Any
 
 from network_prune.evaluation.variant import Variant
 from network_prune.results.axes import axes, axis_text, differing
+from network_prune.results.groups import last_of_each
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
 
@@ -58,7 +59,7 @@ def is_grid(record: Record) -> bool:
 
 def families(records: Iterable[Record]) -> list[Family]:
     """Return the records of grids by family, networks and methods in their order."""
-    records = list(records)
+    records = last_of_each(records)
     dense = {_setting(axes(record)): record for record in records if record["variant"] is None}
     networks: dict[str, list[Record]] = {}
     for record in filter(is_grid, records):

@@ -8,6 +8,7 @@ import numpy as np
 
 from network_prune.options import OPTIONS
 from network_prune.results.axes import axes
+from network_prune.results.groups import last_of_each
 from network_prune.results.naming import network_text
 from network_prune.results.records import Record
 from network_prune.results.series.families import is_grid
@@ -48,7 +49,7 @@ def importance(records: Iterable[Record]) -> list[Importance]:
     efficient approach for assessing hyperparameter importance", ICML 2014.
     """
     found: dict[Any, list[tuple[Record, Mapping[str, Any]]]] = {}
-    for record in filter(is_grid, records):
+    for record in filter(is_grid, last_of_each(records)):
         columns = axes(record)
         place = (network_text(record), columns["weights_sha256"], columns["data_identity"])
         found.setdefault(place, []).append((record, columns))
