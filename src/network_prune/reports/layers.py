@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from network_prune.evaluation.mean import excludes_zero
-from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
 from network_prune.reports.tables import figures_text
 from network_prune.results.records import Record
 from network_prune.results.series.alone import LayerTable, layer_tables
@@ -15,7 +15,7 @@ def layer_lines(records: Sequence[Record]) -> list[str]:
 
 
 def _lines(table: LayerTable) -> Iterator[str]:
-    yield table.title
+    yield markdown_text(table.title)
     yield ""
     head = ["layer", *(f"p_prune {p:g}" for p in table.p_prunes)]
     yield from markdown_head(head, words=1).splitlines()
@@ -38,8 +38,8 @@ def _lines(table: LayerTable) -> Iterator[str]:
 
 
 def _cell(record: Record | None) -> str:
-    if record is None:
+    difference = record and record["difference"]
+    if not difference or difference["acc1_difference"] is None:
         return "–"
-    difference = record["difference"]
     mark = " *" if excludes_zero(difference["acc1_interval"]) else ""
     return f"{difference['acc1_difference']:+.2f}{mark}"

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from network_prune.evaluation.mean import excludes_zero
-from network_prune.reports.layers import LayerTable, layer_tables
 from network_prune.reports.page.section import (
     Figure,
     Numbers,
@@ -17,7 +16,7 @@ from network_prune.reports.page.section import (
     spread,
 )
 from network_prune.results.records import Record
-from network_prune.results.series.families import is_alone
+from network_prune.results.series.alone import LayerTable, alone_records, layer_tables
 from network_prune.results.series.landing import Landing, landings
 
 # From red for a loss over a neutral middle to blue for a gain.
@@ -67,8 +66,7 @@ def _landing_view(landing: Landing, note: str) -> View:
 
 def sensitivity_section(records: Sequence[Record]) -> Section | None:
     """Return what pruning each layer alone costs, None where that wasn't measured."""
-    alone = [record for record in records if record["variant"] is None or is_alone(record)]
-    views = [_sensitivity_view(table) for table in layer_tables(alone)]
+    views = [_sensitivity_view(table) for table in layer_tables(alone_records(records))]
     text = (
         "Each layer pruned on its own: Acc@1 less the dense network's, in percentage points; red "
         "for a loss, blue for a gain, * where the paired 95% interval excludes 0.",

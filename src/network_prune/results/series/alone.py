@@ -1,14 +1,22 @@
 """The records of studies that prune one layer at a time: layers down, p_prune across."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from network_prune.results.naming import network_of, network_text
+from network_prune.results.axes import axes
+from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
-from network_prune.results.series.families import is_alone
+from network_prune.results.series.families import (
+    dense_by_setting,
+    is_alone,
+    setting_of,
+    told_apart,
+)
 
-_BETWEEN_TABLES = ("method", "p_bern", "score", "seed", "index", "with_norm", "layers")
+_WITHIN = ("include", "p_prune")
+_SAID = ("p_prune", "p_bern")
+_UNNAMED = dict.fromkeys(("include", "scope", "score"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +50,36 @@ def alone_records(records: Iterable[Record]) -> list[Record]:
     return found if any(record["variant"] for record in found) else []
 
 
-def layer_tables(records: Sequence[Record]) -> Iterator[LayerTable]:
-    """Yield a table for each network and setting of records that rank one layer each."""
-    dense = {network_of(record): record for record in records if record["variant"] is None}
-    found: dict[str, dict[tuple[str, float], Record]] = {}
+def layer_tables(records: Iterable[Record]) -> list[LayerTable]:
+    """Return a table for each network and setting of records that rank one layer each."""
+    records = list(records)
+    dense = dense_by_setting(records)
+    found: dict[Hashable, dict[tuple[str, float], Record]] = {}
     for record in records:
-        variant = record["variant"]
-        if variant is not None:
-            common = {name: variant[name] for name in _BETWEEN_TABLES}
-            place = (record["realised"]["layers"][0]["name"], variant["p_prune"])
-            found.setdefault(f"{network_of(record)!r} {common}", {})[place] = record
-    for cells in found.values():
-        first = next(iter(cells.values()))
-        title = f"{network_text(first)}: {_title(first['variant'])}"
-        yield LayerTable(title, dense.get(network_of(first)), cells)
+        if record["variant"] is not None:
+            place = (record["realised"]["layers"][0]["name"], record["variant"]["p_prune"])
+            common = tuple(item for item in axes(record).items() if item[0] not in _WITHIN)
+            found.setdefault(common, {})[place] = record
+    return [
+        LayerTable(title, dense.get(setting_of(next(iter(cells.values())))), cells)
+        for title, cells in zip(_titles(found.values()), found.values(), strict=True)
+    ]
 
 
-def _title(variant: Mapping[str, Any]) -> str:
+def _titles(tables: Iterable[Mapping[Any, Record]]) -> list[str]:
+    firsts = [next(iter(cells.values())) for cells in tables]
+    others = told_apart(firsts, [_SAID] * len(firsts))
+    return [
+        ", ".join([f"{network_text(first)}: {_title(first)}", *apart])
+        for first, apart in zip(firsts, others, strict=True)
+    ]
+
+
+def _title(record: Record) -> str:
+    variant = record["variant"]
+    # The score is named below, and scope and layer are what the table is of.
+    method = method_text({**record, "variant": {**variant, **_UNNAMED}})
     return (
-        f"{variant['method']}, one layer at a time, p_bern {variant['p_bern']:g}, "
+        f"{method}, one layer at a time, p_bern {variant['p_bern']:g}, "
         f"seed {variant['seed']}, draw {variant['index']}, score {variant['score']}"
     )

@@ -60,7 +60,7 @@ def is_grid(record: Record) -> bool:
 def families(records: Iterable[Record]) -> list[Family]:
     """Return the records of grids by family, networks and methods in their order."""
     records = last_of_each(records)
-    dense = {_setting(axes(record)): record for record in records if record["variant"] is None}
+    dense = dense_by_setting(records)
     networks: dict[str, list[Record]] = {}
     for record in filter(is_grid, records):
         networks.setdefault(network_text(record), []).append(record)
@@ -70,18 +70,49 @@ def families(records: Iterable[Record]) -> list[Family]:
 def _families_of(
     network: str, records: Sequence[Record], dense: Mapping[Any, Record]
 ) -> Iterator[Family]:
+    found = list(_split(records))
     # What a family runs along doesn't tell it apart.
-    found = [({**axes(own[0]), along: None}, own) for along, own in _split(records)]
-    names = [*_UNSAID, *differing(own[0] for _, own in found)]
-    names = [name for name in names if len({columns.get(name) for columns, _ in found}) > 1]
-    for columns, own in found:
+    others = told_apart([own[0] for _, own in found], [(along,) for along, _ in found])
+    for (_, own), apart in zip(found, others, strict=True):
         yield Family(
             network,
             method_text(own[0]),
-            tuple(_text(name, columns[name]) for name in names if columns.get(name) is not None),
+            apart,
             tuple(own),
-            dense.get(_setting(axes(own[0]))),
+            dense.get(setting_of(own[0])),
         )
+
+
+def told_apart(records: Sequence[Record], said: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
+    """Return what tells each record apart from others of its network, beside its method.
+
+    Args:
+        records: the records.
+        said: columns of each that are said elsewhere.
+    """
+    networks: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for number, (record, names) in enumerate(zip(records, said, strict=True)):
+        row = {**axes(record), **dict.fromkeys(names)}
+        networks.setdefault(network_text(record), []).append((number, row))
+    found: dict[int, tuple[str, ...]] = {}
+    for rows in networks.values():
+        names = [*_UNSAID, *differing(records[number] for number, _ in rows)]
+        names = [name for name in names if len({row.get(name) for _, row in rows}) > 1]
+        for number, row in rows:
+            values = [(name, row.get(name)) for name in names]
+            found[number] = tuple(_text(n, value) for n, value in values if value is not None)
+    return [found[number] for number in range(len(records))]
+
+
+def dense_by_setting(records: Iterable[Record]) -> dict[Any, Record]:
+    """Return the dense networks' records by `setting_of`."""
+    return {setting_of(record): record for record in records if record["variant"] is None}
+
+
+def setting_of(record: Record) -> tuple[Any, ...]:
+    """Return what a variant and the dense network that it is compared to have in common."""
+    own = {*_VARIANT, *_OF_SCORES}
+    return tuple(value for name, value in axes(record).items() if name not in own)
 
 
 def _text(name: str, value: Any) -> str:
@@ -104,9 +135,3 @@ def _split(records: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
         for record in grid:
             lines.setdefault(record["variant"]["p_bern"], []).append(record)
         yield from (("p_prune", line) for line in lines.values())
-
-
-def _setting(columns: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what a variant and the dense network that it is compared to have in common."""
-    own = {*_VARIANT, *_OF_SCORES}
-    return tuple(value for name, value in columns.items() if name not in own)
