@@ -69,9 +69,11 @@ def test_diversity_shows_both_modes_and_their_difference(run, tmp_path):
     assert outcome.code == 0
     figures = r"\d+\.\d\d ± \d+\.\d\d"
     for mode in ("prune", "dropout"):
-        row = rf"^\| weights \| {mode} \| 0.3 \| 15.00% \| {figures} \| {figures} \| 0\.\d+ ± "
+        row = rf"^\| digits \| weights \| {mode} \| 0.3 \| 0.5 \| 15.00% \| {figures} \| {figures} "
         assert re.search(row, outcome.out, re.MULTILINE), outcome.out
-    assert re.search(r"^\| weights \| difference .*\| \+\d+\.\d\d ± \S+ \*", outcome.out, re.M)
+    assert re.search(
+        r"^\| digits \| weights \| difference .*\| \+\d+\.\d\d ± \S+ \*", outcome.out, re.M
+    )
     dense, record = json.loads((tmp_path / "a.json").read_text())
     assert (dense["variant"], dense["diversity"]) == (None, None)
     found = record["diversity"]

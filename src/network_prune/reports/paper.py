@@ -17,6 +17,7 @@ from network_prune.reports.plots import arranged
 from network_prune.results.records import Record
 from network_prune.results.series.alone import alone_records
 from network_prune.results.series.curves import Curve, Point, Spread, curves
+from network_prune.results.series.diverse import diverse
 from network_prune.results.series.pictures import check_any, landing_pictures, pictures
 from network_prune.results.study import Study
 from network_prune.whole_file import write_whole
@@ -67,9 +68,8 @@ def tables(records: Sequence[Record]) -> list[str]:
         rows = dict.fromkeys(row for curve in own for row in _rows(curve))  # dense once
         lines += [f"### Prune {label}", "", markdown_head(_TITLES, words=1), *rows, ""]
     alone = alone_records(records)
-    diverse = [record for record in records if record.get("diversity")]
     lines += ["### One layer at a time", *layer_lines(alone), ""] if alone else []
-    lines += ["### Draws beside dropout", *diversity_lines(diverse), ""] if diverse else []
+    lines += ["### Draws beside dropout", *diversity_lines(records), ""] if diverse(records) else []
     return lines[:-1]
 
 

@@ -171,7 +171,8 @@ def test_spread_takes_evenly_and_no_more():
 
 def test_records_in_hand_paths_and_studies_are_taken(study, tmp_path):
     assert studies_of(study.source)[0] == study
-    assert studies_of([study, study.source]) == [study, study]
+    other = write_study(tmp_path / "other", [(None, samples([True] * 9))])
+    assert studies_of([study, other.source]) == [study, other]
     assert studies_of(list(study))[0] == list(study)
 
 

@@ -17,8 +17,9 @@ from network_prune.reports.page.section import (
     hover,
     literal,
 )
-from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
+from network_prune.results.series.diverse import diverse
+from network_prune.results.series.families import Family
 from network_prune.results.series.importance import Importance, importance
 
 _MEASURES: Final = {
@@ -77,10 +78,9 @@ def _importance_view(found: Importance) -> View:
 
 def diversity_section(records: Sequence[Record]) -> Section | None:
     """Return how different draws are, None where that wasn't measured."""
-    networks: dict[str, list[Record]] = {}
-    for record in records:
-        if record.get("diversity"):
-            networks.setdefault(network_text(record), []).append(record)
+    networks: dict[str, list[Family]] = {}
+    for family in diverse(records):
+        networks.setdefault(family.network, []).append(family)
     views = [
         _diversity_view(network, measure, own)
         for network, own in networks.items()
@@ -95,8 +95,9 @@ def diversity_section(records: Sequence[Record]) -> Section | None:
     return Section("diversity", "How different draws are", text, views, ("network", "measure"))
 
 
-def _diversity_view(network: str, measure: str, records: Sequence[Record]) -> View:
-    labels = [_setting(record) for record in records]
+def _diversity_view(network: str, measure: str, families: Sequence[Family]) -> View:
+    records = [record for family in families for record in family.records]
+    labels = [_setting(family, record) for family in families for record in family.records]
     found = {
         mode: [_mean(record["diversity"][mode][measure]) for record in records] for mode in _MODES
     }
@@ -118,9 +119,10 @@ def _diversity_view(network: str, measure: str, records: Sequence[Record]) -> Vi
     return View((network, _MEASURES[measure]), figure, Numbers(head, rows))
 
 
-def _setting(record: Record) -> str:
+def _setting(family: Family, record: Record) -> str:
     variant = record["variant"]
-    return f"{method_text(record)}, p_prune {variant['p_prune']:g}, p_bern {variant['p_bern']:g}"
+    shares = f"p_prune {variant['p_prune']:g}, p_bern {variant['p_bern']:g}"
+    return ", ".join([family.method, shares, *family.others_but_p_bern])
 
 
 def _mean(found: Mapping[str, Any]) -> Mean:

@@ -15,7 +15,7 @@ from network_prune.results.series.families import (
 )
 
 _WITHIN = ("include", "p_prune")
-_SAID = ("p_prune", "p_bern")
+_SAID = ("p_prune", "p_bern", "seed", "index")
 _UNNAMED = dict.fromkeys(("include", "scope", "score"))
 
 

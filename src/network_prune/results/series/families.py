@@ -12,14 +12,15 @@ from network_prune.results.records import Record
 
 _VARIANT = tuple(field.name for field in fields(Variant))
 _OF_SCORES = ("score_data", "score_data_identity", "score_images")
-_WITHIN = ("p_prune", "p_bern", "seed", "index")
+_DRAW = ("seed", "index")
+_WITHIN = ("p_prune", "p_bern", *_DRAW)
 # What networks and their curves may differ in without a word of `differing`.
-_UNSAID = ("p_prune", "p_bern", "weights_sha256")
+_UNSAID = ("p_prune", "p_bern", "seed", "index", "weights_sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Records that differ in one of p_prune and p_bern, and in the draw, alone.
+    """Records of one way to prune a network, which differ in p_prune or p_bern and the draw.
 
     Attributes:
         network: the network, for people.
@@ -39,6 +40,11 @@ class Family:
     def label(self) -> str:
         """What it is called beside others of its network."""
         return " ".join([self.method, *self.others])
+
+    @property
+    def others_but_p_bern(self) -> list[str]:
+        """What else tells it apart beside a column of p_bern."""
+        return [text for text in self.others if not text.startswith("p_bern=")]
 
 
 def is_alone(record: Record) -> bool:
@@ -72,7 +78,7 @@ def _families_of(
 ) -> Iterator[Family]:
     found = list(_split(records))
     # What a family runs along doesn't tell it apart.
-    others = told_apart([own[0] for _, own in found], [(along,) for along, _ in found])
+    others = told_apart([own[0] for _, own in found], [(along, *_DRAW) for along, _ in found])
     for (_, own), apart in zip(found, others, strict=True):
         yield Family(
             network,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from network_prune.display.charts import Line, draw_heat, draw_lines
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.mean import excludes_zero
-from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
 from network_prune.results.series.alone import LayerTable, alone_records, layer_tables
 from network_prune.results.series.curves import Curve, Point, curves
+from network_prune.results.series.diverse import diverse
+from network_prune.results.series.families import Family
 from network_prune.results.series.landing import Landing, landings
 
 if TYPE_CHECKING:
@@ -176,21 +177,17 @@ def _draw_landing(ax: "Axes", landing: Landing) -> None:
 
 def _diversity_pictures(records: Sequence[Record], *, together: bool) -> list[Picture]:
     """Return a chart for each network: accuracy of draws against how far they agree."""
-    networks: dict[str, list[Record]] = {}
-    for record in records:
-        if record.get("diversity"):
-            networks.setdefault("" if together else network_text(record), []).append(record)
-    return [Picture(partial(_draw_diversity, records=own)) for own in networks.values()]
+    networks: dict[str, list[Family]] = {}
+    for family in diverse(records):
+        networks.setdefault("" if together else family.network, []).append(family)
+    return [Picture(partial(_draw_diversity, families=own)) for own in networks.values()]
 
 
-def _draw_diversity(ax: "Axes", records: Sequence[Record]) -> None:
-    methods: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        methods.setdefault((network_text(record), method_text(record)), []).append(record)
-    title, hues = _shared(list(methods))
+def _draw_diversity(ax: "Axes", families: Sequence[Family]) -> None:
+    title, hues = _shared([(family.network, family.label) for family in families])
     lines = [
-        _diversity_line(own, hue, mode)
-        for hue, own in zip(hues, methods.values(), strict=True)
+        _diversity_line(family.records, hue, mode)
+        for hue, family in zip(hues, families, strict=True)
         for mode in ("prune", "dropout")
     ]
     x = "pairs of draws that agree (%)"
