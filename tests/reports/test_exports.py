@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from network_prune.display.text import plain
 from network_prune.reports.exports import write_csv, write_parquet
 from tests.cli.test_hostile_names import NAMES
 
@@ -19,10 +20,11 @@ def read(tmp_path):
 
 
 @pytest.mark.parametrize("name", [*NAMES, "\tx", "\rx", "'quoted", "＝1", "-0.5,0.2"], ids=ascii)
-def test_no_text_is_a_formula_and_names_are_had_back(read, name):
+def test_no_text_is_a_formula_nor_obeyed_by_a_terminal(read, name):
     (row,) = read([{"network": name}])
     assert row["network"][0] not in "=+-@\t\r＝＋－＠"
-    assert row["network"].removeprefix("'") == name.encode("utf-8", "backslashreplace").decode()
+    assert row["network"] in (plain(name), f"'{plain(name)}")
+    assert row["network"].isprintable()
 
 
 def test_other_text_and_numbers_are_as_they_are(read):

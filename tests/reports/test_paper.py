@@ -95,3 +95,25 @@ def test_a_wrong_format_or_nothing_to_draw_is_refused(study, tmp_path):
         write_paper([study], tmp_path / "a", format="docx")
     with pytest.raises(ArgumentError, match="nothing to draw"):
         write_paper([study.where("method=dense")], tmp_path / "a", format="svg")
+
+
+def test_dense_networks_alone_have_their_table(tmp_path):
+    dense = random_study(tmp_path / "a", [])
+    other = random_study(tmp_path / "b", [], seed=1, data="shifted")
+    write_paper([dense, other], tmp_path / "a.md", format="md")
+    title, _, *_, one, two = (tmp_path / "a.md").read_text("utf-8").splitlines()
+    assert title == "### Dense"
+    loss = dense[0]["metrics"]["loss"]
+    assert one.startswith(f"| digits data=digits | 0 | 0 | 0.00% | Loss {loss:.3f}  Acc@1 ")
+    assert two.startswith("| digits data=shifted | 0 | 0 | 0.00% | Loss ")
+    pruned = random_study(tmp_path / "c", [variant()], data="third")
+    write_paper([dense, pruned], tmp_path / "a.md", format="md")
+    *_, title, _, _, _, one = (tmp_path / "a.md").read_text("utf-8").splitlines()
+    assert (title, one[:22]) == ("### Dense", "| digits | 0 | 0 | 0.0")
+
+
+def test_headings_are_text(tmp_path):
+    study = random_study(tmp_path / "a", [variant(score="custom:<b>\x1b[31m")])
+    write_paper([study], tmp_path / "a.md", format="md")
+    heading = (tmp_path / "a.md").read_text("utf-8").splitlines()[0]
+    assert heading == r"### Prune weights score=custom:\<b>\x1b[31m"

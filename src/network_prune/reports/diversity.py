@@ -26,8 +26,8 @@ def diversity_lines(records: Sequence[Record]) -> list[str]:
         row for family in families for record in family.records for row in _rows(family, record)
     ]
     head = markdown_head(_TITLES, words=3).splitlines()
-    dense = [record for record in records if record["variant"] is None]
-    return ["", *head, *rows, "", *_dense_lines(dense), *_foot(families)]
+    dense = {id(each.dense): each.dense for each in families if each.dense is not None}.values()
+    return ["", *head, *rows, "", *_dense_lines([*dense]), *_foot(families)]
 
 
 def _rows(family: Family, record: Record) -> Iterator[str]:

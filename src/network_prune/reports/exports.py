@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from network_prune.display.text import plain
 from network_prune.errors import RunError
 from network_prune.extras import require
 from network_prune.results.rows import Row
@@ -18,8 +19,9 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Write rows with a line of column names; an empty cell is a missing value.
 
-    Text that a spreadsheet would compute has an apostrophe before it, as has text that
-    starts with one; without its first apostrophe it is what it was. Numbers are as they are.
+    What isn't printable in text, such as controls that a terminal would obey, is written as
+    visible escapes. Text that a spreadsheet would compute has an apostrophe before it, as has
+    text that starts with one. Numbers are as they are.
 
     Source: OWASP, "CSV Injection".
 
@@ -29,8 +31,8 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
-    for row in map(_encodable, rows):
-        writer.writerow({name: _no_formula(value) for name, value in row.items()})
+    for row in rows:
+        writer.writerow({name: _harmless(value) for name, value in row.items()})
     write_whole(path, text.getvalue().encode())
 
 
@@ -51,9 +53,10 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _no_formula(value: Any) -> Any:
-    is_formula = isinstance(value, str) and value.startswith(_FORMULA)
-    return f"'{value}" if is_formula else value
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return f"'{plain(value)}" if value.startswith(_FORMULA) else plain(value)
 
 
 def _encodable(row: Row) -> Row:

@@ -1,7 +1,7 @@
 """A study for a paper: its tables in Markdown or CSV, its pictures in SVG, PNG or PDF."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +12,15 @@ from network_prune.extras import require
 from network_prune.reports.diversity import diversity_lines
 from network_prune.reports.exports import write_csv
 from network_prune.reports.layers import layer_lines
-from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
 from network_prune.reports.plots import arranged
+from network_prune.results.groups import last_of_each
+from network_prune.results.naming import network_text
 from network_prune.results.records import Record
 from network_prune.results.series.alone import alone_records
-from network_prune.results.series.curves import Curve, Point, Spread, curves
+from network_prune.results.series.curves import Curve, Point, Spread, curves, point_of
 from network_prune.results.series.diverse import diverse
+from network_prune.results.series.families import setting_of, told_apart
 from network_prune.results.series.pictures import check_any, landing_pictures, pictures
 from network_prune.results.study import Study
 from network_prune.whole_file import write_whole
@@ -58,7 +61,10 @@ def write_paper(
 
 
 def tables(records: Sequence[Record]) -> list[str]:
-    """Return the lines of a table for each way to prune, then those of other studies."""
+    """Return the lines of a table for each way to prune, then those of other studies.
+
+    Dense networks of which nothing pruned is recorded have a table of their own.
+    """
     methods: dict[str, list[Curve]] = {}
     for curve in curves(records):
         others = [text for text in curve.others if not text.startswith("p_bern=")]
@@ -66,18 +72,37 @@ def tables(records: Sequence[Record]) -> list[str]:
     lines: list[str] = []
     for label, own in methods.items():
         rows = dict.fromkeys(row for curve in own for row in _rows(curve))  # dense once
-        lines += [f"### Prune {label}", "", markdown_head(_TITLES, words=1), *rows, ""]
+        lines += _table(f"Prune {markdown_text(label)}", rows)
     alone = alone_records(records)
     lines += ["### One layer at a time", *layer_lines(alone), ""] if alone else []
     lines += ["### Draws beside dropout", *diversity_lines(records), ""] if diverse(records) else []
+    dense = _only_dense(records)
+    apart = told_apart(dense, [()] * len(dense))
+    names = [" ".join([network_text(each), *own]) for each, own in zip(dense, apart, strict=True)]
+    rows = map(_row, names, map(point_of, ([each] for each in dense)))
+    lines += _table("Dense", rows) if dense else []
     return lines[:-1]
 
 
+def _only_dense(records: Sequence[Record]) -> list[Record]:
+    """Return the dense networks' records beside which there is none of anything pruned."""
+    pruned = {setting_of(record) for record in records if record["variant"]}
+    dense = [record for record in last_of_each(records) if record["variant"] is None]
+    return [record for record in dense if setting_of(record) not in pruned]
+
+
+def _table(title: str, rows: Iterable[str]) -> list[str]:
+    return [f"### {title}", "", markdown_head(_TITLES, words=1), *rows, ""]
+
+
 def _rows(curve: Curve) -> Iterator[str]:
-    for point in curve.points:
-        figures = "  ".join(f"{title} {_figure(point, name)}" for title, name in FIGURES.items())
-        settings = (f"{point.p_prune:g}", f"{point.p_bern:g}", f"{point.ratio:.2%}")
-        yield markdown_row([curve.network, *settings, figures])
+    yield from (_row(curve.network, point) for point in curve.points)
+
+
+def _row(name: str, point: Point) -> str:
+    figures = "  ".join(f"{title} {_figure(point, figure)}" for title, figure in FIGURES.items())
+    settings = (f"{point.p_prune:g}", f"{point.p_bern:g}", f"{point.ratio:.2%}")
+    return markdown_row([name, *settings, figures])
 
 
 def _figure(point: Point, name: str) -> str:

@@ -135,3 +135,11 @@ def test_without_pandas_the_extra_is_named(study, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SourceError, match=r"to_pandas\(\) needs the package pandas.*\[notebook\]"):
         study.to_pandas()
+
+
+def test_a_study_without_figures_has_its_table(tmp_path):
+    study = random_study(tmp_path, [variant()])
+    for record in study:
+        record["metrics"] = {**record["metrics"], "acc1": None, "acc5": None, "loss": None}
+    study[1]["difference"]["acc1_difference"] = None
+    assert study._repr_html_().count(">nan</td>") == 7

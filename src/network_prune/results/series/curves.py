@@ -106,15 +106,16 @@ def curves(records: Iterable[Record]) -> list[Curve]:
 
 def _points(family: Family) -> Iterator[Point]:
     if family.dense is not None:
-        yield _point([family.dense])
+        yield point_of([family.dense])
     found: dict[tuple[float, float], list[Record]] = {}
     for record in family.records:
         variant = record["variant"]
         found.setdefault((variant["p_prune"], variant["p_bern"]), []).append(record)
-    yield from sorted(map(_point, found.values()), key=lambda point: (point.ratio, point.p_prune))
+    yield from sorted(map(point_of, found.values()), key=lambda point: (point.ratio, point.p_prune))
 
 
-def _point(records: Sequence[Record]) -> Point:
+def point_of(records: Sequence[Record]) -> Point:
+    """Return the draws of one variant, or the dense network's record, as a point."""
     variant, is_dense = records[0]["variant"] or {}, records[0]["variant"] is None
     ratios = [0.0 if is_dense else record["realised"]["pruning_ratio"] for record in records]
     return Point(

@@ -47,11 +47,13 @@ def _cells(record: Record, names: Sequence[str]) -> Iterator[str]:
     yield f"{variant['p_bern']:g}"
     yield f"{variant['seed']}/{variant['index']}" if record["variant"] else "–"
     yield f"{(record['realised'] or {}).get('pruning_ratio', 0.0):.2%}"
-    for name in FIGURES.values():
-        value = record["metrics"][name]
-        yield "nan" if value is None else f"{value:.3f}"
+    yield from (_number(record["metrics"][name]) for name in FIGURES.values())
     difference = record["difference"]
-    yield "–" if difference is None else f"{difference['acc1_difference']:+.3f}"
+    yield "–" if difference is None else _number(difference["acc1_difference"], sign="+")
+
+
+def _number(value: float | None, *, sign: str = "") -> str:
+    return "nan" if value is None else f"{value:{sign}.3f}"
 
 
 def plot_of(records: Sequence[Record], ax: "Axes | None", figure: str) -> "Axes":
