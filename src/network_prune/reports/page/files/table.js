@@ -105,6 +105,7 @@ function showTable(DataTable, { columns, rows }) {
     // The second row of the head holds the filters.
     customizeData: (data) => { data.headerStructure.length = 1; },
   };
+  filterNumbers(DataTable);
   const table = new DataTable(element, {
     data: rows,
     columns: columns.map((column, place) => columnOf(DataTable, column, place)),
