@@ -22,7 +22,7 @@ function columnOf(DataTable, column, place) {
     type: column.kind === "text" ? "string" : "num",
     render: (value, use) => {
       if (use === "display") return text.display(shownAs(column.kind, value));
-      if (use === "filter") return value === null ? "" : text.filter(String(value));
+      if (use === "filter") return value === null ? "" : text.filter(shownAs(column.kind, value));
       return use === "sort" && value === null ? "" : value;
     },
   };
