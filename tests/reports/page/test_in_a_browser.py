@@ -348,17 +348,31 @@ def test_a_phone_shows_it_without_scrolling_sideways(page, width):
 
 
 def test_paper_gets_no_buttons(page):
-    ink = "document.querySelector('#accuracy .plot').layout.font.color"
-    page.emulate_media(media="print", color_scheme="dark")
-    page.wait_for_function(f"() => {ink} == '#ececec'")
-    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
     assert not page.locator(".dt-buttons").is_visible()
     assert not page.get_by_label("Sections").is_visible()
     assert page.locator("#accuracy .plot").is_visible()
-    # Paper is light even where the screen is dark.
-    assert not page.evaluate("() => document.documentElement.classList.contains('dark')")
-    page.wait_for_function(f"() => {ink} == '#1a1a1a'")
+
+
+@pytest.mark.parametrize("says_so", ["print", "beforeprint"])
+def test_paper_is_light_even_where_the_screen_is_dark(page, says_so):
+    looks = (
+        "[document.documentElement.classList.contains('dark'),"
+        " document.querySelector('#accuracy .plot').layout.font.color].join(' ')"
+    )
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"() => {looks} == 'true #ececec'")
+    if says_so == "print":
+        page.emulate_media(media="print", color_scheme="dark")
+    else:
+        page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function(f"() => {looks} == 'false #1a1a1a'")
+    if says_so == "print":
+        scheme = "() => getComputedStyle(document.documentElement).colorScheme"
+        assert page.evaluate(scheme) == "light"
+    page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    page.wait_for_function(f"() => {looks} == 'true #ececec'")
 
 
 def test_nothing_was_said_and_nothing_left_the_file_meanwhile(opened):

@@ -1,10 +1,8 @@
 async function main() {
   const root = document.documentElement;
-  const follow = () => root.classList.toggle("dark", dark.matches);
-  dark.addEventListener("change", follow);
-  addEventListener("beforeprint", () => root.classList.remove("dark"));
-  addEventListener("afterprint", follow);
-  follow();
+  const setDark = (isDark) => root.classList.toggle("dark", isDark);
+  followDark(setDark);
+  setDark(dark.matches);
   await painted();
   const libraries = carried("libraries");
   const records = carried("records");

@@ -1,8 +1,15 @@
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const dark = matchMedia("screen and (prefers-color-scheme: dark)");
 const LOOKS = {
   light: { ink: "#1a1a1a", line: "#d9d9d9", paper: "#ffffff" },
   dark: { ink: "#ececec", line: "#444a52", paper: "#1c2026" },
 };
+
+/** Call a function with whether the page is dark whenever that may have changed; paper is light. */
+function followDark(use) {
+  dark.addEventListener("change", () => use(dark.matches));
+  addEventListener("beforeprint", () => use(false));
+  addEventListener("afterprint", () => use(dark.matches));
+}
 
 /** Return a layout in the colours that the page has. */
 function inLook(layout, look) {
@@ -63,8 +70,8 @@ async function drawSection(section, { views, choices }) {
     numbers.querySelector(".scroll").replaceChildren(makeTable(head, rows));
   }
 
-  function relook(look) {
-    if (plot.data) Plotly.relayout(plot, inLook(shown.figure.layout, look));
+  function relook(isDark) {
+    if (plot.data) Plotly.relayout(plot, inLook(shown.figure.layout, isDark ? LOOKS.dark : LOOKS.light));
   }
 
   choices.forEach((title, part) => {
@@ -78,8 +85,6 @@ async function drawSection(section, { views, choices }) {
     });
   });
   numbers.addEventListener("toggle", fill);
-  dark.addEventListener("change", () => relook(dark.matches ? LOOKS.dark : LOOKS.light));
-  addEventListener("beforeprint", () => relook(LOOKS.light));
-  addEventListener("afterprint", () => relook(dark.matches ? LOOKS.dark : LOOKS.light));
+  followDark(relook);
   await draw();
 }
