@@ -354,6 +354,47 @@ def test_paper_gets_no_buttons(page):
     assert page.locator("#accuracy .plot").is_visible()
 
 
+@pytest.fixture
+def on_paper(page):
+    """The page between `beforeprint` and `afterprint`, as wide as A4 within its margins."""
+    page.evaluate("() => $('#records').DataTable().page.len(10).draw()")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.set_viewport_size({"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    yield page
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    page.evaluate("() => $('#records').DataTable().page.len(25).draw()")
+
+
+def test_paper_shows_all_rows_and_columns(on_paper, study):
+    assert on_paper.locator("#records tbody tr").count() == len(study)
+    assert on_paper.evaluate("() => document.documentElement.scrollWidth") <= 718
+    right = "() => document.getElementById('records').getBoundingClientRect().right"
+    assert on_paper.evaluate(right) <= 718
+    on_paper.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert on_paper.locator("#records tbody tr").count() == 10
+
+
+@pytest.mark.parametrize(("rows", "printed"), [(500, 500), (501, 25)])
+def test_paper_shows_at_most_500_rows_and_says_of_how_many(page, rows, printed):
+    found = page.evaluate(
+        """(rows) => {
+          const t = $('#records').DataTable();
+          const before = t.rows().count();
+          const row = t.row(0).data();
+          t.rows.add(Array.from({length: rows - before}, () => row)).draw();
+          dispatchEvent(new Event('beforeprint'));
+          const shown = document.querySelectorAll('#records tbody tr').length;
+          const said = document.querySelector('#table-box .dt-info').textContent;
+          dispatchEvent(new Event('afterprint'));
+          t.rows((place) => place >= before).remove().draw();
+          return [shown, said];
+        }""",
+        rows,
+    )
+    assert found == [printed, f"Showing 1 to {printed} of {rows} entries"]
+
+
 @pytest.mark.parametrize("says_so", ["print", "beforeprint"])
 def test_paper_is_light_even_where_the_screen_is_dark(page, says_so):
     looks = (

@@ -13,7 +13,15 @@ from markupsafe import Markup
 
 from network_prune.extras import require
 
-_SCRIPTS: Final = ("start.js", "plots.js", "filters.js", "table.js", "pair.js", "main.js")
+_SCRIPTS: Final = (
+    "start.js",
+    "plots.js",
+    "filters.js",
+    "paper.js",
+    "table.js",
+    "pair.js",
+    "main.js",
+)
 
 
 def check_page() -> None:

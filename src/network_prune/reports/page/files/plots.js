@@ -1,4 +1,6 @@
 const dark = matchMedia("screen and (prefers-color-scheme: dark)");
+// Pixels that fit between the margins of A4 and of US Letter.
+const PAPER_WIDTH = 680;
 const LOOKS = {
   light: { ink: "#1a1a1a", line: "#d9d9d9", paper: "#ffffff" },
   dark: { ink: "#ececec", line: "#444a52", paper: "#1c2026" },
@@ -86,5 +88,7 @@ async function drawSection(section, { views, choices }) {
   });
   numbers.addEventListener("toggle", fill);
   followDark(relook);
+  addEventListener("beforeprint", () => { plot.style.zoom = Math.min(1, PAPER_WIDTH / plot.clientWidth); });
+  addEventListener("afterprint", () => { plot.style.zoom = ""; });
   await draw();
 }

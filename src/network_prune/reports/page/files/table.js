@@ -130,5 +130,6 @@ function showTable(DataTable, { columns, rows }) {
     },
   });
   box.prepend(columnsBox(table, columns));
+  printAll(table);
   return table;
 }
