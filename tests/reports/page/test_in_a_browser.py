@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import math
+import re
 
 import pytest
 
@@ -242,6 +243,34 @@ def test_rows_are_picked_by_keyboard(page):
     ) == [0, 2]
     shown = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
     assert shown == "solid"
+
+
+def test_everything_of_the_table_has_a_name_of_its_own(page):
+    box = page.locator("#table-box")
+    for title in ("method", "loss", "Acc@1 to dense"):
+        assert box.get_by_role("button", name=f"Sort by {title}", exact=True).count() == 1
+        assert box.get_by_role("textbox", name=f"Filter {title}", exact=True).count() == 1
+        assert box.get_by_role("combobox", name=f"How to filter {title}", exact=True).count() == 1
+    for role in ("button", "textbox", "combobox", "searchbox", "checkbox"):
+        every = box.get_by_role(role, include_hidden=True)
+        assert (
+            every.count()
+            == box.get_by_role(role, name=re.compile("."), include_hidden=True).count()
+        )
+    assert box.get_by_role("button", name="Toggle ordering").count() == 0
+    hidden = "(shown) => $('#records').DataTable().column('acc1_low:title').visible(shown)"
+    page.evaluate(hidden, True)
+    assert box.get_by_role("textbox", name="Filter acc1_low").count() == 1
+    page.evaluate(hidden, False)
+
+
+def test_rows_say_whether_they_are_picked(page, study):
+    assert page.get_by_role("row", selected=True).count() == 0
+    pick(page, 0, 3)
+    assert page.get_by_role("row", selected=True).count() == 2
+    head(page, "loss").click()
+    assert page.get_by_role("row", selected=True).count() == 2
+    assert page.locator("#records tbody tr[aria-selected=false]").count() == len(study) - 2
 
 
 def test_comparisons_in_the_page_are_those_of_compare(page, study):

@@ -17,6 +17,7 @@ _SCRIPTS: Final = (
     "start.js",
     "plots.js",
     "filters.js",
+    "names.js",
     "paper.js",
     "table.js",
     "pair.js",

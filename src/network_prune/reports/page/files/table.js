@@ -130,6 +130,7 @@ function showTable(DataTable, { columns, rows }) {
     },
   });
   box.prepend(columnsBox(table, columns));
+  nameParts(table, columns);
   printAll(table);
   return table;
 }
