@@ -58,3 +58,8 @@ def test_what_a_shell_would_obey_is_quoted(tmp_path):
     words = shlex.split(command)
     assert words[words.index("--arch") + 1] == "a'; rm -rf $HOME #"
     assert words[words.index("--data") + 1] == "my data"
+
+
+def test_records_that_are_there_twice_make_the_command_once(tmp_path):
+    study = random_study(tmp_path / "s", [variant(), variant(index=1), variant(p_prune=0.4)])
+    assert commands([*study, *study]) == commands(study)

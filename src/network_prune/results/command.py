@@ -33,12 +33,13 @@ def _of_study(rows: Sequence[_Row]) -> Iterator[str]:
         shared["dense"] = False
     if not found:
         yield _command({**shared, "p_prune": (0.0,)})
-    for variants in _of_one_kind(found):
+    # The same record may be there twice, e.g. in two studies.
+    for variants in _of_one_kind({str(variant): variant for variant in found}.values()):
         for grid in _grids(variants):
             yield _command({**shared, **grid})
 
 
-def _of_one_kind(variants: Sequence[_Row]) -> Iterator[list[_Row]]:
+def _of_one_kind(variants: Iterable[_Row]) -> Iterator[list[_Row]]:
     kinds: dict[str, list[_Row]] = {}
     for variant in variants:
         varying = (*_AXES, "index")
