@@ -107,3 +107,35 @@ def test_watch_writes_again_when_records_come_and_stops_at_ctrl_c(run, tmp_path,
     assert "<strong>running</strong>" in looks[3]
     # The page that stays doesn't load itself anew.
     assert 'http-equiv="refresh"' not in path.read_text()
+
+
+@pytest.mark.parametrize("written", [b'{"schema": 2, "net', b"{"])
+def test_watch_waits_for_the_end_of_the_first_line(run, study, tmp_path, monkeypatch, written):
+    records, path = tmp_path / "study" / FILE, tmp_path / "page.html"
+    whole = records.read_bytes()
+    records.write_bytes(written)
+    looks = []
+
+    def look_again(_):
+        looks.append(path.exists())
+        if len(looks) == 1:
+            records.write_bytes(whole)
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.time, "sleep", look_again)
+    outcome = run("report", study.source, "--out", path, "--watch")
+    assert (outcome.code, outcome.out, looks) == (0, "", [False, True])
+    assert outcome.err.splitlines()[0] == f"waiting for records in {study.source}"
+
+
+def test_watch_that_ends_before_the_first_record_writes_nothing(run, study, tmp_path, monkeypatch):
+    (tmp_path / "study" / FILE).write_bytes(b'{"schema": 2, "net')
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.time, "sleep", stop)
+    outcome = run("report", study.source, "--out", tmp_path / "page.html", "--watch")
+    assert (outcome.code, outcome.err) == (0, f"waiting for records in {study.source}\n")
+    assert not (tmp_path / "page.html").exists()

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from network_prune.reports.report import studies_of, write_page
+from network_prune.reports.report import write_page
 from network_prune.results.records import FILE
+from network_prune.results.study import Study, load_study
 
 # Seconds between two looks at the records, and after which the page loads itself anew.
 PAUSE: Final = 2.0
@@ -42,23 +44,27 @@ def watch(
             sizes = [_size(run) for run in runs]
             if sizes != seen:
                 seen = sizes
-                told(_write(runs, out, title, _REFRESH) if all(sizes) else _waiting(runs))
+                studies = _begun(runs)
+                if len(studies) == len(runs):
+                    told(_write(studies, out, title, _REFRESH))
+                else:
+                    told(f"waiting for records in {runs[len(studies)]}")
             time.sleep(pause)
     except KeyboardInterrupt:
-        if all(_size(run) for run in runs):
-            told(_write(runs, out, title, None))
+        studies = _begun(runs)
+        if len(studies) == len(runs):
+            told(_write(studies, out, title, None))
 
 
-def _write(runs: Sequence[Path], out: Path, title: str | None, refresh: int | None) -> str:
-    studies = studies_of(runs)
+def _begun(runs: Sequence[Path]) -> list[Study]:
+    """Return the studies up to the first without a record; a half-written one is none."""
+    return list(takewhile(len, (load_study(run) if _size(run) else Study([]) for run in runs)))
+
+
+def _write(studies: Sequence[Study], out: Path, title: str | None, refresh: int | None) -> str:
     write_page(studies, out, title=title, refresh=refresh)
     count = sum(map(len, studies))
     return f"{out}: {count} record{'' if count == 1 else 's'}"
-
-
-def _waiting(runs: Sequence[Path]) -> str:
-    missing = next(run for run in runs if not _size(run))
-    return f"waiting for records in {missing}"
 
 
 def _size(run: Path) -> int:
