@@ -1,6 +1,6 @@
 """A report on studies, from their records alone: a page, or files for a paper."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, cast
@@ -9,17 +9,18 @@ from network_prune.errors import ArgumentError, SourceError, check_choice
 from network_prune.reports.page.assets import check_page
 from network_prune.reports.page.page import Look, page
 from network_prune.results.published.figures import PublishedRow
-from network_prune.results.records import Record
+from network_prune.results.records import Record, check_records
 from network_prune.results.study import Study, load_study, without_repeats
 from network_prune.whole_file import write_whole
 
 FORMATS: Final = ("html", "md", "csv", "svg", "png", "pdf")
 
 Run = str | PathLike[str] | Study
+Runs = Run | Record | Iterable[Run] | Iterable[Record]
 
 
 def report(
-    runs: Run | Sequence[Run] | Sequence[Record],
+    runs: Runs,
     *,
     out: str | PathLike[str],
     format: str | None = None,
@@ -33,15 +34,15 @@ def report(
     ``md`` and ``csv`` are the table, ``svg``, ``png`` and ``pdf`` the curves, for a paper.
 
     Args:
-        runs: a study, its folder or the file that ``eval --output`` wrote, several of these,
-            or records in hand.
+        runs: a study, its folder or the file that ``eval --output`` wrote, any iterable of
+            these, or records in hand: one, or any iterable.
         out: the file; one that is there is replaced once the new one is whole.
         format: one of `FORMATS`; by default what the file's name ends in.
         title: of the page; by default the studies' names.
         published: published figures to show on the page beside the measured ones.
 
     Raises:
-        ArgumentError: the format is none of these.
+        ArgumentError: the format is none of these, or ``runs`` is nothing of what it takes.
         RunError: the file can't be written.
         SourceError: there are no records, they can't be read, or a package of the extra
             ``report`` isn't installed.
@@ -79,18 +80,19 @@ def format_of(out: str | PathLike[str], format: str | None) -> str:
     return ending
 
 
-def studies_of(runs: Run | Sequence[Run] | Sequence[Record]) -> list[Study]:
+def studies_of(runs: Runs) -> list[Study]:
     """Return studies with what was passed as `report` takes it, each record once.
 
     Raises:
-        SourceError: one can't be read or has no records.
+        ArgumentError: it is nothing that `report` takes.
+        SourceError: one can't be read or has no records, or a dict is no record.
     """
-    if isinstance(runs, Study | str | PathLike):
-        found = [_study(runs)]
-    elif runs and all(isinstance(each, dict) for each in runs):
-        found = [Study(cast(Iterable[Record], runs))]
+    is_one = isinstance(runs, Study | str | PathLike | Mapping)
+    each: list[Any] = [runs] if is_one or not hasattr(runs, "__iter__") else list(runs)
+    if each and all(isinstance(one, Mapping) for one in each):
+        found = [Study(check_records(each, Path("runs")))]
     else:
-        found = [_study(cast(Any, each)) for each in runs]
+        found = [_study(one) for one in each]
     for study in found:
         if not study:
             raise SourceError(f"{study.source} has no records; run the sweep first")
@@ -124,5 +126,11 @@ def write_page(
     write_whole(path, page(studies, look).encode())
 
 
-def _study(run: Run) -> Study:
-    return run if isinstance(run, Study) else load_study(run)
+def _study(run: Any) -> Study:
+    if isinstance(run, Study):
+        return run
+    if not isinstance(run, str | PathLike):
+        raise ArgumentError(
+            f"{type(run).__name__} is no study; pass studies, their paths, or records alone"
+        )
+    return load_study(cast(str | PathLike[str], run))

@@ -70,7 +70,7 @@ def test_a_limit_makes_the_badge_partial(tmp_path):
 
     asked = {"weights": "default", "data": {**DATA, "limit": 50}, "running": RUNNING}
     study = write_study(tmp_path / "s", [(None, samples([True] * 50))], asked=asked)
-    assert "<strong>partial</strong> measured on the first 50 images" in page([study])
+    assert "<strong>partial</strong> measured on 50 images spread over" in page([study])
 
 
 def test_a_study_without_a_limit_has_no_badge(text):
@@ -174,6 +174,32 @@ def test_records_in_hand_paths_and_studies_are_taken(study, tmp_path):
     other = write_study(tmp_path / "other", [(None, samples([True] * 9))])
     assert studies_of([study, other.source]) == [study, other]
     assert studies_of(list(study))[0] == list(study)
+
+
+def test_any_iterable_of_records_studies_and_paths_is_taken(study):
+    assert studies_of(record for record in study) == [list(study)]
+    assert studies_of({record["key"]: record for record in study}.values()) == [list(study)]
+    assert studies_of(iter([study, study.source])) == [study, study]
+    assert studies_of((study,)) == [study]
+    assert studies_of(study[0]) == [[study[0]]]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, [None], object()])
+def test_what_is_no_study_is_refused(wrong):
+    with pytest.raises(
+        ArgumentError, match="is no study; pass studies, their paths, or records alone"
+    ):
+        studies_of(wrong)
+
+
+def test_records_among_studies_are_refused(study):
+    with pytest.raises(ArgumentError, match="dict is no study; pass studies, their paths"):
+        studies_of([study, study[0]])
+
+
+def test_a_dict_that_is_no_record_is_refused(study):
+    with pytest.raises(SourceError, match="runs entry 2 is no record; pass a list of records"):
+        studies_of([study[0], {"method": "weights"}])
 
 
 def test_no_records_are_refused():
