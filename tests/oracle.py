@@ -249,7 +249,7 @@ def two_way(one: Sequence[Sequence[bool]], other: Sequence[Sequence[bool]]):
     changes_and_weights = [*((c, 1.0) for c in changes), (1, 0.5), (-1, 0.5), (0, 1)]
     mean = sum(c * w for c, w in changes_and_weights) / (n + 2)
     of_images = sum(w * (c - mean) ** 2 for c, w in changes_and_weights) / (n + 2) / (n + 2)
-    parts = [(of_images, n + 1)]
+    parts = [(of_images, math.inf)]
     for each in (one, other):
         if len(each) > 1:
             rates = [sum(draw) / n for draw in each]

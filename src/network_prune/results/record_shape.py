@@ -43,8 +43,10 @@ _DIFFERENCE: Final = {
 }
 
 
-def check_shape(record: Mapping[str, Any]) -> None:
+def check_shape(record: dict[str, Any], last: Mapping[str, Any]) -> None:
     """Raise unless a record has what is looked up in every one.
+
+    Parts that equal those of the ``last`` record, which was checked, become the same objects.
 
     Raises:
         KeyError: something is missing.
@@ -57,17 +59,31 @@ def check_shape(record: Mapping[str, Any]) -> None:
     if record["difference"] is not None:
         parts["difference"] = _DIFFERENCE
     for part, kinds in parts.items():
+        if part in last and record[part] == last[part]:
+            record[part] = last[part]
+            continue
         for name, kind in kinds.items():
             _check_kind(record[part][name], kind)
     _check_kind(record["key"], str)
-    _check_kind(record["score_data"], (dict, type(None)))
-    _check_kind(record.get("outcomes"), (dict, type(None)))
-    for version in record["versions"].values():
-        _check_kind(version, str)
-    running, variant = record["asked"]["running"], record["variant"] or {}
+    for name in ("score_data", "outcomes"):
+        _check_kind(record.get(name), (dict, type(None)))
+    if record["asked"] is not last.get("asked") or record["versions"] is not last.get("versions"):
+        _check_shared(record)
+    _check_known(record["variant"] or {})
+
+
+def _check_shared(record: Mapping[str, Any]) -> None:
+    """Check what most records of a study have in common."""
+    running = record["asked"]["running"]
     for name in DECIDING:
         running[name]
-    unknown = [name for name in (*running, *variant) if name not in OPTIONS]
+    _check_known(running)
+    for version in record["versions"].values():
+        _check_kind(version, str)
+
+
+def _check_known(options: Mapping[str, Any]) -> None:
+    unknown = [name for name in options if name not in OPTIONS]
     if unknown:
         raise SourceError(
             f"has options that this version doesn't know ({', '.join(unknown)}); use the version "

@@ -157,21 +157,24 @@ def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
 
 
 def _parse(path: Path, lines: bytes) -> Iterator[Record]:
+    last: Record = {}
     for number, line in enumerate(lines.splitlines(), start=1):
         remedy = "remove the line, and its variant is evaluated again"
         try:
             entry = json.loads(line, parse_constant=_no_number)
         except ValueError:
             entry = None
-        yield _read_record(entry, f"{path} line {number}", remedy)
+        last = _read_record(entry, f"{path} line {number}", remedy, last)
+        yield last
 
 
-def _read_record(entry: Any, where: str, remedy: str) -> Record:
+def _read_record(entry: Any, where: str, remedy: str, last: Record | None = None) -> Record:
+    """Return an entry as a record; what is as in the ``last`` one is taken from there."""
     try:
         record = _modern(entry) if entry["schema"] == 1 else entry
         if record["schema"] == SCHEMA:
             record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
-            check_shape(record)
+            check_shape(record, last or {})
     except SourceError as error:
         raise SourceError(f"{where} {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
