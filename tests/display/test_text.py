@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from network_prune.display.text import plain
+from network_prune.display.text import plain, shortened
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,13 @@ def test_what_is_shown_is_printable_and_can_be_encoded(text):
     assert plain(text).isprintable()
     plain(text).encode()
     assert plain(plain(text)) == plain(text)
+
+
+def test_long_text_loses_its_middle():
+    assert [shortened("abcdefgh", most) for most in (8, 7, 4, 1)] == [
+        "abcdefgh",
+        "abc…fgh",
+        "ab…h",
+        "…",
+    ]
+    assert shortened("\x1b" + "a" * 9, 6) == r"\x1…aa"

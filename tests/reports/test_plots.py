@@ -5,15 +5,17 @@ import itertools
 import re
 import shutil
 import sys
+import warnings
 from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
-from network_prune.display.canvas import check_plot
+from network_prune.display.canvas import PAPER, check_plot, looks, save_plot
 from network_prune.errors import ArgumentError, RunError, SourceError
-from network_prune.reports.plots import draw_plot
-from tests.made_studies import samples, variant, write_study
+from network_prune.reports.plots import arranged, draw_plot
+from network_prune.results.series.pictures import landing_pictures
+from tests.made_studies import random_study, samples, variant, write_study
 
 
 def cells(folder, layers=2, name="part$x_1$.{}", methods=("weights",)):
@@ -98,3 +100,25 @@ def test_settings_that_differ_in_more_are_drawn_side_by_side(tmp_path):
     assert "net: weights, p_bern 1" in text
     assert "net: neurons, p_bern 1" in text
     assert text.count("part$x_1$.0") == 2
+
+
+@pytest.mark.parametrize("name", ["layer{}", "encoder." * 20 + "{}"], ids=["short", "long"])
+def test_many_columns_and_long_names_leave_room_for_cells(tmp_path, name):
+    fractions = [round(0.01 * i, 2) for i in range(1, 61)]
+    study = random_study(tmp_path / "s", [variant(p_prune=p) for p in fractions], n=20)
+    for record in study[1:]:
+        layer = record["realised"]["layers"][0]
+        record["realised"]["layers"] = [{**layer, "name": name.format(i)} for i in range(12)]
+    with looks(PAPER), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = arranged([[picture] for picture in landing_pictures(study)], width=3.3)
+        save_plot(figure, tmp_path / "a.svg")
+    heat = figure.axes[0]
+    width, height = figure.get_size_inches()
+    assert heat.get_position().width * width > 0.5
+    assert heat.get_position().height * height > 12 * 0.1
+    assert not heat.texts  # no room for numbers
+    assert len(heat.get_xticks()) < 20
+    labels = [label.get_text() for label in heat.get_yticklabels()]
+    assert len(set(labels)) == 12
+    assert all(len(label) <= 40 for label in labels)

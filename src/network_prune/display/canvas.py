@@ -1,5 +1,6 @@
 """What charts are drawn on: axes, and files of them."""
 
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
@@ -99,7 +100,10 @@ def save_plot(figure: "Figure", path: Path, *, kind: str | None = None) -> None:
 
 def _lay_out(figure: "Figure") -> None:
     """Place the axes once and for all; the layout's solver is off by other last bits each time."""
-    figure.draw_without_rendering()
+    with warnings.catch_warnings():
+        # Where there is no room the axes stay where they are, which isn't for users to mend.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         x, y, width, height = (round(value, 6) for value in axes.get_position(True).bounds)

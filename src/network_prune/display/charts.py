@@ -7,9 +7,11 @@ universal design", 2008), and by markers and dashes. Names are text, never formu
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from network_prune.display.text import plain
+from network_prune.display.room import Room, fits, text_width
+from network_prune.display.text import plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,6 +60,7 @@ def as_text(name: str) -> str:
 
 def draw_lines(ax: "Axes", lines: Sequence[Line], *, title: str, x: str, y: str) -> None:
     """Draw lines with a legend; ``x`` and ``y`` name the axes."""
+    most = int(0.7 * Room.of(ax).in_line(_relative(ax, 0.8)))
     hues = list(dict.fromkeys(line.hue for line in lines))
     rests = list(dict.fromkeys(line.rest for line in lines))
     for line in lines:
@@ -76,7 +79,7 @@ def draw_lines(ax: "Axes", lines: Sequence[Line], *, title: str, x: str, y: str)
             linestyle=_DASHES[rest % len(_DASHES)],
             elinewidth=0.7,
             capsize=1.5,
-            label=as_text(line.label),
+            label=as_text(shortened(line.label, most)),
         )
     ax.grid(alpha=0.25, linewidth=0.5)
     _name(ax, title=title, x=x, y=y)
@@ -113,7 +116,7 @@ def draw_heat(
     colours: str,
     is_bold: Callable[[int, int], bool] = lambda row, column: False,
 ) -> None:
-    """Draw a heat map with a number in each cell; a cell of NaN stays empty.
+    """Draw a heat map with a number in each cell; a cell of NaN or without room stays empty.
 
     Args:
         ax: where.
@@ -131,28 +134,34 @@ def draw_heat(
     low, high = limits
     image: Any = ax.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
     small = _relative(ax, 0.8)
-    ax.set_yticks(range(len(rows)), map(as_text, rows), fontsize=small, usetex=False)
-    ax.set_xticks(range(len(columns)), columns, fontsize=small)
+    room = Room.of(ax, len(rows), len(columns))
+    names = [as_text(shortened(row, room.characters(small))) for row in rows]
+    cell = room.cell(max(map(len, names)), small)
+    step = max(1, math.ceil(max(map(len, columns)) * text_width(small) / cell[0]))
+    ax.set_yticks(range(len(rows)), names, fontsize=small, usetex=False)
+    ax.set_xticks(range(0, len(columns), step), columns[::step], fontsize=small)
     _name(ax, title=title, x=x, y="")
     assert ax.figure is not None
     ax.figure.colorbar(image, ax=ax, label=label)
+    size = _relative(ax, 0.7)
     for row, across in enumerate(values):
         for column, value in enumerate(across):
-            if math.isfinite(value):
+            if math.isfinite(value) and fits(text(value), size, cell):
                 ax.text(
                     column,
                     row,
                     text(value),
                     ha="center",
                     va="center",
-                    fontsize=_relative(ax, 0.7),
+                    fontsize=size,
                     fontweight="bold" if is_bold(row, column) else "normal",
                     color="white" if _is_dark(image.to_rgba(value)) else _INK,
                 )
 
 
 def _name(ax: "Axes", *, title: str, x: str, y: str) -> None:
-    ax.set_title(as_text(title), fontsize="medium", usetex=False)
+    lines = wrap(plain(title), Room.of(ax).in_line(_relative(ax, 1.0)))
+    ax.set_title("\n".join(map(as_text, lines)), fontsize="medium", usetex=False)
     ax.set_xlabel(x, usetex=False)
     ax.set_ylabel(y, usetex=False)
 

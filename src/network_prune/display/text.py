@@ -15,3 +15,12 @@ def plain(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def shortened(text: str, most: int) -> str:
+    """Return printable ``text`` in at most so many characters, an ellipsis for its middle."""
+    text = plain(text)
+    if len(text) <= most:
+        return text
+    tail = max(0, (most - 1) // 2)
+    return f"{text[: max(0, most - 1 - tail)]}…{text[len(text) - tail :]}"

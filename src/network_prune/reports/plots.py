@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from network_prune.display.canvas import looks, save_plot
 from network_prune.results.records import Record
@@ -10,6 +10,8 @@ from network_prune.results.series.pictures import Picture, check_any, pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_LEAST_SCALE: Final = 0.5  # of heights: rows of a heat map stay as high as their names
 
 
 def draw_plot(records: Sequence[Record], path: Path) -> None:
@@ -36,8 +38,8 @@ def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -
 
     Args:
         rows: of pictures, from the top.
-        width: of the figure in inches, to which each row is scaled; by default what the
-            widest row needs.
+        width: of the figure in inches, to which each row is scaled, though its height not
+            below half; by default what the widest row needs.
     """
     from matplotlib.figure import Figure
 
@@ -46,7 +48,7 @@ def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -
     whole = width or max(map(sum, widths))
     scales = [whole / sum(across) if width else 1.0 for across in widths]
     heights = [
-        scale * max(picture.height for picture in row)
+        max(scale, _LEAST_SCALE) * max(picture.height for picture in row)
         for scale, row in zip(scales, rows, strict=True)
     ]
     figure = Figure(figsize=(whole, sum(heights)), layout="constrained")

@@ -161,12 +161,13 @@ def _difference(cell: Record | None) -> float:
 
 def _draw_landing(ax: "Axes", landing: Landing) -> None:
     cells = [[landing.cells.get((layer, p)) for p in landing.p_prunes] for layer in landing.layers]
+    others = [text for text in landing.others if not text.startswith("p_bern=")]
     draw_heat(
         ax,
         landing.layers,
         [f"{p_prune:g}" for p_prune in landing.p_prunes],
         [[math.nan if cell is None else 100 * cell.prunable for cell in row] for row in cells],
-        title=f"{landing.network}: {landing.method}",
+        title=" ".join([f"{landing.network}: {landing.method}", *others]),
         x="p_prune",
         label="share of the layer that is prunable (%)",
         text=lambda value: f"{value:.0f}",
