@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from network_prune.display.room import Room, fits, text_width
+from network_prune.display.room import Room, characters_in, fits, text_width
 from network_prune.display.text import plain, shortened
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def as_text(name: str) -> str:
 
 def draw_lines(ax: "Axes", lines: Sequence[Line], *, title: str, x: str, y: str) -> None:
     """Draw lines with a legend; ``x`` and ``y`` name the axes."""
-    most = int(0.7 * Room.of(ax).in_line(_relative(ax, 0.8)))
+    most = characters_in(0.7 * Room.of(ax).width, _relative(ax, 0.8))
     hues = list(dict.fromkeys(line.hue for line in lines))
     rests = list(dict.fromkeys(line.rest for line in lines))
     for line in lines:
@@ -140,8 +140,9 @@ def draw_heat(
     step = max(1, math.ceil(max(map(len, columns)) * text_width(small) / cell[0]))
     ax.set_yticks(range(len(rows)), names, fontsize=small, usetex=False)
     ax.set_xticks(range(0, len(columns), step), columns[::step], fontsize=small)
-    _name(ax, title=title, x=x, y="")
+    _name(ax, title=title, x=x, y="", across=room.above_cells(cell, small))
     assert ax.figure is not None
+    label = "\n".join(wrap(label, characters_in(room.height, _relative(ax, 1.0))))
     ax.figure.colorbar(image, ax=ax, label=label)
     size = _relative(ax, 0.7)
     for row, across in enumerate(values):
@@ -159,8 +160,9 @@ def draw_heat(
                 )
 
 
-def _name(ax: "Axes", *, title: str, x: str, y: str) -> None:
-    lines = wrap(plain(title), Room.of(ax).in_line(_relative(ax, 1.0)))
+def _name(ax: "Axes", *, title: str, x: str, y: str, across: float | None = None) -> None:
+    inches = across or Room.of(ax).width
+    lines = wrap(plain(title), characters_in(inches, _relative(ax, 1.0)))
     ax.set_title("\n".join(map(as_text, lines)), fontsize="medium", usetex=False)
     ax.set_xlabel(x, usetex=False)
     ax.set_ylabel(y, usetex=False)

@@ -37,14 +37,9 @@ class Room:
         width, height = (side / ax.figure.dpi / _OF_PANEL for side in (box.width, box.height))
         return cls(width, height, rows, columns)
 
-    def in_line(self, size: float) -> int:
-        """Return how many characters of a font's size fit across."""
-        return max(8, int(self.width / text_width(size)))
-
     def characters(self, size: float) -> int:
         """Return how many characters of a row's name fit beside cells and colour bar."""
-        left = self.width * (1 - _LEAST) - _COLOUR_BAR * size / 72
-        return max(8, int(left / text_width(size)))
+        return characters_in(self.width * (1 - _LEAST) - _COLOUR_BAR * size / 72, size)
 
     def cell(self, characters: int, size: float) -> tuple[float, float]:
         """Return width and height of a cell in inches, beside names of so many characters."""
@@ -53,11 +48,21 @@ class Room:
         height = max(self.height - _TITLES * size / 72, 0.5 * self.height)
         return width / self.columns, height / self.rows
 
+    def above_cells(self, cell: tuple[float, float], size: float) -> float:
+        """Return the inches that a title centred over the cells may take."""
+        beside = 2 * 0.7 * _COLOUR_BAR * size / 72
+        return min(self.width, cell[0] * self.columns + beside)
+
 
 def fits(text: str, size: float, cell: tuple[float, float]) -> bool:
     """Return whether a text of a font's size fits into a cell of so many inches."""
     width, height = cell
     return len(text) * text_width(size) <= width and size / 72 <= height
+
+
+def characters_in(inches: float, size: float) -> int:
+    """Return how many characters of a font's size fit into so many inches; 8 at least."""
+    return max(8, int(inches / text_width(size)))
 
 
 def text_width(size: float) -> float:
