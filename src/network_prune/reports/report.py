@@ -11,6 +11,7 @@ from network_prune.reports.page.page import Look, page
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record, check_records
 from network_prune.results.study import Study, load_study, without_repeats
+from network_prune.results.uncollected import uncollected
 from network_prune.whole_file import write_whole
 
 FORMATS: Final = ("html", "md", "csv", "svg", "png", "pdf")
@@ -123,7 +124,9 @@ def write_page(
     """
     names = ", ".join(Path(study.source).name for study in studies)
     look = Look(title or names, refresh, published)
-    write_whole(path, page(studies, look).encode())
+    with uncollected():
+        text = page(studies, look)
+    write_whole(path, text.encode())
 
 
 def _study(run: Any) -> Study:

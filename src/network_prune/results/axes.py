@@ -37,21 +37,26 @@ def axes(record: Record) -> dict[str, Any]:
     """Return by column all that the key is made of, lists as text with commas."""
     variant: Mapping[str, Any] = record["variant"] or DENSE
     score_data: Mapping[str, Any] = record["score_data"] or {}
-    return {
+    preprocessing, running = record["preprocessing"], record["asked"]["running"]
+    columns = {
         "network": record["network"]["name"],
         "weights": record["network"]["weights"],
         "weights_sha256": record["network"]["weights_sha256"],
         "data": record["data"]["name"],
         "data_identity": record["data"]["identity"],
-        **{name: _flat(variant.get(name)) for name in _VARIANT},
-        **{name: _flat(record["preprocessing"].get(name)) for name in _PREPROCESSING},
-        **{name: _flat(value) for name, value in record["asked"]["data"].items()},
+        **{name: variant.get(name) for name in _VARIANT},
+        **{name: preprocessing.get(name) for name in _PREPROCESSING},
+        **record["asked"]["data"],
         "score_data": score_data.get("name"),
         "score_data_identity": score_data.get("identity"),
         "score_images": score_data.get("n"),
-        **{name: record["asked"]["running"][name] for name in DECIDING},
+        **{name: running[name] for name in DECIDING},
         **record["versions"],
     }
+    for name, value in columns.items():
+        if isinstance(value, list | tuple):
+            columns[name] = ",".join(map(str, value))
+    return columns
 
 
 def differing(records: Iterable[Record]) -> list[str]:
@@ -82,7 +87,3 @@ def _varying(records: Sequence[Record]) -> list[str]:
 
 def _differing(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if len({row.get(name) for row in rows}) > 1]
-
-
-def _flat(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value

@@ -1,6 +1,7 @@
 """What records are called for people: their network and their method."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ def network_of(record: Record) -> Network:
 
 def network_text(record: Record) -> str:
     """Return the network's name for a table, with the name of its weights or their file."""
-    name, taken = record["network"]["name"], record["network"]["weights"]
+    network = record["network"]
+    return _network_text(network["name"], network["weights"], record["asked"]["weights"])
+
+
+@cache
+def _network_text(name: str, taken: str, asked: str) -> str:
     # Where weights have no name, they are described.
     is_named = " " not in taken and taken not in _NAMELESS and not name.endswith(f".{taken}")
-    return str(Network(name, Path(taken if is_named else record["asked"]["weights"]).name))
+    return str(Network(name, Path(taken if is_named else asked).name))
 
 
 def method_text(record: Record) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Final
 
 from network_prune.display.text import plain
@@ -69,9 +70,13 @@ def records_table(
         for source, record in zip(sources, records, strict=True)
     ]
     rows = [{name: _shown(value) for name, value in row.items()} for row in rows]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    deciding = {"study", *(name for record in records for name in axes(record))}
-    varying = {name for name in names if _varies(name, rows)}
+    # Many records share few sets of columns.
+    layouts = {tuple(row): record for row, record in zip(rows, records, strict=True)}
+    names = list(dict.fromkeys(name for layout in layouts for name in layout))
+    deciding = {"study", *(name for record in layouts.values() for name in axes(record))}
+    # The dense network has no options of a variant.
+    pruned = [row for row in rows if row["method"] != DENSE["method"]] or rows
+    varying = {n for n in names if _varies(n, pruned if n in _OF_VARIANTS else rows)}
     kept = [name for name in names if name in varying or name in (*_ALWAYS, *_MEASURED, "key")]
     settings = [name for name in kept if name in deciding]
     figures = [name for name in _FIGURES if name in kept]
@@ -93,15 +98,15 @@ def records_table(
 
 
 def _varies(name: str, rows: Sequence[Row]) -> bool:
-    """Return whether rows differ in a column; the dense network has no options of a variant."""
-    pruned = [row for row in rows if row["method"] != DENSE["method"]]
-    of = pruned if name in _OF_VARIANTS and pruned else rows
-    return len({row.get(name) for row in of}) > 1
+    return len({row.get(name) for row in rows}) > 1
 
 
 def _shown(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+    return _text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1024)
+def _text(value: str) -> str:
     return value[:_DIGITS] if _HASH.fullmatch(value) else plain(value)
 
 
