@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 
 from network_prune.errors import ArgumentError, SourceError, check_choice
 from network_prune.reports.page.assets import check_page
-from network_prune.reports.page.page import Look, page
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record, check_records
 from network_prune.results.study import Study, load_study, without_repeats
@@ -122,6 +121,9 @@ def write_page(
     Raises:
         RunError: it can't be written.
     """
+    # The page imports torch, for which a table shouldn't wait.
+    from network_prune.reports.page.page import Look, page
+
     names = ", ".join(Path(study.source).name for study in studies)
     look = Look(title or names, refresh, published)
     with uncollected():
