@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/network-prune eval --method weights --p-prune 0.3 --p-bern 0.5 --draws 3
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks --growth

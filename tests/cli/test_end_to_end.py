@@ -14,7 +14,8 @@ def test_a_vision_transformer_and_a_convnext(run, network, method):
         *("--draws", 2, "--json"),
     )
     assert outcome.code == 0, outcome
-    first, second = json.loads(outcome.out)
+    dense, first, second = json.loads(outcome.out)
+    assert dense["variant"] is None
     for draw in (first, second):
         assert draw["metrics"]["n"] == 16
         assert draw["metrics"]["non_finite"] == 0

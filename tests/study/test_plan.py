@@ -57,6 +57,8 @@ def test_the_published_tables():
         ("resnet18", 0.4, 0.5),
     }
     connections |= {("resnet50", p, 1) for p in (0.1, 0.2, 0.3, 0.4)}
+    later = {"resnet18": (0.3, 0.4, 0.5), "resnet50": (0.5, 0.6, 0.7)}
+    connections |= {(arch, p, 1) for arch, p_prunes in later.items() for p in p_prunes}
     neurons = {(arch, p, 1) for arch in ("resnet18", "resnet50") for p in (0.05, 0.08, 0.1)}
     assert rows == {(a, "connections", p, b) for a, p, b in connections} | {
         (a, "neurons", p, b) for a, p, b in neurons

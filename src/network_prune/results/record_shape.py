@@ -43,10 +43,12 @@ _DIFFERENCE: Final = {
 }
 
 
-def check_shape(record: dict[str, Any], last: Mapping[str, Any]) -> None:
+def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     """Raise unless a record has what is looked up in every one.
 
-    Parts that equal those of the ``last`` record, which was checked, become the same objects.
+    Args:
+        record: the record.
+        last: a record that was checked: what is as in it needs no other look; may be empty.
 
     Raises:
         KeyError: something is missing.
@@ -60,14 +62,13 @@ def check_shape(record: dict[str, Any], last: Mapping[str, Any]) -> None:
         parts["difference"] = _DIFFERENCE
     for part, kinds in parts.items():
         if part in last and record[part] == last[part]:
-            record[part] = last[part]
             continue
         for name, kind in kinds.items():
             _check_kind(record[part][name], kind)
     _check_kind(record["key"], str)
     for name in ("score_data", "outcomes"):
         _check_kind(record.get(name), (dict, type(None)))
-    if record["asked"] is not last.get("asked") or record["versions"] is not last.get("versions"):
+    if any(record[part] != last.get(part) for part in ("asked", "versions")):
         _check_shared(record)
     _check_known(record["variant"] or {})
 

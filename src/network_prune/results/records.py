@@ -169,7 +169,7 @@ def _parse(path: Path, lines: bytes) -> Iterator[Record]:
 
 
 def _read_record(entry: Any, where: str, remedy: str, last: Record | None = None) -> Record:
-    """Return an entry as a record; what is as in the ``last`` one is taken from there."""
+    """Return an entry as a record; what is as in the ``last`` one needs no other look."""
     try:
         record = _modern(entry) if entry["schema"] == 1 else entry
         if record["schema"] == SCHEMA:
