@@ -16,9 +16,10 @@ _POWER: Final = 0.8
 _Z_POWER: Final = 0.8416212335729143
 # 2 · 0.5 ** 5 is above LEVEL, 2 · 0.5 ** 6 below: so many images, all changed one way, show.
 _FEWEST: Final = 6
-# The logarithm of p is sought in so many parts of the part before, to eleven digits.
-_PARTS: Final = 16
-_ROUNDS: Final = 10
+# The logarithm of p is sought in so many parts of the part before, to six digits; few parts, as
+# Student's quantiles take long.
+_PARTS: Final = 4
+_ROUNDS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
