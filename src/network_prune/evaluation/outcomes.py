@@ -58,11 +58,10 @@ class Outcomes:
 
     def leave_out(self, positions: Iterable[int]) -> Self:
         """Return the outcomes with images that were left out put in at ``positions``."""
-        codes, others = bytearray(), iter(self.codes)
-        left_out = set(positions)
-        for position in range(len(self) + len(left_out)):
-            codes.append(LEFT_OUT if position in left_out else next(others))
-        return type(self)(bytes(codes))
+        left_out = np.array(sorted(set(positions)), dtype=np.int64)
+        codes = np.full(len(self) + len(left_out), LEFT_OUT, np.uint8)
+        codes[np.setdiff1d(np.arange(len(codes)), left_out)] = self.array
+        return type(self)(codes.tobytes())
 
     @property
     def hits(self) -> tuple[int, int]:

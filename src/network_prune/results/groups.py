@@ -7,11 +7,12 @@ from network_prune.results.records import Record
 
 
 def draws_of(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Yield the records of each variant, which differ in their draw alone."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
+    """Yield the records of each variant under one setting, which differ in their draw alone."""
+    found: dict[Hashable, list[Record]] = {}
+    for record in last_of_each(records):
         if record["variant"]:
-            found.setdefault(str({**record["variant"], "index": None}), []).append(record)
+            common = tuple(item for item in axes(record).items() if item[0] != "index")
+            found.setdefault((_compared(record), *common), []).append(record)
     yield from found.values()
 
 

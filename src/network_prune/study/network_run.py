@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 
-from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.metrics import Metrics, Samples
 from network_prune.evaluation.one_pass import Chunk, Sums, chunks
 from network_prune.evaluation.outcomes import pack_losses
 from network_prune.evaluation.reading import Reading
@@ -36,14 +37,15 @@ class NetworkRun:
         self._measure = measure
         self._told = told
         self._wanted = wanted_of(ready)
-        self._dense = dense_samples(ready, kept)
+        self._dense: Samples | None = None
+        self._images = cache(lambda: kept.outcomes.put(ready.images().to_bytes()))
         self._progress = Progress(kept.folder, ready.identity.key(None))
 
     def run(self, *, progress: bool | None) -> None:
         """Evaluate and record.
 
         Args:
-            progress: show a bar on stderr; None shows it on a terminal only.
+            progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
 
         Raises:
             NetworkPruneError: the network can't be ranked or fails, an image can't be read, or
@@ -67,8 +69,9 @@ class NetworkRun:
     def _run(self, due: Variants, switcher: Switcher, progress: bool | None) -> None:
         """Finish what is under way before variants that the grid has got since."""
         state = self._progress.read()
-        dense = {key: v for key, v in due.items() if v is None}
         for is_begun in (True, False):
+            self._dense = dense_samples(self._ready, self._kept)
+            dense = {k: v for k, v in due.items() if v is None and self._dense is None}
             part = {k: v for k, v in due.items() if v and (k in state.sums) is is_begun}
             is_left = not is_begun and not all(map(self._is_recorded, dense))
             if part or is_left:
@@ -98,7 +101,7 @@ class NetworkRun:
         losses = pack_losses(sums.losses) if sums.losses else None
         return {
             "sha256": put(sums.outcomes.leave_out(left_out).pack()),
-            "images": put(self._ready.images().to_bytes()),
+            "images": self._images(),
             **({} if losses is None else {"losses": put(losses)}),
         }
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any, Final
 
 from torch.utils.data import Subset
@@ -66,7 +65,6 @@ class ReadyNetwork:
         self.variants = tuple(v for each in variants for v in each.spelt_out(self.loaded.model))
         self.has_dense: bool = options["dense"] or not self.variants
         self.keeps_outcomes: bool = options["outcomes"]
-        self.images = cache(self._images)
         self._score_images = None
         if any(variant.learns for variant in self.variants):
             spec = options["score_data"] or inputs.data
@@ -88,7 +86,7 @@ class ReadyNetwork:
             self._score_images and self._score_images.describe(),
         )
 
-    def _images(self) -> Images:
+    def images(self) -> Images:
         """Return names and classes of the images."""
         names = self.loaded.outputs.names
         labels = self.data.labels.tolist()

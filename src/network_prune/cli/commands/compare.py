@@ -1,13 +1,12 @@
 """``network-prune compare``: variants, draws, networks or studies image by image."""
 
 import math
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
+from network_prune.cli.recorded import Where, tell_half_written
 from network_prune.errors import ArgumentError, RunError
 
 if TYPE_CHECKING:
@@ -23,13 +22,6 @@ Studies = Annotated[
         "its records: STUDY#KEY with the start of a key, or STUDY#column=value,column=value.",
         show_default="study",
         metavar="STUDY",
-    ),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Only records in which a column has a value, e.g. method=neurons or p_prune=0.2; may "
-        "be repeated, and all hold.",
     ),
 ]
 To = Annotated[
@@ -84,15 +76,11 @@ def compare_command(
     _check(max_drop, markdown=markdown, as_json=as_json)
     check_writable(output)
     from network_prune.reports.compare import compare
-    from network_prune.results.records import FILE
     from network_prune.results.uncollected import uncollected
-    from network_prune.study.events import Dropped
 
     with uncollected():
         found = compare(*(studies or ["study"]), where=where or (), to=to)
-        for study in found.studies:
-            if study.half_written:
-                say(str(Dropped(Path(study.source) / FILE, study.half_written)), to=sys.stderr)
+        tell_half_written(found.studies)
         if as_json or output is not None:
             hand_over(found.to_dict(images=images), as_json=as_json, path=output)
         if not as_json:

@@ -1,6 +1,5 @@
 """``network-prune records``: what a study recorded, as a table or a file."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,15 +7,9 @@ from typing import Annotated
 import typer
 
 from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over, say
+from network_prune.cli.recorded import Where, tell_half_written
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Only rows in which a column has a value, e.g. method=neurons or p_prune=0.2; may be "
-        "repeated, and all hold.",
-    ),
-]
 Csv = Annotated[
     Path | None, typer.Option(help="Write the rows to a CSV file.", rich_help_panel=OUTPUT)
 ]
@@ -54,15 +47,12 @@ def records_command(
     from network_prune.display.canvas import check_plot
     from network_prune.reports.tables import HEAD, record_row, warning_lines
     from network_prune.results.axes import differing
-    from network_prune.results.records import FILE
     from network_prune.results.study import load_study
-    from network_prune.study.events import Dropped
 
     if plot is not None:
         check_plot(plot)
     study = load_study(folder)
-    if study.half_written:
-        say(str(Dropped(folder / FILE, study.half_written)), to=sys.stderr)
+    tell_half_written([study])
     chosen = study.where(*(where or ()))
     if csv is not None:
         from network_prune.reports.exports import write_csv

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from network_prune.cli.output import OUTPUT, check_writable, say
+from network_prune.cli.recorded import tell_half_written
 from network_prune.errors import ArgumentError
 
 Studies = Annotated[
@@ -56,11 +57,8 @@ def report_command(
     Example: network-prune report study --out page.html
     """
     check_writable(out)
-    warn = partial(say, to=sys.stderr)
     from network_prune.reports.page.assets import check_page
     from network_prune.reports.report import format_of, report, studies_of
-    from network_prune.results.records import FILE
-    from network_prune.study.events import Dropped
 
     kind = format_of(out, format)
     if watch:
@@ -69,11 +67,9 @@ def report_command(
         check_page()
         from network_prune.reports.watching import watch as watch_studies
 
-        watch_studies(studies, out, title=title, told=warn)
+        watch_studies(studies, out, title=title, told=partial(say, to=sys.stderr))
         return
     found = studies_of(studies)
-    for study in found:
-        if study.half_written:
-            warn(str(Dropped(Path(study.source) / FILE, study.half_written)))
+    tell_half_written(found)
     report(found, out=out, format=kind, title=title)
     say(f"{out}: {sum(map(len, found))} records")

@@ -15,7 +15,7 @@ from network_prune.reports.page.section import (
     finite,
     fixed,
     hover,
-    literal,
+    ticks,
 )
 from network_prune.results.records import Record
 from network_prune.results.series.diverse import diverse
@@ -64,12 +64,7 @@ def _importance_view(found: Importance) -> View:
         "layout": {
             "height": 150 + 32 * len(names),
             "xaxis": axis("share of the variance of Acc@1", tickformat=".0%", range=[0, 1.08]),
-            "yaxis": axis(
-                "",
-                autorange="reversed",
-                tickvals=list(range(len(names))),
-                ticktext=list(map(literal, names)),
-            ),
+            "yaxis": axis("", autorange="reversed", **ticks(names)),
         },
     }
     rows = [[name, f"{share:.2%}"] for name, share in shares.items()]
@@ -104,9 +99,7 @@ def _diversity_view(network: str, measure: str, families: Sequence[Family]) -> V
     figure: Figure = {
         "data": [_trace(mode, labels, means) for mode, means in found.items()],
         "layout": {
-            "xaxis": axis(
-                "", tickvals=list(range(len(labels))), ticktext=list(map(literal, labels))
-            ),
+            "xaxis": axis("", **ticks(labels)),
             "yaxis": axis(_MEASURES[measure]),
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },

@@ -15,8 +15,8 @@ from network_prune.reports.page.section import (
     finite,
     fixed,
     hover,
-    literal,
     spread,
+    ticks,
 )
 from network_prune.results.comparing.lost import ClassAccuracy, class_accuracies, lost_by_all
 from network_prune.results.comparing.sets import RecordSet, setting
@@ -98,12 +98,7 @@ def _view(
         "layout": {
             "height": 150 + 22 * len(shown),
             "xaxis": axis("Acc@1, %", range=[-2, 102]),
-            "yaxis": axis(
-                "",
-                autorange="reversed",
-                tickvals=list(range(len(classes))),
-                ticktext=list(map(literal, classes)),
-            ),
+            "yaxis": axis("", autorange="reversed", **ticks(classes)),
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },
     }

@@ -12,8 +12,8 @@ from network_prune.reports.page.section import (
     axis,
     finite,
     fixed,
-    literal,
     spread,
+    ticks,
 )
 from network_prune.results.records import Record
 from network_prune.results.series.alone import LayerTable, alone_records, layer_tables
@@ -110,6 +110,7 @@ def _difference_text(difference: Any) -> str:
 
 
 def _figure(layers: Sequence[str], p_prunes: Sequence[float], **trace: Any) -> Figure:
+    plain = {"showgrid": False, "zeroline": False}
     return {
         "data": [
             {
@@ -124,16 +125,7 @@ def _figure(layers: Sequence[str], p_prunes: Sequence[float], **trace: Any) -> F
         ],
         "layout": {
             "height": 170 + _HEIGHT_OF_ROW * len(layers),
-            "xaxis": axis("p_prune", **_ticks([f"{p:g}" for p in p_prunes])),
-            "yaxis": axis("", autorange="reversed", **_ticks(layers)),
+            "xaxis": axis("p_prune", **plain, **ticks([f"{p:g}" for p in p_prunes])),
+            "yaxis": axis("", autorange="reversed", **plain, **ticks(layers)),
         },
-    }
-
-
-def _ticks(labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "tickvals": list(range(len(labels))),
-        "ticktext": list(map(literal, labels)),
-        "showgrid": False,
-        "zeroline": False,
     }

@@ -141,6 +141,11 @@ def fixed(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 
+def ticks(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the part of an axis that names the places 0, 1, 2 … by ``labels``."""
+    return {"tickvals": list(range(len(labels))), "ticktext": list(map(literal, labels))}
+
+
 def axis(title: str, **others: Any) -> Mapping[str, Any]:
     """Return an axis with a title."""
     return {"title": {"text": literal(title)}, "automargin": True, **others}

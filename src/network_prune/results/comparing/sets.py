@@ -184,7 +184,7 @@ def _is_same(one: Record, other: Record) -> bool:
     names = ("images", "identity")
     return any(
         one["data"].get(name) == other["data"].get(name) is not None for name in names
-    ) and _count(one) == _count(other)
+    ) and image_count(one) == image_count(other)
 
 
 def _check_labels(one: RecordSet, other: RecordSet) -> None:
@@ -214,13 +214,14 @@ def _check_labels(one: RecordSet, other: RecordSet) -> None:
         )
 
 
-def _count(record: Record) -> int:
-    return record["metrics"]["n"] + record["metrics"].get("unreadable", 0)
+def image_count(record: Record) -> int:
+    """Return how many images a record is of, with those that couldn't be read."""
+    return record["metrics"]["n"] + record["metrics"]["unreadable"]
 
 
 def _images_text(each: RecordSet) -> str:
     data = each.first["data"]
     return (
-        f"the {_count(each.first)} images of {data['name']} ({images_id(each.first)[:12]}) under "
-        f"{each.label}"
+        f"the {image_count(each.first)} images of {data['name']} ({images_id(each.first)[:12]}) "
+        f"under {each.label}"
     )

@@ -12,6 +12,7 @@ from network_prune.evaluation.mean import Interval
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.options import OPTIONS
 from network_prune.results.axes import DENSE
+from network_prune.results.comparing.sets import image_count
 from network_prune.results.groups import draws_of
 from network_prune.results.naming import listed
 from network_prune.results.published.figures import PublishedRow
@@ -41,7 +42,7 @@ class Beside:
     @property
     def images(self) -> int:
         """On how many images it was measured, with those that couldn't be read."""
-        return self.first["metrics"]["n"] + self.first["metrics"]["unreadable"]
+        return image_count(self.first)
 
     @property
     def standing(self) -> str:
