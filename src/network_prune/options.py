@@ -1,11 +1,11 @@
 """Every option of a study, declared once: command line, plans, Python and records read it here."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from network_prune.errors import ArgumentError, check_choice, check_fraction
+from network_prune.errors import ArgumentError, check_choice
+from network_prune.option_checks import flag, fraction, number, one_of, text, whole
 
 NETWORK, DATA, PRUNING, RUNNING = "Network", "Data", "Pruning", "Running"
 
@@ -25,8 +25,6 @@ LAYERS: Final = {
 EXIF: Final = ("source", "turn", "ignore")
 ORDERS: Final = ("data", "text")
 PRECISIONS: Final = ("bfloat16", "float16")
-
-_LARGEST: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,59 +86,13 @@ def check_options(**values: Any) -> None:
     read_options(values, OPTIONS)
 
 
-def _fraction(name: str, value: Any) -> float:
-    if isinstance(value, bool):
-        raise ArgumentError(f"{name}={value!r} is not a number; pass a fraction in [0, 1]")
-    return check_fraction(name, value)
-
-
-def _text(name: str, value: Any) -> str:
-    text = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if not isinstance(text, str) or not text:
-        raise ArgumentError(f"{name}={value!r} is no text; pass a name")
-    return text
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ArgumentError(f"{name}={value!r} is neither true nor false; pass one of them")
-    return value
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentError(f"{name}={value!r} is no number; pass one for each channel")
-    return float(value)
-
-
-def _whole(least: int) -> Callable[[str, Any], int]:
-    def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ArgumentError(f"{name}={value!r} is no whole number; pass one from {least} on")
-        if value < least:
-            raise ArgumentError(f"{name}={value} is too small; pass {least} or more")
-        if value > _LARGEST:
-            raise ArgumentError(f"{name}={value} is too large; pass at most 2**64 - 1")
-        return value
-
-    return check
-
-
-def _one_of(kind: str, names: Any) -> Callable[[str, Any], str]:
-    def check(name: str, value: Any) -> str:
-        check_choice(kind, _text(name, value), names)
-        return value
-
-    return check
-
-
 def _score(name: str, value: Any) -> str:
-    check_choice("score", _text(name, value).partition(":")[0], SCORES)
+    check_choice("score", text(name, value).partition(":")[0], SCORES)
     return value
 
 
 def _layers(name: str, value: Any) -> str:
-    for kind in split_layers(_text(name, value)):
+    for kind in split_layers(text(name, value)):
         check_choice("layer type", kind, LAYERS)
     return value
 
@@ -159,7 +111,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "PACKAGE.MODULE:CALLABLE. network-prune list shows the names. Where several networks may "
         "be named, names may have wildcards, quoted: 'resnet*', 'timm:convnext_atto*'.",
         str,
-        _text,
+        text,
         ("digits",),
         many=True,
         shown="digits, the embedded network",
@@ -170,7 +122,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "IMAGENET1K_V2, or a safetensors or torch FILE; FILE:KEY takes what stands under a key of "
         "a checkpoint, e.g. run.pth:state_dict_ema.",
         str,
-        _text,
+        text,
         "default",
     ),
     "method": Option(
@@ -178,7 +130,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "What is ranked and pruned: connections (kernels), neurons (filters) or weights (single "
         "ones, as in the paper).",
         str,
-        _one_of("method", METHODS),
+        one_of("method", METHODS),
         ("connections",),
         many=True,
     ),
@@ -186,7 +138,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         PRUNING,
         "Fraction in [0, 1] of all elements, the lowest-scored, that is prunable.",
         float,
-        _fraction,
+        fraction,
         (0.2,),
         many=True,
     ),
@@ -194,11 +146,11 @@ GRID_OPTIONS: Mapping[str, Option] = {
         PRUNING,
         "Probability in [0, 1] that a prunable element is pruned.",
         float,
-        _fraction,
+        fraction,
         (1.0,),
         many=True,
     ),
-    "draws": Option(PRUNING, "Evaluate this many draws of each prunable set.", int, _whole(1), 1),
+    "draws": Option(PRUNING, "Evaluate this many draws of each prunable set.", int, whole(1), 1),
     "score": Option(
         PRUNING,
         "How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED, or by images: "
@@ -213,7 +165,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "Rank all layers together (global), each for itself (layer), or prune one layer at a time "
         "(alone), a variant for each.",
         str,
-        _one_of("scope", SCOPES),
+        one_of("scope", SCOPES),
         ("global",),
         many=True,
     ),
@@ -229,20 +181,20 @@ GRID_OPTIONS: Mapping[str, Option] = {
         PRUNING,
         "Rank only layers whose path matches, e.g. 'layer4.*'.",
         str,
-        _text,
+        text,
         (),
         many=True,
     ),
-    "exclude": Option(PRUNING, "Leave out layers whose path matches.", str, _text, (), many=True),
+    "exclude": Option(PRUNING, "Leave out layers whose path matches.", str, text, (), many=True),
     "with_norm": Option(
         PRUNING,
         "Prune a neuron's bias and BatchNorm with it, so that it sends out zeros.",
         bool,
-        _flag,
+        flag,
         False,
     ),
-    "seed": Option(PRUNING, "Names the draws.", int, _whole(0), 0),
-    "index": Option(PRUNING, "Which draw of the seed; the first of --draws.", int, _whole(0), 0),
+    "seed": Option(PRUNING, "Names the draws.", int, whole(0), 0),
+    "index": Option(PRUNING, "Which draw of the seed; the first of --draws.", int, whole(0), 0),
 }
 STUDY_OPTIONS: Mapping[str, Option] = {
     "cache_dir": Option(
@@ -251,7 +203,7 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "libraries' own: torchvision's files in torch/checkpoints in it, the hub's in "
         "huggingface/hub, hf: data in huggingface/datasets.",
         str,
-        _text,
+        text,
     ),
     "data": Option(
         DATA,
@@ -260,30 +212,30 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "ImageNet-compatible images.csv too), an .npz, torchvision:NAME[:FOLDER], "
         "hf:NAME_OR_FOLDER[:SPLIT], .tar shards, or fake:N.",
         str,
-        _text,
+        text,
         shown="digits, for the embedded network",
     ),
     "data_root": Option(
-        DATA, "Folder that a manifest's paths or torchvision's data lie in.", str, _text
+        DATA, "Folder that a manifest's paths or torchvision's data lie in.", str, text
     ),
-    "image_column": Option(DATA, "The column of images in a manifest or hf: data.", str, _text),
-    "label_column": Option(DATA, "The column of labels in a manifest or hf: data.", str, _text),
+    "image_column": Option(DATA, "The column of images in a manifest or hf: data.", str, text),
+    "label_column": Option(DATA, "The column of labels in a manifest or hf: data.", str, text),
     "exif": Option(
         DATA,
         "Turn images as their EXIF orientation says (turn), don't (ignore), or do as the library "
         "that such data come from (source): datasets turns hf: data, torchvision neither folders "
         "(nor we manifests) nor its own data sets, webdataset no shards.",
         str,
-        _one_of("exif", EXIF),
+        one_of("exif", EXIF),
         "source",
     ),
-    "limit": Option(DATA, "Evaluate only this many images, spread over the data.", int, _whole(1)),
+    "limit": Option(DATA, "Evaluate only this many images, spread over the data.", int, whole(1)),
     "first_label": Option(
         DATA,
         "What a manifest or folders call the network's first output; 0 by default, 1 for the "
         "ImageNet-compatible set; -1 where labels start at 0 and the network at its background.",
         int,
-        _whole(-1),
+        whole(-1),
     ),
     "class_order": Option(
         DATA,
@@ -291,7 +243,7 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "are called; text: in the order of their names as text, as in torchvision's ImageFolder "
         "(0, 1, 10, 2).",
         str,
-        _one_of("class_order", ORDERS),
+        one_of("class_order", ORDERS),
         shown="by name where both have names",
     ),
     "only_data_classes": Option(
@@ -299,14 +251,14 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "Leave outputs that the data has no class for out of the running, as for ImageNet-A and "
         "-R.",
         bool,
-        _flag,
+        flag,
         False,
     ),
     "skip_unreadable": Option(
         DATA,
         "Leave out images that can't be read, and count them, instead of stopping.",
         bool,
-        _flag,
+        flag,
         False,
     ),
     "score_data": Option(
@@ -314,44 +266,44 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "The images that taylor and gradient are computed on, named as for --data, whose column, "
         "folder and label options hold for data of the same form; training images, for example.",
         str,
-        _text,
+        text,
         shown="the evaluation data",
     ),
     "score_images": Option(
         PRUNING,
         "How many images the score takes, spread over its data.",
         int,
-        _whole(1),
+        whole(1),
         shown="256",
     ),
-    "resize": Option(DATA, "Pixels of the shorter side; default from the weights.", int, _whole(1)),
-    "crop": Option(DATA, "Pixels of the centre crop; default from the weights.", int, _whole(1)),
+    "resize": Option(DATA, "Pixels of the shorter side; default from the weights.", int, whole(1)),
+    "crop": Option(DATA, "Pixels of the centre crop; default from the weights.", int, whole(1)),
     "interpolation": Option(
-        DATA, "bilinear, bicubic, nearest, …; default from the weights.", str, _text
+        DATA, "bilinear, bicubic, nearest, …; default from the weights.", str, text
     ),
     "mean": Option(
-        DATA, "Channel means with commas; default from the weights.", tuple, _number, many=True
+        DATA, "Channel means with commas; default from the weights.", tuple, number, many=True
     ),
     "std": Option(
         DATA,
         "Channel standard deviations with commas; default from the weights.",
         tuple,
-        _number,
+        number,
         many=True,
     ),
-    "batch_size": Option(RUNNING, "Images a batch.", int, _whole(1), 64, decides=True),
+    "batch_size": Option(RUNNING, "Images a batch.", int, whole(1), 64, decides=True),
     "workers": Option(
         RUNNING,
         "Processes that decode images.",
         int,
-        _whole(0),
+        whole(0),
         shown="one a core for image files",
     ),
     "device": Option(
         RUNNING,
         "auto (cuda, then mps, then cpu) or a PyTorch device such as cuda:1.",
         str,
-        _text,
+        text,
         "auto",
         decides=True,
     ),
@@ -360,7 +312,7 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "Compute in mixed precision. Rounding makes outputs equal now and then; the lower class "
         "is taken first then, and such images are counted (ties in JSON).",
         bool,
-        _flag,
+        flag,
         False,
         decides=True,
     ),
@@ -368,14 +320,14 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         RUNNING,
         "bfloat16 or float16, for --amp.",
         str,
-        _one_of("amp_dtype", PRECISIONS),
+        one_of("amp_dtype", PRECISIONS),
         "bfloat16",
     ),
     "channels_last": Option(
         RUNNING,
         "Lay out memory with the channels last, which is faster for convolutions.",
         bool,
-        _flag,
+        flag,
         True,
         decides=True,
     ),
@@ -384,19 +336,19 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "Fold BatchNorms into the convolutions before them, which changes the outputs' rounding; "
         "never under --amp.",
         bool,
-        _flag,
+        flag,
         True,
         decides=True,
     ),
     "compile": Option(
-        RUNNING, "Compile the network by torch.compile.", bool, _flag, False, decides=True
+        RUNNING, "Compile the network by torch.compile.", bool, flag, False, decides=True
     ),
     "dtype": Option(
         RUNNING,
         "bfloat16 or float16: cast the network to it; not along with --amp, whose word on equal "
         "outputs holds here too.",
         str,
-        _one_of("dtype", PRECISIONS),
+        one_of("dtype", PRECISIONS),
         decides=True,
         shown="the network's own",
     ),
@@ -405,7 +357,7 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "Keep with each record which images are right, two bits each, in the study's folder or the "
         "file of --output: compare and report need them.",
         bool,
-        _flag,
+        flag,
         True,
     ),
     "dense": Option(
@@ -413,7 +365,7 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "Evaluate the dense network too, and the differences to it, which computes each image once "
         "more.",
         bool,
-        _flag,
+        flag,
         True,
     ),
 }

@@ -1,0 +1,66 @@
+"""Checks of options' values: each takes the option's name and one value, returns it or raises.
+
+All of them raise an ArgumentError that says the value, what is allowed and what to do.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from network_prune.errors import ArgumentError, check_choice, check_fraction
+
+LARGEST: Final = 2**64 - 1
+
+
+def fraction(name: str, value: Any) -> float:
+    """Return ``value`` if it is a number in [0, 1]."""
+    if isinstance(value, bool):
+        raise ArgumentError(f"{name}={value!r} is not a number; pass a fraction in [0, 1]")
+    return check_fraction(name, value)
+
+
+def text(name: str, value: Any) -> str:
+    """Return ``value`` as text that isn't empty."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text:
+        raise ArgumentError(f"{name}={value!r} is no text; pass a name")
+    return text
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` if it is true or false."""
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name}={value!r} is neither true nor false; pass one of them")
+    return value
+
+
+def number(name: str, value: Any) -> float:
+    """Return ``value`` if it is a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentError(f"{name}={value!r} is no number; pass one for each channel")
+    return float(value)
+
+
+def whole(least: int) -> Callable[[str, Any], int]:
+    """Return a check for whole numbers from ``least`` to 2**64 - 1."""
+
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ArgumentError(f"{name}={value!r} is no whole number; pass one from {least} on")
+        if value < least:
+            raise ArgumentError(f"{name}={value} is too small; pass {least} or more")
+        if value > LARGEST:
+            raise ArgumentError(f"{name}={value} is too large; pass at most 2**64 - 1")
+        return value
+
+    return check
+
+
+def one_of(kind: str, names: Any) -> Callable[[str, Any], str]:
+    """Return a check for one of ``names``, which errors call by its ``kind``."""
+
+    def check(name: str, value: Any) -> str:
+        check_choice(kind, text(name, value), names)
+        return value
+
+    return check

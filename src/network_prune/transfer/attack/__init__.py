@@ -1,0 +1,1 @@
+"""One attack: its settings, its parts, its iterations."""

@@ -1,0 +1,1 @@
+"""What is done to a surrogate in each iteration of an attack."""
