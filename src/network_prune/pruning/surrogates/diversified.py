@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from network_prune.core.drawing import Drawn
-from network_prune.pruning.surrogates.masked_weights import replaced
+from network_prune.pruning.surrogates.masked_weights import Holder, replaced
 from network_prune.pruning.surrogates.surrogate import Surrogate
 
 
@@ -52,12 +54,15 @@ class Diversified(Surrogate):
     """
 
     def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        values = [
+        with replaced(self._masked(drawn)):
+            return self._compute(self.model, args, kwargs)
+
+    def _masked(self, drawn: Drawn) -> list[tuple[Holder, Tensor]]:
+        """Return what the modules that hold ranked weights see in their place."""
+        return [
             (holder, masked)
             for ranked in self._weights
             for holders in [ranked.find(self.model)]
             for masked in [ranked.mask(holders[0].weight, drawn, factor=self._factor)]
             for holder in holders
         ]
-        with replaced(values):
-            return self._compute(self.model, args, kwargs)
