@@ -299,3 +299,51 @@ def tie_groups(sets: Sequence[Sequence[Sequence[bool]]]) -> list[int]:
         rest = [i for i, p in zip(others, adjusted, strict=True) if p < 0.05]
         count += 1
     return groups
+
+
+# --- attacking --------------------------------------------------------------------------
+
+
+def attack(
+    image: np.ndarray,
+    gradient_at,
+    *,
+    epsilon: float,
+    step: float,
+    iterations: int,
+    momentum: float = 0.0,
+    normalise: bool = False,
+    translation: int = 0,
+    scales: int = 1,
+) -> np.ndarray:
+    """Attack one image [C, S, S] in float64: ``gradient_at(image)`` says which way is up."""
+    lowest_allowed = np.maximum(image - epsilon, 0.0)
+    highest_allowed = np.minimum(image + epsilon, 1.0)
+    present, direction = image.astype(np.float64), np.zeros(image.shape)
+    for _ in range(iterations):
+        # The image's own gradient through a copy of half the brightness is half of the copy's.
+        copies = [gradient_at(present / 2**i) / 2**i for i in range(scales)]
+        gradient = sum(copies) / scales
+        if translation > 1:
+            gradient = smoothed(gradient, translation)
+        if normalise and np.abs(gradient).mean() > 0:
+            gradient = gradient / np.abs(gradient).mean()
+        direction = momentum * direction + gradient
+        present = present + step * np.sign(direction)
+        present = np.minimum(np.maximum(present, lowest_allowed), highest_allowed)
+    return present
+
+
+def smoothed(gradient: np.ndarray, side: int) -> np.ndarray:
+    """Give each pixel the weighted sum of those around it; there are zeros outside."""
+    places = [-3 + 6 * i / (side - 1) for i in range(side)]
+    line = [math.exp(-place * place / 2) for place in places]
+    total = sum(a * b for a in line for b in line)
+    channels, height, width = gradient.shape
+    found = np.zeros(gradient.shape)
+    for c, y, x in itertools.product(range(channels), range(height), range(width)):
+        for i, j in itertools.product(range(side), range(side)):
+            from_y, from_x = y + i - side // 2, x + j - side // 2
+            if 0 <= from_y < height and 0 <= from_x < width:
+                found[c, y, x] += line[i] * line[j] / total * gradient[c, from_y, from_x]
+    return found
