@@ -1,8 +1,8 @@
-"""See which weights convolutions and matrix products are really called with."""
+"""See which weights convolutions, matrix products and norms are really called with."""
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Self, TypeVar
 
@@ -34,8 +34,9 @@ class Operands(TorchDispatchMode):
         weights: returns names of layers, each with a tensor that holds its weight.
 
     Attributes:
-        read: layers whose weight a convolution or matrix product took, in whatever form.
-        changed: layers of which it took something that doesn't have the weight's zeros.
+        read: layers whose weight was computed with, in whatever form: a convolution or matrix
+            product took it, or it was mixed with what isn't made of weights.
+        changed: layers of which that took something without the weight's zeros.
         has_run: whether a network has run inside.
         failed: whether some of what it did couldn't be watched.
     """
@@ -115,13 +116,16 @@ class Operands(TorchDispatchMode):
         namespace, name = func._schema.name.split("::")
         # What others' own operations do with a weight can't be seen.
         if namespace != "aten" or _PRODUCTS.fullmatch(name):
-            self.read |= fates.keys()
-            self.changed |= {layer for layer, fate in fates.items() if fate is Fate.CHANGED}
+            self._note(fates)
         elif max(fates.values(), default=0) > Fate.PICKED and not (
             _is_view(func) or _OF_THE_SHAPE_ALONE.fullmatch(name)
         ):
             return self._repeat(func, args, kwargs, inputs)
         return None
+
+    def _note(self, fates: Mapping[str, Fate]) -> None:
+        self.read |= fates.keys()
+        self.changed |= {layer for layer, fate in fates.items() if fate is Fate.CHANGED}
 
     def _repeat(
         self, func: Any, args: Any, kwargs: Any, inputs: list[Tensor]
@@ -129,7 +133,9 @@ class Operands(TorchDispatchMode):
         """Do with the stand-ins what is about to be done."""
         written, overwritten = _written(func, args, kwargs)
         sources = [each for each in inputs if not any(each is other for other in overwritten)]
-        judge = self._stand_ins.judge(sources)
+        mixed = self._stand_ins.mixed(sources)
+        self._note(mixed)
+        judge = self._stand_ins.judge(sources, mixed)
         standing = self._stand_ins.of(inputs, written)
         devices = {each.device for each in inputs if each.is_cuda}
         with torch.random.fork_rng(devices=devices):

@@ -1,6 +1,6 @@
 """Stand-ins for weights, half of which is zero, and what becomes of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -40,7 +40,9 @@ class StandIns:
 
     def __init__(self, weights: Iterable[tuple[str, Tensor]] = ()) -> None:
         self._memory: dict[int, _Memory] = {}
+        self._vectors: set[str] = set()
         for name, weight in weights:
+            self._vectors |= {name} if weight.dim() < 2 else set()
             self._memory.setdefault(address(weight), _Memory(weight)).fates[name] = Fate.KEPT
 
     def fates(self, tensors: Iterable[Tensor]) -> dict[str, Fate]:
@@ -58,9 +60,31 @@ class StandIns:
         known = (each for each in tensors if address(each) in self._memory)
         return {id(tensor): self._stand_in(tensor) for tensor in known}
 
-    def judge(self, sources: Sequence[Tensor]) -> Callable[[Tensor, Tensor], None]:
-        """Return what notes of a tensor made of ``sources``, and its stand-in, what it has."""
-        fates = [self.fates([each]) for each in sources]
+    def mixed(self, sources: Sequence[Tensor]) -> dict[str, Fate]:
+        """Return the `fates` of layers that are mixed with what isn't made of weights.
+
+        That is how a norm's weight and a bias are used, which are vectors; a matrix is only
+        where the other is larger. What comes out isn't the layer's weight any more.
+        """
+        others = [t.numel() for t in sources if t.is_floating_point() and not self.fates([t])]
+        largest = max(others, default=1)
+        return self.fates(
+            each
+            for each in sources
+            if each.numel() < largest or (largest > 1 and self._vectors & self.fates([each]).keys())
+        )
+
+    def judge(
+        self, sources: Sequence[Tensor], mixed: Container[str]
+    ) -> Callable[[Tensor, Tensor], None]:
+        """Return what notes of a tensor made of ``sources``, and its stand-in, what it has.
+
+        Layers that are ``mixed`` in are left out.
+        """
+        fates = [
+            {name: fate for name, fate in self.fates([each]).items() if name not in mixed}
+            for each in sources
+        ]
         parts = [
             _Part(name, fate, each.numel(), _zeros(self._stand_in(each)))
             for each, found in zip(sources, fates, strict=True)

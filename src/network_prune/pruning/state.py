@@ -9,7 +9,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import StateError
-from network_prune.pruning.ranking.rankable import RANKABLE, find_places
+from network_prune.pruning.ranking.rankable import RANKABLE, TENSORS, find_places
 
 # The values are weak references to what can put the weights back.
 _held: WeakIdKeyDictionary = WeakIdKeyDictionary()
@@ -35,7 +35,7 @@ def pruned_weights(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights that are pruned at present, by masks or in place, by layer name."""
     return {
         name: getattr(place.module, place.tensor)
-        for name, place in find_places(model, RANKABLE).items()
+        for name, place in find_places(model, RANKABLE, TENSORS).items()
         if f"{place.tensor}_mask" in place.module._buffers
         or is_held(place.module._parameters.get(place.tensor))
     }

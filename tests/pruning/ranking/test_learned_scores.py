@@ -82,7 +82,7 @@ def batches(size: int = 3, n: int = 7) -> DataLoader:
 
 
 def scores(model, granularity, score, data, layers=KINDS) -> dict[str, Tensor]:
-    found = find_layers(model, layers=layers, include=(), exclude=())
+    found = find_layers(model, layers=layers, tensors=("weight",), include=(), exclude=())
     gradient = loss_gradient(model, found, data)
     return {
         item.layer.name: data_scores(item, slopes, Granularity(granularity), DataScore(score))

@@ -6,7 +6,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from network_prune.errors import UnsupportedNetworkError
-from network_prune.pruning.ranking.rankable import RANKABLE
+from network_prune.pruning.ranking.rankable import MAPS
 
 
 def trace(model: nn.Module) -> fx.Graph:
@@ -28,7 +28,7 @@ def only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        leaf = isinstance(m, (*RANKABLE, _BatchNorm))
+        leaf = isinstance(m, (*MAPS, _BatchNorm))
         return leaf or super().is_leaf_module(m, module_qualified_name)
 
 

@@ -18,6 +18,7 @@ class RankOptions(TypedDict, total=False):
     data: Iterable[Any] | None
     scope: Scope | str
     layers: Sequence[type[nn.Module]]
+    tensors: Sequence[str]
     include: Sequence[str]
     exclude: Sequence[str]
 
@@ -39,8 +40,8 @@ def prune_weights(
         p_bern: probability in [0, 1] that a prunable weight is pruned.
         seed: integer in [0, 2**64) that names the draws.
         index: which draw of the seed.
-        **options: ``score``, ``data``, ``scope``, ``layers``, ``include``, ``exclude``
-            as in `rank`.
+        **options: ``score``, ``data``, ``scope``, ``layers``, ``tensors``, ``include``,
+            ``exclude`` as in `rank`.
 
     Raises:
         NetworkPruneError: as `rank` and `prune` do, with the network unchanged.

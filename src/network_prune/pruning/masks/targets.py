@@ -9,7 +9,15 @@ from network_prune.core.layers import Granularity
 from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.masks.norms import following_norms
-from network_prune.pruning.ranking.rankable import RANKABLE, Place, locate, owners, storage_key
+from network_prune.pruning.ranking.rankable import (
+    MAPS,
+    RANKABLE,
+    Place,
+    is_of,
+    locate,
+    owners,
+    storage_key,
+)
 from network_prune.pruning.ranking.soundness import sound_weight
 
 
@@ -60,6 +68,7 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
             raise ArgumentError(
                 f"with_norm=True goes with neurons, not with {prunable.granularity.plural}"
             )
+        _refuse_others_than_maps(ranked)
         targets += _per_neuron_targets(model, targets, ranked)
     _refuse_two_layers_in_one(targets)
     for target in targets:
@@ -75,7 +84,7 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
 def _check_holders(targets: list[Target]) -> None:
     """Refuse a tied weight that any of its holders transforms before using it."""
     for target in targets:
-        if target.name == "weight" and isinstance(target.module, RANKABLE):
+        if target.name == "weight" and is_of(target.module, RANKABLE):
             sound_weight(target.layer, Place(target.module))
 
 
@@ -146,8 +155,17 @@ def _refuse_shared_bias(place: Place, layer: str) -> None:
         )
 
 
+def _refuse_others_than_maps(ranked: dict[str, Place]) -> None:
+    for layer, place in ranked.items():
+        if place.kind == "bias" or not isinstance(place.module, (*MAPS, nn.MultiheadAttention)):
+            raise ArgumentError(
+                f"with_norm=True prunes biases and norms with their neurons, and {layer!r} is "
+                "ranked itself; pass with_norm=False (leave out --with-norm)"
+            )
+
+
 def _is_layer(place: Place, layer: str, ranked: dict[str, Place]) -> bool:
     """Whether a holder of a ranked weight uses it as the ranked layer does, by neurons."""
-    if not isinstance(place.module, (*RANKABLE, nn.MultiheadAttention)):
+    if not isinstance(place.module, (*MAPS, nn.MultiheadAttention)):
         return False
     return place.describe(layer) == ranked[layer].describe(layer)

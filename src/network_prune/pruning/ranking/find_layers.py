@@ -10,7 +10,14 @@ from torch import nn
 
 from network_prune.core.layers import Layer
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, unknown_name
-from network_prune.pruning.ranking.rankable import RANKABLE, Place, find_places, storage_key
+from network_prune.pruning.ranking.rankable import (
+    RANKABLE,
+    TENSORS,
+    Place,
+    find_places,
+    is_kin,
+    storage_key,
+)
 from network_prune.pruning.ranking.soundness import sound_weight
 from network_prune.pruning.state import check_not_pruned
 
@@ -19,7 +26,10 @@ _QUANTIZED = re.compile(r"torch\.(ao\.)?nn\.(intrinsic\.)?quantized\b")
 
 @dataclass(frozen=True, slots=True)
 class FoundLayer:
-    """A layer to rank: what it is called and the Parameter that holds its weight."""
+    """A layer to rank: what it is called and the Parameter that holds its weight.
+
+    A bias is a layer of its own, whose weights are its entries.
+    """
 
     layer: Layer
     weight: nn.Parameter
@@ -29,6 +39,7 @@ def find_layers(
     model: nn.Module,
     *,
     layers: Sequence[type[nn.Module]],
+    tensors: Sequence[str],
     include: Sequence[str],
     exclude: Sequence[str],
 ) -> list[FoundLayer]:
@@ -37,6 +48,7 @@ def find_layers(
     Args:
         model: the network.
         layers: layer types.
+        tensors: which of their tensors, each a layer of its own.
         include: wildcard patterns of layer paths, none for all.
         exclude: wildcard patterns of layer paths to leave out.
 
@@ -46,10 +58,11 @@ def find_layers(
         UnsupportedNetworkError: no layer is left, or one can't be ranked.
     """
     _check_types(layers)
+    _check_tensors(tensors)
     check_not_pruned(model)
-    candidates = find_places(model, layers)
+    candidates = find_places(model, layers, tensors)
     if not candidates:
-        raise UnsupportedNetworkError(_nothing_to_rank(model, layers))
+        raise UnsupportedNetworkError(_nothing_to_rank(model, layers, tensors))
     chosen = _choose(candidates, include, exclude)
     weights = {name: sound_weight(name, place) for name, place in chosen.items()}
     found = [FoundLayer(chosen[name].describe(name), weight) for name, weight in weights.items()]
@@ -64,21 +77,29 @@ def _check_types(layers: Sequence[object]) -> None:
     if not layers:
         raise ArgumentError(f"layers is empty; pass some of {allowed}")
     for kind in layers:
-        if not (isinstance(kind, type) and issubclass(kind, RANKABLE)):
+        if not (isinstance(kind, type) and (issubclass(kind, RANKABLE) or is_kin(kind))):
             raise ArgumentError(f"layers={kind!r} can't be ranked; pass some of {allowed}")
 
 
-def _nothing_to_rank(model: nn.Module, layers: Sequence[type[nn.Module]]) -> str:
+def _check_tensors(tensors: Sequence[object]) -> None:
+    if isinstance(tensors, str) or not tensors or not set(tensors) <= set(TENSORS):
+        raise ArgumentError(f"tensors={tensors!r} isn't a list of some of {', '.join(TENSORS)}")
+
+
+def _nothing_to_rank(
+    model: nn.Module, layers: Sequence[type[nn.Module]], tensors: Sequence[str]
+) -> str:
     wanted = " or ".join(kind.__name__ for kind in layers)
-    others = sorted(kind.__name__ for kind in RANKABLE if find_places(model, (kind,)))
-    if others:
-        remedy = (
-            f"it has {', '.join(others)}: pass layers=[nn.{others[0]}] (--layers "
-            f"{others[0].lower()}) to rank these"
-        )
-    else:
-        remedy = _what_it_is(model)
-    return f"{type(model).__name__} has no {wanted} layer to rank; {remedy}"
+    start = f"{type(model).__name__} has no {wanted} layer to rank"
+    if find_places(model, layers, TENSORS):
+        return f"{start} that has a {' or '.join(tensors)}; pass other tensors (--tensors)"
+    others = [kind.__name__ for kind in RANKABLE if find_places(model, (kind,), TENSORS)]
+    if not others:
+        return f"{start}; {_what_it_is(model)}"
+    return (
+        f"{start}; it has {', '.join(others)}: pass layers=[nn.{others[0]}] (--layers "
+        f"{others[0].lower()}) to rank these"
+    )
 
 
 def _what_it_is(model: nn.Module) -> str:

@@ -45,21 +45,24 @@ def rank(
     data: Iterable[Any] | None = None,
     scope: Scope | str = Scope.GLOBAL,
     layers: Sequence[type[nn.Module]] = (nn.Conv2d,),
+    tensors: Sequence[str] = ("weight",),
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> PrunableSet:
     """Return the int(p_prune · N) lowest-scored of the network's N elements.
 
-    Elements are ordered by layer in module order, then row by row in the layer's
-    weight ``[out, in/groups, *kernel]``; equal scores rank in that order. A tensor
-    shared by several modules counts once. The network isn't changed.
+    Elements are ordered by layer in module order, a module's tensors as it registers
+    them, then row by row in the layer's weight ``[out, in/groups, *kernel]``; equal scores
+    rank in that order. A tensor shared by several modules counts once. The network isn't
+    changed.
 
     Args:
         model: the network, or what `load_network` returned; float16, bfloat16, float32 or
             float64 weights on any device.
         granularity: ``weight`` (one number), ``connection`` (one kernel
             ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
-            ``[o, :, :, :]``; one row of a Linear).
+            ``[o, :, :, :]``; one row of a Linear). Each entry of a vector, such as a bias
+            or a norm's weight, is a weight, a connection and a neuron.
         p_prune: fraction in [0, 1] of the elements that is prunable.
         score: ``l1``, ``l2``, ``mean-l1``, ``lamp`` (`lamp_scores`; of connections and
             neurons by their squared L2 norms), ``random``, ``random:SEED``, ``taylor`` or
@@ -73,7 +76,13 @@ def rank(
             of the n elements of each layer.
         layers: layer types to rank: convolutions, transposed ones, ``nn.Linear``, which
             brings along the projections inside ``nn.MultiheadAttention`` under names
-            such as ``attention.in_proj_weight``.
+            such as ``attention.in_proj_weight``, and norms: batch, layer, group, instance
+            and RMS norms. A norm brings along classes of somebody's own that are called
+            after it and hold a vector ``weight``, as ``LlamaRMSNorm`` is after
+            ``nn.RMSNorm``.
+        tensors: ``weight``, ``bias`` or both, as far as a layer has them. Each is a layer of
+            its own: a weight has its module's path, a bias such as that of ``fc`` is called
+            ``fc.bias``.
         include: wildcard patterns of layer paths, e.g. ``layer4.*``; none means all.
         exclude: wildcard patterns of layer paths to leave out.
 
@@ -91,7 +100,7 @@ def rank(
     granularity, scope = Granularity(granularity), Scope(scope)
     rule = _rule(score)
     _check_data(rule, data)
-    found = find_layers(model, layers=layers, include=include, exclude=exclude)
+    found = find_layers(model, layers=layers, tensors=tensors, include=include, exclude=exclude)
     parts, name = _score(model, found, granularity, rule, data)
     words = _select(found, parts, p_prune, scope)
     elements = ElementSet(granularity, tuple(item.layer for item in found), np.concatenate(words))

@@ -1,6 +1,7 @@
 """Refuse weights on which a mask would not mean zeros."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from network_prune.errors import UnsupportedNetworkError
-from network_prune.pruning.ranking.rankable import RANKABLE, Place
+from network_prune.pruning.operands import Operands
+from network_prune.pruning.ranking.rankable import MAPS, NORMS, Place
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -24,8 +26,9 @@ def sound_weight(name: str, place: Place) -> nn.Parameter:
     weight = place.module._parameters.get(place.tensor)
     if weight is None:
         raise UnsupportedNetworkError(
-            f"layer {name!r} computes its weight from other tensors (a parametrization, spectral "
-            f"or weight norm), so pruned weights would not be zero; remove it or exclude the layer"
+            f"layer {name!r} computes its {place.kind} from other tensors (a parametrization, "
+            f"spectral or weight norm), so pruned weights would not be zero; remove it or exclude "
+            f"the layer"
         )
     if is_lazy(weight):
         raise UnsupportedNetworkError(
@@ -33,12 +36,12 @@ def sound_weight(name: str, place: Place) -> nn.Parameter:
         )
     if weight.dtype not in _DTYPES or weight.layout != torch.strided or weight.is_meta:
         raise UnsupportedNetworkError(
-            f"layer {name!r} has a {weight.layout} {weight.dtype} weight on {weight.device}; "
+            f"layer {name!r} has a {weight.layout} {weight.dtype} {place.kind} on {weight.device}; "
             f"only dense floating weights in memory can be ranked"
         )
     if not weight.numel():
         raise UnsupportedNetworkError(f"layer {name!r} has no weights at all; exclude the layer")
-    if _transforms_weight(place.module):
+    if place.kind == "weight" and _transforms_weight(place.module):
         raise UnsupportedNetworkError(
             f"layer {name!r} ({type(place.module).__name__}) transforms its weight before using "
             f"it, so pruned weights would not be zero; exclude the layer"
@@ -50,11 +53,13 @@ def _transforms_weight(module: nn.Module) -> bool:
     """Whether the operation inside gets anything but the layer's own weight."""
     if isinstance(module, nn.MultiheadAttention):
         return _overrides(module, nn.MultiheadAttention, "forward")
-    base = next(kind for kind in RANKABLE if isinstance(module, kind))
+    base = next((kind for kind in (*MAPS, *NORMS) if isinstance(module, kind)), nn.Module)
     names = [name for name in ("forward", "_conv_forward") if hasattr(base, name)]
     if not any(_overrides(module, base, name) for name in names):
         return False
     probe = copy.deepcopy(module).eval()
+    if base not in MAPS:
+        return _scales_by_another(probe)
     with torch.no_grad(), _WeightsSeen() as mode:
         _spread(probe.weight)
         try:
@@ -66,6 +71,28 @@ def _transforms_weight(module: nn.Module) -> bool:
     return not mode.weights or not all(torch.equal(seen, weight) for seen in mode.weights)
 
 
+def _scales_by_another(norm: nn.Module) -> bool:
+    """Whether a norm, in eval mode, multiplies by anything but its own weight."""
+    weight = norm.weight
+    assert isinstance(weight, Tensor)
+    _spread(weight)
+    for shape in _norm_shapes(weight):
+        operands = Operands(lambda: [("", weight)])
+        try:
+            with torch.no_grad(), operands:
+                norm.forward(weight.new_ones(shape))
+        except Exception:
+            continue  # it takes inputs of another shape, or with other arguments
+        return bool(operands.failed or operands.changed or not operands.read)
+    return True
+
+
+def _norm_shapes(weight: Tensor) -> Iterator[tuple[int, ...]]:
+    """Yield shapes of inputs that norms take: channels last, then channels first."""
+    yield from ((2, *between, *weight.shape) for between in ((), (2,), (2, 2)))
+    yield from ((2, len(weight), *[2] * axes) for axes in (1, 2, 3))
+
+
 def _overrides(module: nn.Module, base: type[nn.Module], name: str) -> bool:
     return name in vars(module) or getattr(type(module), name) is not getattr(base, name)
 
@@ -73,7 +100,8 @@ def _overrides(module: nn.Module, base: type[nn.Module], name: str) -> bool:
 def _spread(weight: Any) -> None:
     """Overwrite a weight with values that no standardisation leaves alone, as it might zeros."""
     values = torch.linspace(-1.0, 2.0, weight.numel(), dtype=torch.float64)
-    weight.copy_(values.reshape(weight.shape))
+    with torch.no_grad():
+        weight.copy_(values.reshape(weight.shape))
 
 
 def _probe_input(module: nn.Module) -> Tensor:
