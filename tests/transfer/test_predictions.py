@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,7 +29,7 @@ def test_batches_join_to_the_whole(cuts):
     edges = [0, *sorted(cuts), 40]
     parts = [
         Predictions(made.networks, **{name: getattr(made, name)[..., a:b] for name in FIELDS})
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in pairwise(edges)
     ]
     assert same(Predictions.join(parts), made)
 

@@ -6,8 +6,9 @@ of schema 1, which earlier versions wrote, are read as what they would be in sch
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -31,19 +32,24 @@ _LOCK: Final = "records.lock"
 Record = dict[str, Any]
 
 
-def read_records(folder: Path) -> tuple[list[Record], int]:
-    """Return the records in a study's folder, and how many bytes a half-written last line has.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the lines of a file of records are.
 
-    Raises:
-        SourceError: there are none, or a line isn't a record of this schema.
+    Attributes:
+        file: the file's name in its folder.
+        command: what writes such a folder, for people.
+        lost: what is computed again if a line is removed, for people.
+        schemas: those that are read.
+        read: returns an entry as a record of the present schema, given the one before, which
+            may be empty; raises SourceError, or any usual error for what is no record.
     """
-    path = folder / FILE
-    if not path.is_file():
-        raise SourceError(f"{folder} holds no {FILE}; pass the folder that sweep wrote with --out")
-    content = read_bytes(path)
-    whole = whole_lines(content)
-    with uncollected():
-        return list(_parse(path, whole)), len(content) - len(whole)
+
+    file: str
+    command: str
+    lost: str
+    schemas: tuple[int, ...]
+    read: Callable[[Any, Record], Record]
 
 
 class HeldRecords:
@@ -82,6 +88,7 @@ class RecordFile:
 
     Args:
         folder: the study's folder, made if it isn't there.
+        form: what the records are.
 
     Attributes:
         folder: the study's folder.
@@ -95,9 +102,10 @@ class RecordFile:
         SourceError: a line isn't a record of this schema.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, form: Form | None = None) -> None:
+        form = form or STUDY
         self.folder = folder
-        self.path = folder / FILE
+        self.path = folder / form.file
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(folder / _LOCK)
@@ -117,7 +125,7 @@ class RecordFile:
             self._file = LineFile(self.path)
             held.callback(self._file.close)
             self.dropped = self._file.dropped
-            found = _parse(self.path, self._file.content)
+            found = _parse(self.path, self._file.content, form)
             self.records: dict[str, Record] = {record["key"]: record for record in found}
             self.outcomes = WrittenOutcomes(folder)
             held.callback(self.outcomes.close)
@@ -145,45 +153,67 @@ class RecordFile:
 
 
 def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
-    """Return the entries of a list in a file as records of this schema.
+    """Return the entries of a list in a file as a study's records of this schema.
 
     Raises:
         SourceError: one isn't a record.
     """
     return [
-        _read_record(entry, f"{path} entry {number}", "pass a list of records alone")
+        _read(entry, {}, STUDY, f"{path} entry {number}", "pass a list of records alone")
         for number, entry in enumerate(entries, start=1)
     ]
 
 
-def _parse(path: Path, lines: bytes) -> Iterator[Record]:
+def read_records(folder: Path, form: Form | None = None) -> tuple[list[Record], int]:
+    """Return the records in a study's folder, and how many bytes a half-written last line has.
+
+    Raises:
+        SourceError: there are none, or a line isn't a record of this schema.
+    """
+    form = form or STUDY
+    path = folder / form.file
+    if not path.is_file():
+        raise SourceError(
+            f"{folder} holds no {form.file}; pass the folder that {form.command} wrote with --out"
+        )
+    content = read_bytes(path)
+    whole = whole_lines(content)
+    with uncollected():
+        return list(_parse(path, whole, form)), len(content) - len(whole)
+
+
+def _parse(path: Path, lines: bytes, form: Form) -> Iterator[Record]:
     last: Record = {}
     for number, line in enumerate(lines.splitlines(), start=1):
-        remedy = "remove the line, and its variant is evaluated again"
+        remedy = f"remove the line, and {form.lost} again"
         try:
             entry = json.loads(line, parse_constant=_no_number)
         except ValueError:
             entry = None
-        last = _read_record(entry, f"{path} line {number}", remedy, last)
+        last = _read(entry, last, form, f"{path} line {number}", remedy)
         yield last
 
 
-def _read_record(entry: Any, where: str, remedy: str, last: Record | None = None) -> Record:
+def _read(entry: Any, last: Record, form: Form, where: str, remedy: str) -> Record:
     """Return an entry as a record; what is as in the ``last`` one needs no other look."""
     try:
-        record = _modern(entry) if entry["schema"] == 1 else entry
-        if record["schema"] == SCHEMA:
-            record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
-            check_shape(record, last or {})
+        if entry["schema"] in form.schemas:
+            return form.read(entry, last)
     except SourceError as error:
         raise SourceError(f"{where} {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SourceError(f"{where} is no record; {remedy}") from None
-    if record["schema"] != SCHEMA:
-        raise SourceError(
-            f"{where} has schema {entry['schema']!r}, this version reads 1 and {SCHEMA}; "
-            "use the version of network-prune that wrote it, or another folder"
-        )
+    known = " and ".join(map(str, form.schemas))
+    raise SourceError(
+        f"{where} has schema {entry['schema']!r}, this version reads {known}; "
+        "use the version of network-prune that wrote it, or another folder"
+    )
+
+
+def _read_study_record(entry: Any, last: Record) -> Record:
+    record = _modern(entry) if entry["schema"] == 1 else entry
+    record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
+    check_shape(record, last)
     return record
 
 
@@ -199,3 +229,8 @@ def _modern(record: Record) -> Record:
     asked = {**record["asked"], "running": record["running"]}
     kept = {name: value for name, value in record.items() if name not in ("running", "pruning")}
     return {**kept, "schema": SCHEMA, "asked": asked, **others}
+
+
+STUDY: Final = Form(
+    FILE, "sweep", "its variant is evaluated", (*range(1, SCHEMA + 1),), _read_study_record
+)
