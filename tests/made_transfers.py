@@ -141,7 +141,7 @@ def record(
         "passes_per_iteration": passes_per_iteration,
         "points": [{"iteration": i, "passes": i * passes_per_iteration} for i in spread],
         "running": {"batch_size": 10, "device": "cpu"},
-        "ratios": {},
+        "ratios": [{"pruning_ratio": 0.35, "of_all_parameters": 0.3}] * surrogates,
         "distance": {
             "linf": float(made.linf.max()),
             "l2": l2.mean,

@@ -16,7 +16,7 @@ from network_prune.errors import NetworkPruneError, RunError
 from network_prune.evaluation import one_pass
 from network_prune.evaluation.reading import Reading
 from network_prune.results.records import FILE, RecordFile, read_records
-from network_prune.study import progress
+from network_prune.study import state_file
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
 from network_prune.study.progress import Progress
@@ -405,7 +405,7 @@ def test_runs_killed_at_any_moment_end_as_an_undisturbed_one(
     tmp_path, monkeypatch, undisturbed, kills, seed
 ):
     monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(state_file, "SECONDS_BETWEEN", 0.0)
     records = _killed_runs(tmp_path, kills, seed)
     assert None not in [records.outcomes(record) for record in records]
     assert {record["key"]: record for record in records} == undisturbed

@@ -27,6 +27,7 @@ Octets = NDArray[np.uint8]
 GAMMA: Final = 0x9E3779B97F4A7C15
 DRAW: Final = 1
 SCORE: Final = 2
+TARGET: Final = 3
 
 FIRST: Final = 0xBF58476D1CE4E5B9
 SECOND: Final = 0x94D049BB133111EB

@@ -1,21 +1,17 @@
 """What a pass has summed up so far, on disk, so that a killed run goes on where it was."""
 
 import json
-import os
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from network_prune.errors import RunError
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Sums
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.evaluation.paired import Paired
 from network_prune.results.outcome_store import from_text, to_text
-
-SECONDS_BETWEEN: Final = 10.0
+from network_prune.study.state_file import StateFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +55,16 @@ class Progress:
     """
 
     def __init__(self, folder: Path | None, key: str) -> None:
-        self._path = None if folder is None else folder / f"partial-{key[:16]}.json"
-        self._written = time.monotonic()
+        self._file = StateFile(folder, key)
 
     def read(self) -> State:
         """Return the state, or that before the first image if there is none or it is damaged."""
-        if self._path is None:
-            return State()
         try:
-            state = json.loads(self._path.read_bytes())
+            state = json.loads(self._file.read())
             state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
             state["left_out"] = tuple(state["left_out"])
             return State(**state)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return State()
 
     def write(self, state: State) -> None:
@@ -80,28 +73,17 @@ class Progress:
         Raises:
             RunError: it can't be written.
         """
-        if self._path is None:
-            return
-        self._written = time.monotonic()
-        draft = self._path.with_suffix(".draft")
-        try:
-            draft.write_text(json.dumps(_plain(state)), encoding="utf-8")
-            os.replace(draft, self._path)
-        except OSError as error:
-            raise RunError(
-                f"cannot write {self._path}: {error.strerror or error}; free or allow it, or pass "
-                "another folder with --out"
-            ) from None
+        if self._file.is_kept:
+            self._file.write(json.dumps(_plain(state)).encode())
 
     def write_at_times(self, state: State) -> None:
         """Do what `write` does, unless the last time was seconds ago."""
-        if time.monotonic() - self._written >= SECONDS_BETWEEN:
+        if self._file.is_old:
             self.write(state)
 
     def remove(self) -> None:
         """Forget the state: all its variants are recorded."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        self._file.remove()
 
 
 def _plain(state: State) -> dict[str, Any]:

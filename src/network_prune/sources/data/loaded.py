@@ -53,6 +53,9 @@ class LoadedData:
         classes_by: what classes are matched with the network's outputs by, for people.
         outputs: the network's outputs that alone are in the running; None for all.
         notes: what to know about pictures and labels, for people.
+        targets: the class numbers that the pictures are to be taken for, int64 ``[n]``, where
+            the request asks for them and the data has any.
+        targets_by: the column of targets, for people.
     """
 
     dataset: Dataset[Sample]
@@ -65,6 +68,8 @@ class LoadedData:
     classes_by: str = NUMBERS
     outputs: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    targets: np.ndarray | None = None
+    targets_by: str = ""
 
     @property
     def labels(self) -> np.ndarray:

@@ -100,6 +100,11 @@ class Augmentation:
         return self.settings.get("draws", 1)
 
     @property
+    def passes(self) -> int:
+        """Forward-backward passes of each image that an iteration takes of each network."""
+        return 2 if self.name == "mup" else self.draws
+
+    @property
     def is_random(self) -> bool:
         """Whether another seed gives something else."""
         return 0 < self.settings.get("p_bern", 0) < 1

@@ -1,0 +1,269 @@
+"""What a transfer run computes: a row for each surrogates, goal, augmentation and seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from network_prune.errors import ArgumentError
+from network_prune.evaluation.variant import Network
+from network_prune.options import defaults, read_options
+from network_prune.transfer.attack.settings import PRESETS, Attack, Goal
+from network_prune.transfer.augmentations.augmentation import Augmentation
+from network_prune.transfer.options import TRANSFER_OPTIONS
+
+EMBEDDED: Final = ("digits",)
+_SETTINGS: Final = tuple(field.name for field in fields(Attack) if field.name != "goal")
+_QUARTERS: Final = (1, 2, 3)
+# The embedded digits are pictures of 8 by 8 pixels.
+_DIGITS_SIZE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Images made on some surrogates in one way, and tried on victims.
+
+    Attributes:
+        surrogates: whose logits are averaged.
+        beside: networks averaged with them, for an upper bound; empty in any other row.
+        victims: the other networks.
+        augmentation: what is done to the surrogates.
+        attack: its settings.
+        by: ``own``, or ``torchattack:NAME``.
+        seed: names what is random.
+        iterations: how many.
+        points: iterations after which figures are taken, ascending; the last is the end.
+    """
+
+    surrogates: tuple[Network, ...]
+    beside: tuple[Network, ...]
+    victims: tuple[Network, ...]
+    augmentation: Augmentation
+    attack: Attack
+    by: str
+    seed: int
+    iterations: int
+    points: tuple[int, ...]
+
+    @property
+    def passes_per_iteration(self) -> int:
+        """Forward-backward passes of each image, in all networks that are averaged."""
+        return each_of(self.augmentation, self.attack) * len(self.surrogates + self.beside)
+
+    @property
+    def name(self) -> str:
+        """The augmentation's name with its settings, or ``bound`` with its networks."""
+        return f"bound:{ensemble_name(self.beside)}" if self.beside else str(self.augmentation)
+
+    def __str__(self) -> str:
+        seed = f"seed {self.seed}"
+        return f"{ensemble_name(self.surrogates)}, {self.attack.goal}, {self.name}, {seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPlan:
+    """A transfer run.
+
+    Attributes:
+        rows: what is computed, in order.
+        options: the values of `TRANSFER_OPTIONS`.
+        notes: what to know about the rows.
+    """
+
+    rows: tuple[Row, ...]
+    options: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All networks, each once, surrogates before victims."""
+        ours = [network for row in self.rows for network in (*row.surrogates, *row.beside)]
+        others = [network for row in self.rows for network in row.victims]
+        return tuple(dict.fromkeys([*ours, *others]))
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What the images are to be taken for, each once."""
+        return tuple(dict.fromkeys(row.attack.goal for row in self.rows))
+
+
+def network_name(network: Network) -> str:
+    """Return ``NAME`` or ``NAME=WEIGHTS``, as the options take it."""
+    is_usual = network.weights == "default"
+    return network.arch if is_usual else f"{network.arch}={network.weights}"
+
+
+def ensemble_name(networks: Sequence[Network]) -> str:
+    """Return the names of networks whose logits are averaged, as the options take them."""
+    return "+".join(map(network_name, networks))
+
+
+def each_of(augmentation: Augmentation, attack: Attack) -> int:
+    """Return the passes of each image and network that an iteration takes."""
+    return augmentation.passes * attack.scales
+
+
+def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
+    """Return the plan that ``values`` describes.
+
+    Args:
+        values: any of `TRANSFER_OPTIONS`; what isn't said is as the preset has it, which by
+            default is ``digits`` where all networks are embedded ones.
+
+    Raises:
+        ArgumentError: an option is unknown, a value isn't allowed, or they don't go together.
+    """
+    if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"plan={values!r} is no mapping; pass e.g. {{'augmentation': ['none', 'dwp']}}"
+        )
+    said = read_options(values, TRANSFER_OPTIONS)
+    options = {**defaults(TRANSFER_OPTIONS), "surrogate": EMBEDDED, **said}
+    groups = [_read_networks("surrogate", text) for text in options["surrogate"]]
+    others = [_read_one(name, text) for name in ("victim", "bound") for text in options[name]]
+    named = {network: None for group in groups for network in group} | dict.fromkeys(others)
+    if all(network.arch in EMBEDDED for network in named) and "preset" not in said:
+        options["preset"] = "digits"
+    if options["preset"] == "digits" and options["image_size"] is None:
+        options["image_size"] = _DIGITS_SIZE
+    options["augmentation"] = _with_against(options)
+    rows = [
+        row
+        for group in dict.fromkeys(groups)
+        for goal in dict.fromkeys(options["goal"])
+        for row in _rows(group, Goal(goal), tuple(named), said, options)
+    ]
+    return TransferPlan(tuple(rows), options, _notes(rows, options))
+
+
+def _with_against(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the augmentations, each once, with the one that others are compared with."""
+    named = options["augmentation"]
+    against = () if options["against"] in named else (options["against"],)
+    return tuple(dict.fromkeys((*against, *named)))
+
+
+def _rows(
+    group: tuple[Network, ...],
+    goal: Goal,
+    named: Sequence[Network],
+    said: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Iterator[Row]:
+    settings = _settings(goal, said, options["preset"])
+    attack = Attack(goal=goal, **{name: settings[name] for name in _SETTINGS if name in settings})
+    asked = [_read_one("victim", text) for text in options["victim"]]
+    victims = tuple(network for network in asked or named if network not in group)
+    beside = [_read_one("bound", text) for text in options["bound"]]
+    beside = tuple(network for network in beside if network not in group)
+    for text in options["augmentation"]:
+        augmentation = Augmentation.parse(text)
+        yield from _seeded(group, (), victims, augmentation, attack, settings, options)
+    if beside:
+        left = tuple(network for network in victims if network not in beside)
+        if not left:
+            raise ArgumentError(
+                f"bound={ensemble_name(beside)} leaves no victim of {ensemble_name(group)}; name "
+                "another with victim (--victim)"
+            )
+        none = Augmentation.parse("none")
+        yield from _seeded(group, beside, left, none, attack, settings, options)
+
+
+def _settings(goal: Goal, said: Mapping[str, Any], preset: str) -> dict[str, Any]:
+    """Return what the options say, and for the rest what the preset does."""
+    if "steps" in said and "passes" in said:
+        raise ArgumentError(
+            f"steps={said['steps']} and passes={said['passes']} say two budgets; pass one of them"
+        )
+    usual = dict(PRESETS[preset][goal])
+    if "steps" in said or "passes" in said:
+        usual = {name: value for name, value in usual.items() if name not in ("steps", "passes")}
+    return {**usual, **said}
+
+
+def _seeded(
+    surrogates: tuple[Network, ...],
+    beside: tuple[Network, ...],
+    victims: tuple[Network, ...],
+    augmentation: Augmentation,
+    attack: Attack,
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Iterator[Row]:
+    """Yield a row for each seed; one alone where all would be the same."""
+    each = each_of(augmentation, attack)
+    iterations = _iterations(augmentation, each, settings)
+    points = _points(iterations, each, settings)
+    count = options["seeds"] if augmentation.is_random or attack.diversity > 0 else 1
+    for seed in range(options["seed"], options["seed"] + count):
+        yield Row(
+            surrogates,
+            beside,
+            victims,
+            augmentation,
+            attack,
+            options["attack"],
+            seed,
+            iterations,
+            points,
+        )
+
+
+def _iterations(augmentation: Augmentation, each: int, settings: Mapping[str, Any]) -> int:
+    if "steps" in settings:
+        return settings["steps"]
+    passes: int = settings["passes"]
+    if passes < each:
+        raise ArgumentError(
+            f"passes={passes} doesn't pay for one iteration of {augmentation}, which takes {each}; "
+            f"pass {each} or more"
+        )
+    return passes // each
+
+
+def _points(iterations: int, each: int, settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the iterations after which figures are taken: what the passes asked for pay for."""
+    budget: int = settings.get("passes", iterations * each)
+    asked: Sequence[int] = settings.get("at", [budget * quarter // 4 for quarter in _QUARTERS])
+    if "passes" in settings and max(asked, default=0) > budget:
+        raise ArgumentError(
+            f"at={max(asked)} lies beyond passes={budget}; pass numbers of passes up to that"
+        )
+    found = {passes // each for passes in asked} | {iterations}
+    return tuple(sorted(point for point in found if 1 <= point <= iterations))
+
+
+def _notes(rows: Sequence[Row], options: Mapping[str, Any]) -> tuple[str, ...]:
+    if options["seeds"] == 1:
+        return ()
+    seeds: dict[str, int] = {}
+    for row in rows:
+        name = f"{row.attack.goal} {row.name}"
+        seeds[name] = max(seeds.get(name, 0), row.seed - options["seed"] + 1)
+    once = [name for name, count in seeds.items() if count == 1]
+    if not once:
+        return ()
+    return (f"nothing is random in {', '.join(once)}: one seed is computed",)
+
+
+def _read_networks(name: str, text: str) -> tuple[Network, ...]:
+    networks = tuple(_read_network(name, part, text) for part in text.split("+"))
+    if len(set(networks)) < len(networks):
+        raise ArgumentError(f"{name} {text!r} names a network twice; name each once")
+    return networks
+
+
+def _read_one(name: str, text: str) -> Network:
+    networks = _read_networks(name, text)
+    if len(networks) > 1:
+        raise ArgumentError(
+            f"{name} {text!r} joins several networks; name each for itself (--{name} A --{name} B)"
+        )
+    return networks[0]
+
+
+def _read_network(name: str, part: str, text: str) -> Network:
+    arch, has_weights, weights = part.partition("=")
+    if not arch or (has_weights and not weights):
+        raise ArgumentError(f"{name} {text!r} names no network; pass NAME, NAME=WEIGHTS or A+B")
+    return Network(arch, weights or "default")

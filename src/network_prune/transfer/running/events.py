@@ -1,0 +1,55 @@
+"""What a transfer run tells while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from network_prune.results.records import Record
+from network_prune.study.events import Dropped
+from network_prune.transfer.plan import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Networks and images are loaded and checked, and rows are computed next.
+
+    Attributes:
+        due: the rows, in order.
+        recorded: how many of the others are recorded already.
+        images: how many images each has.
+        notes: what to know about networks, images and rows, for people.
+    """
+
+    due: tuple[Row, ...]
+    recorded: int
+    images: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """A row has one more batch of images.
+
+    Attributes:
+        row: which one.
+        images: how many of its images are done.
+    """
+
+    row: Row
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A row is finished and its record is kept.
+
+    Attributes:
+        row: which one.
+        record: the record.
+    """
+
+    row: Row
+    record: Record
+
+
+Event = Dropped | Started | Advanced | Recorded
+Told = Callable[[Event], object]

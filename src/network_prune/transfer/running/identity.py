@@ -1,0 +1,131 @@
+"""What decides a row's figures: as plain data in the record, hashed, and refused if changed."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from network_prune.errors import SourceError
+from network_prune.evaluation.variant import Network
+from network_prune.results.records import Record
+from network_prune.study.identity import describe_network, describe_versions
+from network_prune.transfer.plan import Row, network_name
+from network_prune.transfer.running.ready import Ready
+
+SCHEMA: Final = 1
+# What of a record decides its figures; what it says of networks and images has more, for people.
+_DECIDING: Final = (
+    "schema",
+    "kind",
+    "augmentation",
+    "goal",
+    "seed",
+    "attack",
+    "iterations",
+    "points",
+    "running",
+    "versions",
+)
+
+
+def describe_row(row: Row, ready: Ready) -> Record:
+    """Return all that decides a row's figures, as plain data, and its key."""
+    each = row.passes_per_iteration
+    base: Record = {
+        "schema": SCHEMA,
+        "kind": "transfer",
+        "surrogates": _describe(row.surrogates, ready),
+        "victims": _describe(row.victims, ready),
+        "images": _describe_images(ready, is_targeted=row.attack.is_targeted),
+        "augmentation": _describe_augmentation(row, ready),
+        "goal": row.attack.goal.value,
+        "seed": row.seed,
+        "attack": {**row.attack.to_dict(), "by": row.by},
+        "iterations": row.iterations,
+        "passes": row.iterations * each,
+        "passes_per_iteration": each,
+        "points": [{"iteration": point, "passes": point * each} for point in row.points],
+        "running": {"batch_size": ready.batch_size, "device": ready.device.type},
+        "versions": describe_versions(),
+    }
+    return {"key": record_key(base), **base}
+
+
+def record_key(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of everything that decides a record's figures."""
+    images = ("identity", "size", "channels", "targets_sha256")
+    deciding = {
+        **{name: record[name] for name in _DECIDING},
+        **{name: [_identity(each) for each in record[name]] for name in ("surrogates", "victims")},
+        "images": {name: record["images"][name] for name in images},
+    }
+    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_names(ready: Ready, records: Iterable[Record]) -> None:
+    """Refuse records of a network or images of the same name and other bytes.
+
+    Raises:
+        SourceError: there are such.
+    """
+    images = _describe_images(ready, is_targeted=False)
+    hashes = {
+        network_name(network): loaded.weights_sha256
+        for network, loaded in ready.networks.loaded.items()
+    }
+    for record in records:
+        for network in (*record["surrogates"], *record["victims"]):
+            name = network["name"]
+            if hashes.get(name, network["weights_sha256"]) != network["weights_sha256"]:
+                raise _changed(f"the weights of {name}")
+        old = record["images"]
+        is_same_name = all(old[name] == images[name] for name in ("name", "asked"))
+        if is_same_name and old["identity"] != images["identity"]:
+            raise _changed(f"the images of {old['name']}")
+
+
+def _changed(what: str) -> SourceError:
+    return SourceError(
+        f"{what} aren't those of this folder's records any more; pass another folder with --out, "
+        "or bring the old ones back"
+    )
+
+
+def _describe(networks: Sequence[Network], ready: Ready) -> list[dict[str, Any]]:
+    return [
+        {
+            **describe_network(loaded := ready.networks.loaded[network]),
+            "name": network_name(network),
+            "preprocessing": loaded.preprocessing.to_dict(),
+        }
+        for network in networks
+    ]
+
+
+def _identity(network: Mapping[str, Any]) -> list[Any]:
+    return [network[name] for name in ("name", "weights_sha256", "preprocessing")]
+
+
+def _describe_images(ready: Ready, *, is_targeted: bool) -> dict[str, Any]:
+    images = ready.images
+    targets = images.targets.astype("<i8").tobytes()
+    return {
+        "name": images.data.name,
+        "n": len(images),
+        "identity": images.data.identity,
+        "images": images.data.images,
+        "size": images.size,
+        "channels": ready.networks.channels,
+        "targets": images.targets_by if is_targeted else "none",
+        "targets_sha256": hashlib.sha256(targets).hexdigest() if is_targeted else None,
+        "asked": ready.inputs.data_options,
+    }
+
+
+def _describe_augmentation(row: Row, ready: Ready) -> dict[str, Any]:
+    if not row.beside:
+        return row.augmentation.to_dict()
+    hashes = [ready.networks.loaded[network].weights_sha256 for network in row.beside]
+    names = [network_name(network) for network in row.beside]
+    return {"name": "bound", "networks": names, "weights_sha256": hashes}

@@ -1,0 +1,104 @@
+"""Networks and images of a transfer run, loaded, checked, and looked at when clean."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.variant import Network
+from network_prune.options import OPTIONS, defaults
+from network_prune.results.images import Images
+from network_prune.sources.inputs import Inputs
+from network_prune.transfer.attack.settings import Goal
+from network_prune.transfer.augmentations.surrogates import make_surrogate
+from network_prune.transfer.plan import Row, TransferPlan
+from network_prune.transfer.running.images import AttackedImages
+from network_prune.transfer.running.networks import Networks
+
+
+class Ready:
+    """What all rows of a run share.
+
+    Args:
+        plan: the run.
+        size: the images' side in pixels; None for what the plan says.
+
+    Attributes:
+        inputs: how networks and images are loaded.
+        device: where everything is computed.
+        networks: all of them.
+        images: all of them.
+        batch_size: images a batch.
+
+    Raises:
+        NetworkPruneError: networks or images can't be loaded or don't fit.
+    """
+
+    def __init__(self, plan: TransferPlan, size: int | None = None) -> None:
+        options: dict[str, Any] = {**defaults(OPTIONS), **plan.options}
+        self.batch_size: int = options["batch_size"]
+        self.device = choose_device(options["device"])
+        self.inputs = Inputs(options, [network.arch for network in plan.networks])
+        self.inputs.check()
+        self.networks = Networks(plan.networks, self.inputs, self.device)
+        self.images = AttackedImages(
+            self.networks,
+            self.inputs,
+            size=options["image_size"] if size is None else size,
+            target_seed=options["target_seed"],
+            is_targeted=Goal.TARGETED in plan.goals,
+        )
+        self.notes = tuple(dict.fromkeys(self._notes(plan)))
+
+    @cached_property
+    def clean(self) -> Mapping[Network, np.ndarray]:
+        """What each network takes each clean image for, int64 ``[n]``; reads all of them."""
+        found: dict[Network, list[np.ndarray]] = {network: [] for network in self.networks.loaded}
+        for part in self.images.batches(self.batch_size):
+            pixels = self.shares(self.images.pixels(part))
+            for network, predicted in found.items():
+                predicted.append(self.networks.predict(network, pixels))
+        return {network: np.concatenate(parts) for network, parts in found.items()}
+
+    def check(self, rows: tuple[Row, ...]) -> None:
+        """Find out before any attack what would be refused in the midst of it.
+
+        Raises:
+            NetworkPruneError: an image can't be read, a surrogate has no gradient, or nothing
+                can be ranked in it as an augmentation wants.
+        """
+        _ = self.clean
+        first = self.shares(self.images.pixels(range(1)))
+        for network in dict.fromkeys(n for row in rows for n in (*row.surrogates, *row.beside)):
+            self.networks.check_gradient(network, first)
+        seen: set[tuple[object, ...]] = set()
+        for row in rows:
+            what = (row.surrogates, row.beside, str(row.augmentation))
+            if what not in seen:
+                seen.add(what)
+                self.source(row)
+
+    def source(self, row: Row) -> Any:
+        """Return what gives a row's attack its gradients."""
+        networks = self.networks.pixels((*row.surrogates, *row.beside))
+        return make_surrogate(row.augmentation, networks, seed=row.seed)
+
+    def shares(self, pixels: Tensor) -> Tensor:
+        """Return pixels uint8 as shares of their range, float32, on the device."""
+        return pixels.to(self.device).float() / 255
+
+    def pictures(self) -> bytes:
+        """Return names and classes of the images."""
+        loaded = next(iter(self.networks.loaded.values()))
+        names, labels = loaded.outputs.names, self.images.labels.tolist()
+        classes = {label: names[label] for label in set(labels) if label < len(names)}
+        return Images(labels, self.images.data.names, classes).to_bytes()
+
+    def _notes(self, plan: TransferPlan) -> Iterator[str]:
+        yield from plan.notes
+        for loaded in self.networks.loaded.values():
+            yield from loaded.notes
+        yield from self.images.data.notes
