@@ -42,7 +42,8 @@ class Inputs:
             "only_data_classes": options["only_data_classes"],
             "exif": options["exif"],
         }
-
+        if "target_column" in options:
+            self.data_options |= {"targets": True, "target_column": options["target_column"]}
         names = ("resize", "crop", "interpolation", "mean", "std")
         self.preprocessing: dict[str, Any] = {
             name: options[name] for name in names if options[name] is not None

@@ -1,7 +1,7 @@
 """What a transfer run computes: a row for each surrogates, goal, augmentation and seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from network_prune.errors import ArgumentError
@@ -81,9 +81,19 @@ class TransferPlan:
         return tuple(dict.fromkeys([*ours, *others]))
 
     @property
-    def goals(self) -> tuple[Goal, ...]:
-        """What the images are to be taken for, each once."""
-        return tuple(dict.fromkeys(row.attack.goal for row in self.rows))
+    def is_targeted(self) -> bool:
+        """Whether any row's images are to be taken for targets."""
+        return any(row.attack.is_targeted for row in self.rows)
+
+
+def of_folder(plan: TransferPlan) -> TransferPlan:
+    """Return a plan of rows whose images exist already: one for each surrogates and goal."""
+    rows = {
+        (row.surrogates, row.attack.goal): replace(row, seed=plan.options["seed"], iterations=1)
+        for row in plan.rows
+        if not row.beside
+    }
+    return replace(plan, rows=tuple(rows.values()), notes=())
 
 
 def network_name(network: Network) -> str:
@@ -254,12 +264,12 @@ def _read_networks(name: str, text: str) -> tuple[Network, ...]:
 
 
 def _read_one(name: str, text: str) -> Network:
-    networks = _read_networks(name, text)
-    if len(networks) > 1:
+    network, *others = _read_networks(name, text)
+    if others:
         raise ArgumentError(
             f"{name} {text!r} joins several networks; name each for itself (--{name} A --{name} B)"
         )
-    return networks[0]
+    return network
 
 
 def _read_network(name: str, part: str, text: str) -> Network:

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,21 @@ from typing import Any
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.progress import progress_bar
 from network_prune.display.text import plain
-from network_prune.results.records import HeldRecords, RecordFile
+from network_prune.errors import ArgumentError
+from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.events import Dropped
-from network_prune.transfer.plan import TransferPlan, make_transfer_plan
+from network_prune.transfer.plan import Row, TransferPlan, make_transfer_plan, of_folder
 from network_prune.transfer.running.events import Event, Started, Told
+from network_prune.transfer.running.folder import AdversarialFolder
+from network_prune.transfer.running.folder_run import run_folder
 from network_prune.transfer.running.identity import check_names, describe_row
 from network_prune.transfer.running.ready import Ready
 from network_prune.transfer.running.row_run import RowRun
+from network_prune.transfer.running.saved import SavedImages
 from network_prune.transfer.transferred import TRANSFER, Transfer
+
+Kept = HeldRecords | RecordFile
+Advance = Callable[[int], object]
 
 
 def _warn(event: Event) -> None:
@@ -33,6 +40,8 @@ def transfer(
     plan: TransferPlan | Mapping[str, Any],
     *,
     out: str | PathLike[str] | None = None,
+    save_images: str | PathLike[str] | None = None,
+    adversarial: str | PathLike[str] | None = None,
     told: Told = _warn,
     progress: bool | None = None,
 ) -> Transfer:
@@ -46,6 +55,11 @@ def transfer(
         plan: what to compute; a mapping of ``network-prune transfer``'s options with
             underscores, e.g. ``{"augmentation": ["none", "dwp"], "passes": 100}``.
         out: the run's folder, made if it isn't there; None keeps records in memory alone.
+        save_images: folder to write the adversarial images to, as `SavedImages` says; a row
+            that is recorded, but whose images aren't there, is computed again.
+        adversarial: folder of images that another attack wrote, as `AdversarialFolder` says:
+            networks are tried on them, and of the attack's options goal and bound alone mean
+            anything.
         told: is given each event as it comes. By default, notes are warnings.
         progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
 
@@ -55,26 +69,81 @@ def transfer(
         RunError: another run writes to ``out``, or nothing can be written there.
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
+    if save_images is not None and adversarial is not None:
+        raise ArgumentError(
+            f"save_images={os.fspath(save_images)} makes images and "
+            f"adversarial={os.fspath(adversarial)} has some already; pass one of them"
+        )
     plan = plan if isinstance(plan, TransferPlan) else make_transfer_plan(plan)
-    with (
-        HeldRecords() if out is None else RecordFile(Path(out), TRANSFER) as kept,
-        usual_settings(),
-    ):
+    records = HeldRecords() if out is None else RecordFile(Path(out), TRANSFER)
+    with records as kept, usual_settings():
         if isinstance(kept, RecordFile) and kept.dropped:
             told(Dropped(kept.path, kept.dropped))
-        ready = Ready(plan)
-        check_names(ready, kept.records.values())
-        wanted = [(row, describe_row(row, ready)) for row in plan.rows]
-        due = [(row, base) for row, base in wanted if base["key"] not in kept.records]
-        if due:
-            ready.check(tuple(row for row, _ in due))
-        started = Started(
-            tuple(row for row, _ in due), len(wanted) - len(due), len(ready.images), ready.notes
-        )
-        told(started)
-        total = sum(row.iterations for row, _ in due) * len(ready.images)
-        with progress_bar(total=total, label="transfer", unit="img·it", shown=progress) as bar:
-            for row, base in due:
-                RowRun(row, base, ready, kept, None, told, bar.update).run()
-        found = [kept.records[base["key"]] for _, base in wanted]
+        if adversarial is None:
+            keys = _attack(
+                plan, None if save_images is None else Path(save_images), kept, told, progress
+            )
+        else:
+            keys = _try_folder(of_folder(plan), Path(adversarial), kept, told, progress)
+        found = [kept.records[key] for key in keys]
     return Transfer(found, kept.outcomes, source="memory" if out is None else os.fspath(out))
+
+
+def _attack(
+    plan: TransferPlan, saved_in: Path | None, kept: Kept, told: Told, progress: bool | None
+) -> list[str]:
+    """Compute what isn't recorded or saved; return the keys of all rows."""
+    ready = Ready(plan)
+    saver = None if saved_in is None else SavedImages(saved_in, plan.rows, ready.images)
+    wanted = [(row, describe_row(row, ready)) for row in plan.rows]
+
+    def is_done(row: Row) -> bool:
+        return saver is None or saver.is_whole(row)
+
+    def run(row: Row, base: Record, advance: Advance) -> None:
+        RowRun(row, base, ready, kept, saver, told, advance).run()
+
+    _run(wanted, is_done, run, ready, kept, told, progress)
+    return [base["key"] for _, base in wanted]
+
+
+def _try_folder(
+    plan: TransferPlan, path: Path, kept: Kept, told: Told, progress: bool | None
+) -> list[str]:
+    """Try a folder's images where that isn't recorded; return the keys of all rows."""
+    folder = AdversarialFolder(path)
+    ready = Ready(plan, folder.size)
+    folder.check_names(ready.images)
+    folder.give_targets(ready.images, ready.networks.classes, is_targeted=plan.is_targeted)
+    wanted = [(row, describe_row(row, ready, folder)) for row in plan.rows]
+
+    def run(row: Row, base: Record, advance: Advance) -> None:
+        run_folder(row, base, folder, ready, kept, told, advance)
+
+    _run(wanted, lambda _: True, run, ready, kept, told, progress)
+    return [base["key"] for _, base in wanted]
+
+
+def _run(
+    wanted: Sequence[tuple[Row, Record]],
+    is_done: Callable[[Row], bool],
+    run: Callable[[Row, Record, Advance], None],
+    ready: Ready,
+    kept: Kept,
+    told: Told,
+    progress: bool | None,
+) -> None:
+    """Run the rows that aren't recorded, or of which something else is left to do."""
+    check_names(ready, kept.records.values())
+    due = [
+        (row, base) for row, base in wanted if base["key"] not in kept.records or not is_done(row)
+    ]
+    rows = tuple(row for row, _ in due)
+    if due:
+        ready.check(rows)
+    images = len(ready.images)
+    told(Started(rows, len(wanted) - len(due), images, ready.notes))
+    total = sum(row.iterations for row in rows) * images
+    with progress_bar(total=total, label="transfer", unit="img·it", shown=progress) as bar:
+        for row, base in due:
+            run(row, base, bar.update)

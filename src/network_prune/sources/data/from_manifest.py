@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,38 +22,41 @@ SUFFIXES = (".csv", ".tsv", ".parquet")
 # In lower case; the first that the file has is taken.
 IMAGE_COLUMNS = ("image", "filename", "file", "path", "image_id", "imageid")
 LABEL_COLUMNS = ("label", "class", "target", "truelabel", "true_label")
+TARGET_COLUMNS = ("targeted_label", "targetclass", "target_label", "target_class", "target")
 SEPARATORS = (",", "\t", ";", "|")
 _ID_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The two columns of a manifest.
+    """The columns of a manifest.
 
     Attributes:
         path: the manifest.
-        header: what it calls the pictures and the labels.
+        header: what it calls the pictures, the labels and, if they are asked for, the targets.
         pictures: as written.
         labels: as written.
+        targets: as written; empty if they aren't asked for or not there.
         numbers: what the rows are counted by.
         unit: what is counted.
     """
 
     path: Path
-    header: tuple[str, str]
+    header: tuple[str, ...]
     pictures: list[str]
     labels: list[str]
+    targets: list[str]
     numbers: Sequence[int]
     unit: str
 
     @property
     def is_imagenet_compatible(self) -> bool:
         """Whether they are called as in the ImageNet-compatible set."""
-        return [name.strip().lower() for name in self.header] == ["imageid", "truelabel"]
+        return [name.strip().lower() for name in self.header[:2]] == ["imageid", "truelabel"]
 
     def where(self, position: int) -> str:
-        """Name the place of the row at a position, for errors."""
-        return f"{self.path} {self.unit} {self.numbers[position]}"
+        """Name the place of the row at a position, for errors; targets come after all labels."""
+        return f"{self.path} {self.unit} {self.numbers[position % len(self.pictures)]}"
 
 
 def list_manifest(request: Request) -> Lister:
@@ -68,7 +71,10 @@ def list_manifest(request: Request) -> Lister:
     TrueLabel is read as the ImageNet-compatible set's: pictures are
     ``images/<ImageId>.png`` (or .jpg, .jpeg) and classes count from 1; where the
     network says what its outputs stand for, or has another of ImageNet's numbers of outputs,
-    these classes are matched by their synsets.
+    these classes are matched by their synsets. Where the request wants targets, they are in
+    targeted_label, TargetClass, target_label, target_class or target, or as it names them, and
+    are counted or called as the labels are. Pictures that don't lie beside the file may lie in
+    ``images/`` beside it, as TransferAttack's do.
 
     Raises:
         SourceError: the file isn't such a file, a label is neither, or a
@@ -81,6 +87,8 @@ def list_manifest(request: Request) -> Lister:
     paths = _inside(rows, root)
     if rows.is_imagenet_compatible:
         paths = _resolve_ids(rows, paths, root, allow_missing=request.skip_unreadable)
+    else:
+        paths = _in_images(paths, root)
     files = Files(root, paths)
     return lambda outputs, _: _list(rows, files, outputs, counts=request.first_label is not None)
 
@@ -88,17 +96,20 @@ def list_manifest(request: Request) -> Lister:
 def _list(rows: _Rows, files: Files, outputs: Outputs, *, counts: bool) -> Listing:
     column = rows.header[1].strip()
     labels, matched = number_labels(
-        rows.labels, outputs, where=rows.where, column=column, counts=counts
+        rows.labels + rows.targets, outputs, where=rows.where, column=column, counts=counts
     )
     first = 0 if matched is None else None
     if rows.is_imagenet_compatible and matched is None:
         labels, matched, first = _true_labels(labels, rows, outputs, counts=counts)
+    n = len(rows.labels)
     return Listing(
-        labels=labels,
+        labels=labels[:n],
         first_label=first,
         where=rows.where,
         source=files,
         matched=matched,
+        targets=labels[n:] if rows.targets else None,
+        targets_by="".join(rows.header[2:]).strip(),
     )
 
 
@@ -143,18 +154,22 @@ def _parse(path: Path, text: io.StringIO, request: Request) -> _Rows:
     text.seek(0)
     reader = csv.reader(text, delimiter=separator)
     header = next(reader, [])
-    image, label = _find_columns(header, path, request)
+    image, label, *target = _find_columns(header, path, request)
+    last = max(image, label, *target)
     pictures: list[str] = []
     labels: list[str] = []
+    targets: list[str] = []
     lines = array("q")
     for row in filter(None, reader):
         if len(row) != len(header):
             where = f"{path} line {reader.line_num}"
-            _check_width(row, max(image, label), len(header), where=where, separator=separator)
+            _check_width(row, last, len(header), where=where, separator=separator)
         pictures.append(row[image])
         labels.append(row[label])
+        targets += [row[column] for column in target]
         lines.append(reader.line_num)
-    return _Rows(path, (header[image], header[label]), pictures, labels, lines, "line")
+    names = tuple(header[column] for column in (image, label, *target))
+    return _Rows(path, names, pictures, labels, targets, lines, "line")
 
 
 def _sniff(path: Path, text: io.StringIO, request: Request) -> str:
@@ -164,7 +179,7 @@ def _sniff(path: Path, text: io.StringIO, request: Request) -> str:
         text.seek(0)
         # A quoted name may hold line ends, so the first line alone may not be the whole header.
         header = next(csv.reader(text, delimiter=separator), [])
-        return 2 - _places(header, request).count(None), len(header)
+        return 2 - _places(header, request)[:2].count(None), len(header)
 
     order = SEPARATORS if path.suffix.lower() != ".tsv" else ("\t", *SEPARATORS)
     return max(order, key=shown)
@@ -188,11 +203,13 @@ def _read_parquet(path: Path, request: Request) -> _Rows:
 
     try:
         names = pq.read_schema(path).names
-        image, label = (names[place] for place in _find_columns(names, path, request))
-        table = pq.ParquetFile(path).read(columns=[image, label])
+        image, label, *target = header = [
+            names[place] for place in _find_columns(names, path, request)
+        ]
+        table = pq.ParquetFile(path).read(columns=header)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path} can't be read as parquet: {reason(error)}") from error
-    columns = {name: table.column(name).to_pylist() for name in (image, label)}
+    columns = {name: table.column(name).to_pylist() for name in header}
     for name, values in columns.items():
         if None in values:
             row = values.index(None) + 1
@@ -203,36 +220,50 @@ def _read_parquet(path: Path, request: Request) -> _Rows:
             f"{path}: column {image.strip()} holds {kind}; it must hold paths as text"
         )
     labels = list(map(str, columns[label]))
+    targets = [str(value) for name in target for value in columns[name]]
     numbers = range(1, len(labels) + 1)
-    return _Rows(path, (image, label), columns[image], labels, numbers, "row")
+    return _Rows(path, tuple(header), columns[image], labels, targets, numbers, "row")
 
 
 def _places(header: Sequence[str], request: Request) -> list[int | None]:
-    """Return where the pictures and the labels stand in ``header``, None for what isn't in it."""
+    """Return where the pictures, the labels and, if asked for, the targets stand in ``header``.
+
+    None stands for what isn't in it; a column of labels holds no targets.
+    """
     names = [name.strip().lower() for name in header]
-    wanted = (
-        IMAGE_COLUMNS if request.image_column is None else (request.image_column.strip().lower(),),
-        LABEL_COLUMNS if request.label_column is None else (request.label_column.strip().lower(),),
-    )
-    return [next((names.index(name) for name in each if name in names), None) for each in wanted]
+    places: list[int | None] = []
+    for asked, usual in _wanted(request).values():
+        wanted = usual if asked is None else (asked.strip().lower(),)
+        among = (names.index(name) for name in wanted if name in names)
+        places.append(next((place for place in among if place not in places), None))
+    return places
 
 
-def _find_columns(header: Sequence[str], path: Path, request: Request) -> tuple[int, int]:
-    image, label = _places(header, request)
-    if image is not None and label is not None:
-        return image, label
-    kind, wanted, asked = (
-        ("image", IMAGE_COLUMNS, request.image_column)
-        if image is None
-        else ("label", LABEL_COLUMNS, request.label_column)
-    )
+def _wanted(request: Request) -> Mapping[str, tuple[str | None, tuple[str, ...]]]:
+    """Return by kind the column that is asked for, and those that are taken else."""
+    wanted = {
+        "image": (request.image_column, IMAGE_COLUMNS),
+        "label": (request.label_column, LABEL_COLUMNS),
+    }
+    return wanted | ({"target": (request.target_column, TARGET_COLUMNS)} if request.targets else {})
+
+
+def _find_columns(header: Sequence[str], path: Path, request: Request) -> list[int]:
     found = ", ".join(header[:12]) or "none"
-    if asked is not None:
-        raise SourceError(f"{path} has no column {asked!r}; its columns are {found}")
-    raise SourceError(
-        f"{path} has no {kind} column; name it one of {', '.join(wanted)} "
-        f"or pass {kind}_column (--{kind}-column; columns found: {found})"
-    )
+    places: list[int] = []
+    for place, (kind, (asked, usual)) in zip(
+        _places(header, request), _wanted(request).items(), strict=True
+    ):
+        if place is not None:
+            places.append(place)
+        elif asked is not None:
+            raise SourceError(f"{path} has no column {asked!r}; its columns are {found}")
+        elif kind != "target":
+            raise SourceError(
+                f"{path} has no {kind} column; name it one of {', '.join(usual)} "
+                f"or pass {kind}_column (--{kind}-column; columns found: {found})"
+            )
+    return places
 
 
 def _inside(rows: _Rows, root: Path) -> list[str]:
@@ -259,6 +290,13 @@ def _path_inside(picture: str, top: str) -> str | None:
         rest = os.path.normpath(picture).removeprefix(top)
         return rest if rest and not os.path.isabs(rest) else None
     return None if picture[0] in "/\\" or picture[1:2] == ":" else picture
+
+
+def _in_images(paths: list[str], root: Path) -> list[str]:
+    """Return the paths, below ``images/`` if the first one is there alone."""
+    if not paths or (root / paths[0]).exists() or not (root / "images" / paths[0]).exists():
+        return paths
+    return [f"images/{path}" for path in paths]
 
 
 def _resolve_ids(rows: _Rows, ids: list[str], root: Path, *, allow_missing: bool) -> list[str]:

@@ -26,7 +26,11 @@ _OTHER_SUFFIXES = frozenset((".avif", ".heic", ".heif", ".jp2", ".jxl"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Data as it is asked for: the arguments of `load_data` that hold for every network."""
+    """Data as it is asked for: the arguments of `load_data` that hold for every network.
+
+    ``targets`` asks for the classes that pictures are to be taken for, where the data has any,
+    and ``target_column`` names a manifest's column of them.
+    """
 
     spec: str
     first_label: int | None = None
@@ -39,6 +43,8 @@ class Request:
     class_order: str | None = None
     only_data_classes: bool = False
     exif: str = OPTIONS["exif"].default
+    targets: bool = False
+    target_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Listing:
         is_turned: whether that turns the picture at a position, where this can be told
             without decoding; for files it always can.
         notes: what to know about the pictures.
+        targets: as ``labels``, what pictures are to be taken for; None without any.
+        targets_by: what the data calls the targets.
     """
 
     labels: np.ndarray
@@ -90,6 +98,8 @@ class Listing:
     turns: bool = False
     is_turned: Callable[[int], bool] | None = None
     notes: tuple[str, ...] = ()
+    targets: np.ndarray | None = None
+    targets_by: str = ""
 
 
 # Lists pictures for networks one after another, by their outputs and by what the pictures will

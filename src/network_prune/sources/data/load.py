@@ -82,6 +82,7 @@ _OPTIONS = {
     "root": "--data-root",
     "image_column": "--image-column",
     "label_column": "--label-column",
+    "target_column": "--target-column",
     "class_order": "--class-order",
     "exif": "--exif",
 }
@@ -103,7 +104,7 @@ FORMS: tuple[Form, ...] = (
         "a manifest csv, tsv or parquet",
         _ends(*SUFFIXES),
         list_manifest,
-        ("root", *_COLUMNS, _EXIF),
+        ("root", *_COLUMNS, "target_column", _EXIF),
     ),
     Form("a file npz", _ends(".npz"), list_arrays, _COLUMNS),
     Form("a file tar", _ends(".tar"), list_shards, (*_COLUMNS, _EXIF)),

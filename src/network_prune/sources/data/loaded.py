@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -153,6 +153,7 @@ class ListedData:
             raise SourceError("; ".join([f"{request.spec} lists no pictures", *listing.notes]))
         first = _first_label(listing, request)
         labels = _count_from(first, listing, outputs)
+        targets = _targets(labels, first, listing, outputs)
         judged = _judged(labels, first, listing) if request.only_data_classes else None
         positions = _spread(len(labels), request.limit)
         labels = labels[positions]
@@ -180,6 +181,8 @@ class ListedData:
             classes_by=_classes_by(listing),
             outputs=judged,
             notes=notes,
+            targets=None if targets is None else targets[positions],
+            targets_by=listing.targets_by,
         )
 
 
@@ -203,7 +206,24 @@ def _first_label(listing: Listing, request: Request) -> int:
     return asked
 
 
-def _count_from(first: int, listing: Listing, outputs: Outputs) -> np.ndarray:
+def _targets(
+    labels: np.ndarray, first: int, listing: Listing, outputs: Outputs
+) -> np.ndarray | None:
+    """Return the targets counted from 0, int64 [n], after checking each of them."""
+    if listing.targets is None:
+        return None
+    targets = _count_from(first, replace(listing, labels=listing.targets), outputs, "target")
+    same = targets == labels
+    if same.any():
+        position = int(same.argmax())
+        raise SourceError(
+            f"{listing.where(position)}: target {listing.targets[position]} is the true class; "
+            "pass another class, or remove the row"
+        )
+    return targets
+
+
+def _count_from(first: int, listing: Listing, outputs: Outputs, kind: str = "label") -> np.ndarray:
     """Return the labels counted from 0, int64 [n], after checking each of them."""
     classes = outputs.count
     labels = listing.labels - first
@@ -216,9 +236,9 @@ def _count_from(first: int, listing: Listing, outputs: Outputs) -> np.ndarray:
     hint = "pass data of the network's classes"
     for base in (0, 1):
         if base != first and lowest >= base and classes and highest - base < classes:
-            hint = f"the labels look {base}-based: pass first_label={base} (--first-label {base})"
+            hint = f"the {kind}s look {base}-based: pass first_label={base} (--first-label {base})"
     raise SourceError(
-        f"{listing.where(position)}: label {listing.labels[position]} is outside {allowed}; {hint}"
+        f"{listing.where(position)}: {kind} {listing.labels[position]} is outside {allowed}; {hint}"
     )
 
 

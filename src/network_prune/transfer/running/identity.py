@@ -10,6 +10,7 @@ from network_prune.evaluation.variant import Network
 from network_prune.results.records import Record
 from network_prune.study.identity import describe_network, describe_versions
 from network_prune.transfer.plan import Row, network_name
+from network_prune.transfer.running.folder import AdversarialFolder
 from network_prune.transfer.running.ready import Ready
 
 SCHEMA: Final = 1
@@ -28,9 +29,14 @@ _DECIDING: Final = (
 )
 
 
-def describe_row(row: Row, ready: Ready) -> Record:
-    """Return all that decides a row's figures, as plain data, and its key."""
-    each = row.passes_per_iteration
+def describe_row(row: Row, ready: Ready, folder: AdversarialFolder | None = None) -> Record:
+    """Return all that decides a row's figures, as plain data, and its key.
+
+    Args:
+        row: which one.
+        ready: its networks and images.
+        folder: that its images lie in, if somebody else's attack wrote them.
+    """
     base: Record = {
         "schema": SCHEMA,
         "kind": "transfer",
@@ -40,11 +46,7 @@ def describe_row(row: Row, ready: Ready) -> Record:
         "augmentation": _describe_augmentation(row, ready),
         "goal": row.attack.goal.value,
         "seed": row.seed,
-        "attack": {**row.attack.to_dict(), "by": row.by},
-        "iterations": row.iterations,
-        "passes": row.iterations * each,
-        "passes_per_iteration": each,
-        "points": [{"iteration": point, "passes": point * each} for point in row.points],
+        **(_describe_attack(row) if folder is None else _describe_folder(row, folder)),
         "running": {"batch_size": ready.batch_size, "device": ready.device.type},
         "versions": describe_versions(),
     }
@@ -120,6 +122,29 @@ def _describe_images(ready: Ready, *, is_targeted: bool) -> dict[str, Any]:
         "targets": images.targets_by if is_targeted else "none",
         "targets_sha256": hashlib.sha256(targets).hexdigest() if is_targeted else None,
         "asked": ready.inputs.data_options,
+    }
+
+
+def _describe_attack(row: Row) -> dict[str, Any]:
+    each = row.passes_per_iteration
+    return {
+        "attack": {**row.attack.to_dict(), "by": row.by},
+        "iterations": row.iterations,
+        "passes": row.iterations * each,
+        "passes_per_iteration": each,
+        "points": [{"iteration": point, "passes": point * each} for point in row.points],
+    }
+
+
+def _describe_folder(row: Row, folder: AdversarialFolder) -> dict[str, Any]:
+    """Return what is known of images that somebody else's attack wrote: the bound, the bytes."""
+    known = {"goal": row.attack.goal.value, "epsilon": row.attack.epsilon}
+    path = str(folder.folder)
+    return {
+        "augmentation": {"name": "folder", "folder": path, "sha256": folder.sha256()},
+        "attack": {**dict.fromkeys(row.attack.to_dict()), **known, "by": f"folder {path}"},
+        **dict.fromkeys(("iterations", "passes", "passes_per_iteration")),
+        "points": [{"iteration": None, "passes": None}],
     }
 
 

@@ -1,6 +1,5 @@
 """The images that are attacked: pixels of one size, with true and target labels."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -27,14 +26,14 @@ class AttackedImages:
         inputs: lists them.
         size: their side in pixels; None for the largest that a network takes, which no picture
             may be smaller than.
-        target_seed: names the targets where the data have none.
-        is_targeted: whether targets are needed at all.
+        target_seed: names the targets where the data has none.
 
     Attributes:
         data: the pictures.
         size: their side.
         labels: true classes, int64 ``[n]``.
-        targets: what they are to be taken for, int64 ``[n]``; `NO_CLASS` if none are needed.
+        targets: what they are to be taken for, int64 ``[n]``; `NO_CLASS` where there is one
+            class alone.
         targets_by: where targets come from, for people.
         files: what each is called as a PNG, without a folder.
 
@@ -49,7 +48,6 @@ class AttackedImages:
         *,
         size: int | None,
         target_seed: int,
-        is_targeted: bool,
     ) -> None:
         self.size = networks.side if size is None else size
         self._least = self.size if size is None else 0
@@ -59,11 +57,8 @@ class AttackedImages:
         self._transform = PixelTransform(wanted)
         self.data = _bind(networks, inputs, self._transform)
         self.labels = self.data.labels
-        self.files = _png_names(self.data)
-        self.targets = np.full(len(self), NO_CLASS, dtype=np.int64)
-        self.targets_by = "none"
-        if is_targeted:
-            self.targets, self.targets_by = _targets(self.data, networks.classes, target_seed)
+        self.files = png_names(self.data)
+        self.targets, self.targets_by = _targets(self.data, networks.classes, target_seed)
 
     def __len__(self) -> int:
         return self.data.n
@@ -118,9 +113,7 @@ def _targets(data: LoadedData, classes: int, seed: int) -> tuple[np.ndarray, str
     if data.targets is not None:
         return data.targets, f"column {data.targets_by}"
     if classes < 2:
-        raise SourceError(
-            f"{classes} class leaves no target other than the truth; pass --goal untargeted"
-        )
+        return np.full(data.n, NO_CLASS, dtype=np.int64), "none"
     positions = _labelled(data).positions
     found = random_targets(data.labels, classes, seed=seed, positions=positions)
     return found, f"random, seed {seed}"
@@ -142,13 +135,11 @@ def _bind(networks: Networks, inputs: Inputs, transform: PixelTransform) -> Load
     return data
 
 
-def _png_names(data: LoadedData) -> list[str]:
-    """Return the pictures' names without folders, or with these in them where some are alike."""
-    if not data.names:
-        return [f"{position:05d}.png" for position in _labelled(data).positions.tolist()]
+def png_names(data: LoadedData) -> list[str]:
+    """Return what pictures are called as PNGs: by their names, or by numbers if these are alike."""
     stems = [PurePosixPath(name).stem for name in data.names]
-    if max(Counter(stems).values()) > 1:
-        stems = [name.replace("/", "_") for name in data.names]
+    if len(set(stems)) < data.n:
+        stems = [f"{position:05d}" for position in _labelled(data).positions.tolist()]
     return [f"{stem}.png" for stem in stems]
 
 

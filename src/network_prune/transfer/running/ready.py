@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from network_prune.errors import ArgumentError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.variant import Network
 from network_prune.options import OPTIONS, defaults
 from network_prune.results.images import Images
 from network_prune.sources.inputs import Inputs
-from network_prune.transfer.attack.settings import Goal
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.plan import Row, TransferPlan
 from network_prune.transfer.running.images import AttackedImages
@@ -41,6 +41,8 @@ class Ready:
         options: dict[str, Any] = {**defaults(OPTIONS), **plan.options}
         self.batch_size: int = options["batch_size"]
         self.device = choose_device(options["device"])
+        if not plan.is_targeted and options["target_column"] is None:
+            del options["target_column"]  # so that nobody looks for targets
         self.inputs = Inputs(options, [network.arch for network in plan.networks])
         self.inputs.check()
         self.networks = Networks(plan.networks, self.inputs, self.device)
@@ -49,8 +51,12 @@ class Ready:
             self.inputs,
             size=options["image_size"] if size is None else size,
             target_seed=options["target_seed"],
-            is_targeted=Goal.TARGETED in plan.goals,
         )
+        if plan.is_targeted and self.networks.classes < 2:
+            raise ArgumentError(
+                "networks of 1 class leave no target other than the truth; pass goal='untargeted' "
+                "(--goal untargeted)"
+            )
         self.notes = tuple(dict.fromkeys(self._notes(plan)))
 
     @cached_property

@@ -2,34 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from network_prune.evaluation.mean import Mean
-from network_prune.evaluation.variant import Network
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.state_file import StateFile
 from network_prune.transfer.attack.iteration import run_attack
-from network_prune.transfer.plan import Row, network_name
-from network_prune.transfer.predictions import NO_CLASS, Predictions
+from network_prune.transfer.plan import Row
+from network_prune.transfer.predictions import Predictions
 from network_prune.transfer.running.events import Advanced, Recorded, Told
 from network_prune.transfer.running.ready import Ready
+from network_prune.transfer.running.recording import keep_record, predictions_of
+from network_prune.transfer.running.saved import SavedImages
 from network_prune.transfer.running.state import State
-
-
-class Saver(Protocol):
-    """Keeps images as files."""
-
-    def holds(self, row: Row, count: int) -> bool:
-        """Return whether the first ``count`` images of a row are there."""
-        ...
-
-    def save(self, row: Row, part: range, pixels: Tensor) -> None:
-        """Keep some images of a row, uint8 ``[n, C, S, S]``."""
-        ...
 
 
 class RowRun:
@@ -51,7 +38,7 @@ class RowRun:
         base: Record,
         ready: Ready,
         kept: HeldRecords | RecordFile,
-        saver: Saver | None,
+        saver: SavedImages | None,
         told: Told,
         advance: Callable[[int], object],
     ) -> None:
@@ -122,76 +109,20 @@ class RowRun:
         return self._predict(part, clean, points), seconds
 
     def _predict(self, part: range, clean: Tensor, points: Sequence[Tensor]) -> Predictions:
-        row, ready = self._row, self._ready
-        place = slice(part.start, part.stop)
-        end = points[-1]
-        shown = [*points, ready.shares(rounded(end)), ready.shares((end * 255).to(torch.uint8))]
-        networks = (*row.surrogates, *row.victims)
-        classes = [
-            [
-                ready.clean[network][place],
-                *(ready.networks.predict(network, images) for images in shown),
-            ]
-            for network in networks
-        ]
-        return predictions_of(networks, ready, place, row, np.array(classes), end - clean)
+        """Return what networks take a batch for: clean, at the points, and saved in 8 bits."""
+        shares, end = self._ready.shares, points[-1]
+        shown = [*points, shares(rounded(end)), shares((end * 255).to(torch.uint8))]
+        return predictions_of(self._row, part, self._ready, shown, end - clean)
 
     def _record(self, state: State, ratios: Any) -> None:
+        seconds = {"seconds": state.seconds, "seconds_drawing": state.seconds_drawing}
         found = Predictions.join(state.batches)
-        l2 = Mean.of(found.l2.tolist())
-        outcomes = self._kept.outcomes
-        key: str = self._base["key"]
-        if key not in self._kept.records:
-            self._kept.append(
-                {
-                    **self._base,
-                    "ratios": ratios,
-                    "distance": {
-                        "linf": float(found.linf.max()),
-                        "l2": l2.mean,
-                        "l2_interval": l2.to_dict()["interval"],
-                    },
-                    "seconds": state.seconds,
-                    "seconds_drawing": state.seconds_drawing,
-                    "predictions": outcomes.put(found.to_bytes()),
-                    "pictures": outcomes.put(self._ready.pictures()),
-                }
-            )
-        self._told(Recorded(self._row, self._kept.records[key]))
+        record = keep_record(
+            self._base, found, {"ratios": ratios, **seconds}, self._ready, self._kept
+        )
+        self._told(Recorded(self._row, record))
 
 
 def rounded(images: Tensor) -> Tensor:
     """Return images float32 in [0, 1] as the nearest pixels, uint8."""
     return (images * 255).round().to(torch.uint8)
-
-
-def predictions_of(
-    networks: Sequence[Network],
-    ready: Ready,
-    place: slice,
-    row: Row,
-    classes: np.ndarray,
-    change: Tensor,
-) -> Predictions:
-    """Return what networks take a batch for, with how far its images were moved.
-
-    Args:
-        networks: whose predictions they are.
-        ready: has labels and targets.
-        place: the batch's positions.
-        row: whose images they are.
-        classes: as `Predictions` has them.
-        change: of pixels at the end, float32 ``[n, C, S, S]``, shares of their range.
-    """
-    images = ready.images
-    flat = change.flatten(1).double()
-    labels = images.labels[place]
-    targets = images.targets[place] if row.attack.is_targeted else np.full_like(labels, NO_CLASS)
-    return Predictions(
-        networks=tuple(map(network_name, networks)),
-        labels=labels,
-        targets=targets,
-        classes=classes,
-        linf=flat.abs().amax(1).cpu().numpy(),
-        l2=flat.norm(dim=1).cpu().numpy(),
-    )
