@@ -142,6 +142,7 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
         for goal in dict.fromkeys(options["goal"])
         for row in _rows(group, Goal(goal), tuple(named), said, options)
     ]
+    rows.sort(key=lambda row: row.seed)  # so that what is there early can be compared
     return TransferPlan(tuple(rows), options, _notes(rows, options))
 
 

@@ -92,8 +92,10 @@ class Networks:
 
     def _freeze(self, network: Network, device: torch.device) -> PixelNetwork:
         loaded = self.loaded[network]
-        model = loaded.model.to(device=device, dtype=torch.float32).eval().requires_grad_(False)
-        return PixelNetwork(model, loaded.preprocessing)
+        # Convolutions are faster with the channels last, as are their gradients.
+        layout = torch.channels_last
+        model = loaded.model.to(device=device, dtype=torch.float32, memory_format=layout)
+        return PixelNetwork(model.eval().requires_grad_(False), loaded.preprocessing)
 
     def _agreed(self, what: str, count_of: Callable[[LoadedNetwork], int]) -> set[int]:
         counts = {network: count_of(loaded) for network, loaded in self.loaded.items()}
