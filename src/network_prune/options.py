@@ -13,6 +13,7 @@ METHODS: Final = {"connections": "connection", "neurons": "neuron", "weights": "
 SCOPES: Final = ("global", "layer", "alone")
 SCORES: Final = ("l1", "l2", "mean-l1", "lamp", "taylor", "gradient", "random")
 LEARNED: Final = ("taylor", "gradient")
+# The names on a command line of layer types in torch.nn; a norm's kin come along.
 LAYERS: Final = {
     "conv1d": "Conv1d",
     "conv2d": "Conv2d",
@@ -21,7 +22,23 @@ LAYERS: Final = {
     "convtranspose2d": "ConvTranspose2d",
     "convtranspose3d": "ConvTranspose3d",
     "linear": "Linear",
+    "batchnorm1d": "BatchNorm1d",
+    "batchnorm2d": "BatchNorm2d",
+    "batchnorm3d": "BatchNorm3d",
+    "syncbatchnorm": "SyncBatchNorm",
+    "instancenorm1d": "InstanceNorm1d",
+    "instancenorm2d": "InstanceNorm2d",
+    "instancenorm3d": "InstanceNorm3d",
+    "layernorm": "LayerNorm",
+    "groupnorm": "GroupNorm",
+    "rmsnorm": "RMSNorm",
 }
+# Names for several of them.
+LAYER_GROUPS: Final = {
+    "conv": ("conv1d", "conv2d", "conv3d"),
+    "norm": tuple(name for name in LAYERS if "norm" in name),
+}
+TENSORS: Final = ("weight", "bias")
 EXIF: Final = ("source", "turn", "ignore")
 ORDERS: Final = ("data", "text")
 PRECISIONS: Final = ("bfloat16", "float16")
@@ -92,14 +109,26 @@ def _score(name: str, value: Any) -> str:
 
 
 def _layers(name: str, value: Any) -> str:
-    for kind in split_layers(text(name, value)):
-        check_choice("layer type", kind, LAYERS)
+    for kind in split_names(text(name, value)):
+        check_choice("layer type", kind, (*LAYERS, *LAYER_GROUPS))
     return value
 
 
-def split_layers(layers: str) -> list[str]:
-    """Return the layer types named in ``layers``, with commas between them, in lower case."""
-    return [name.strip().lower() for name in layers.split(",")]
+def _tensors(name: str, value: Any) -> str:
+    for kind in split_names(text(name, value)):
+        check_choice("tensor", kind, TENSORS)
+    return value
+
+
+def split_names(names: str) -> list[str]:
+    """Return the names in ``names``, with commas between them, in lower case."""
+    return [name.strip().lower() for name in names.split(",")]
+
+
+def layer_types(layers: str) -> list[str]:
+    """Return the names in torch.nn of the layer types that ``layers`` names, each once."""
+    names = (LAYER_GROUPS.get(name, (name,)) for name in split_names(layers))
+    return list(dict.fromkeys(LAYERS[name] for group in names for name in group))
 
 
 GRID_OPTIONS: Mapping[str, Option] = {
@@ -171,11 +200,21 @@ GRID_OPTIONS: Mapping[str, Option] = {
     ),
     "layers": Option(
         PRUNING,
-        "Layer types to rank, with commas: conv1d, conv2d, conv3d, convtranspose1d, "
-        "convtranspose2d, convtranspose3d, linear (attention's projections too).",
+        "Layer types to rank, with commas: conv1d, conv2d, conv3d or conv for these, "
+        "convtranspose1d, convtranspose2d, convtranspose3d, linear (attention's projections too), "
+        "batchnorm1d, batchnorm2d, batchnorm3d, syncbatchnorm, instancenorm1d, instancenorm2d, "
+        "instancenorm3d, layernorm, groupnorm, rmsnorm or norm for all of them.",
         str,
         _layers,
         "conv2d",
+    ),
+    "tensors": Option(
+        PRUNING,
+        "What of these layers to rank, with commas: weight, bias. A bias such as that of fc is a "
+        "layer of its own, fc.bias.",
+        str,
+        _tensors,
+        "weight",
     ),
     "include": Option(
         PRUNING,

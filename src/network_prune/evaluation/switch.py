@@ -1,6 +1,6 @@
 """Put one variant after the other on a network, touching only what differs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.masks.summary import Summary, summarize
+from network_prune.pruning.ranking.rankable import locate
 from network_prune.sources.data.pictures import Batch
 
 ScoreBatches = Callable[[], Iterable[Any]]
@@ -50,10 +51,11 @@ class Switcher:
         self._score_batches = score_batches
         self._outputs = outputs
         self._sets: dict[Variant, PrunableSet] = {}
-        self._in_place: tuple[Variant, Redrawer] | None = None
+        self._in_place: tuple[Variant, Redrawer, Runner] | None = None
         self._masks: Pruned | None = None
         self.look: FirstLook | None = None
         self.dense = self._runner()
+        self._unfolded: dict[frozenset[str], Runner] = {}
 
     def look_first(self, batch: Batch) -> None:
         """Look at all layers ranked so far, once, on a few images, before any is switched on.
@@ -80,11 +82,31 @@ class Switcher:
         same_but_index = variant.at(index=0)
         if self._in_place is None or self._in_place[0] != same_but_index:
             self.restore()
-            model = self.dense.prepared.model
+            runner = self.runner(variant)
+            model = runner.prepared.model
             redrawer = Redrawer(model, prunable, p_bern=variant.p_bern, seed=variant.seed)
-            self._in_place = (same_but_index, redrawer)
-        self._in_place[1].redraw(variant.index)
-        return self.dense
+            self._in_place = (same_but_index, redrawer, runner)
+        _, redrawer, runner = self._in_place
+        redrawer.redraw(variant.index)
+        return runner
+
+    def runner(self, variant: Variant | None) -> Runner:
+        """Return what computes ``variant``: as the dense network is computed, if it may be.
+
+        Where norms or biases are ranked, these aren't folded.
+        """
+        if variant is None or variant.with_norm or not self.dense.prepared.folded:
+            return self.dense
+        modules = dict(self._model.named_modules())
+        places = {
+            layer.name: locate(modules, layer.name) for layer in self.prunable(variant).layers
+        }
+        kept = frozenset(name for name, place in places.items() if place and not place.is_map)
+        if not kept:
+            return self.dense
+        if kept not in self._unfolded:
+            self._unfolded = {kept: self._runner(kept)}
+        return self._unfolded[kept]
 
     def prunable(self, variant: Variant) -> PrunableSet:
         """Return what ``variant`` ranks as prunable; each ranking is done once."""
@@ -125,9 +147,9 @@ class Switcher:
     def __exit__(self, *_: object) -> None:
         self.restore()
 
-    def _runner(self) -> Runner:
+    def _runner(self, ranked: Collection[str] = ()) -> Runner:
         return Runner(
-            prepare(self._model, self._speed),
+            prepare(self._model, self._speed, ranked),
             amp_dtype=self._speed.amp_dtype,
             normalise=self._normalise,
             outputs=self._outputs,
@@ -135,7 +157,8 @@ class Switcher:
 
     def _unmask(self) -> None:
         """Make the network that is ranked dense, if it is the one that carries the variant."""
-        if self._masks is not None or self.dense.prepared.model is self._model:
+        in_place = self._in_place is not None and self._in_place[1].model is self._model
+        if in_place or self._masks is not None:
             self.restore()
 
     def _with_norm(self, variant: Variant) -> Runner:

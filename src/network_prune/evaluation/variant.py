@@ -4,14 +4,18 @@ import dataclasses
 import glob
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from network_prune.options import LAYERS, LEARNED, METHODS, split_layers
+from network_prune.options import LEARNED, METHODS, OPTIONS, layer_types, split_names
 
 if TYPE_CHECKING:
     from torch import nn
 
     from network_prune.core.prunable import PrunableSet
+
+_TENSORS: str = OPTIONS["tensors"].default
+# What earlier versions had no word for: only said where it isn't this, so that keys stay.
+LATER: Final[Mapping[str, Any]] = {"tensors": [_TENSORS]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Variant:
     seed: int
     index: int
     with_norm: bool = False
+    tensors: str = _TENSORS
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -58,7 +63,9 @@ class Variant:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain data, for JSON."""
-        return {**dataclasses.asdict(self), "layers": split_layers(self.layers)}
+        values = dataclasses.asdict(self)
+        values |= {name: split_names(values[name]) for name in ("layers", "tensors")}
+        return {name: v for name, v in values.items() if name not in LATER or v != LATER[name]}
 
     def at(self, **changes: Any) -> Self:
         """Return a copy with other values in some fields."""
@@ -81,7 +88,8 @@ class Variant:
             score=self.score,
             data=data,
             scope=self.scope,
-            layers=[getattr(nn, LAYERS[name]) for name in split_layers(self.layers)],
+            layers=[getattr(nn, name) for name in layer_types(self.layers)],
+            tensors=split_names(self.tensors),
             include=self.include,
             exclude=self.exclude,
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from network_prune.evaluation.variant import Variant
+from network_prune.evaluation.variant import LATER, Variant
 from network_prune.options import DECIDING
 from network_prune.results.records import Record
 
@@ -35,7 +35,9 @@ _NOT_IN_TABLES: Final = (
 
 def axes(record: Record) -> dict[str, Any]:
     """Return by column all that the key is made of, lists as text with commas."""
-    variant: Mapping[str, Any] = record["variant"] or DENSE
+    variant: Mapping[str, Any] = DENSE
+    if record["variant"] is not None:
+        variant = {**LATER, **record["variant"]}
     score_data: Mapping[str, Any] = record["score_data"] or {}
     preprocessing, running = record["preprocessing"], record["asked"]["running"]
     columns = {

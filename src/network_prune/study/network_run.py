@@ -188,7 +188,7 @@ def _left_out(start: State, reading: Reading) -> tuple[int, ...]:
 
 def _describe_used(switcher: Switcher, variant: Variant | None) -> Record:
     """Return how the network was computed, and what to know of it, if anything."""
-    prepared, look = switcher.dense.prepared, switcher.look
+    prepared, look = switcher.runner(variant).prepared, switcher.look
     used = {"channels_last": prepared.channels_last, "folded_norms": prepared.folded}
     layers = switcher.prunable(variant).layers if variant else ()
     lines = look.warnings([layer.name for layer in layers]) if look else []

@@ -158,7 +158,8 @@ class DrawsCompared(Measure):
         }
 
     def _draws_of(self, variant: Variant, mode: Mode, switcher: Switcher) -> "_Draws":
-        runner = switcher.switch(None)
+        switcher.switch(None)
+        runner = switcher.runner(variant)
         surrogate = Diversified(
             runner.prepared.model,
             switcher.prunable(variant),

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import torch
 from torch import Tensor, fx, nn
@@ -18,7 +18,9 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def fold_norms(model: nn.Module, *, dtype: torch.dtype | None = None) -> int:
+def fold_norms(
+    model: nn.Module, *, dtype: torch.dtype | None = None, ranked: Collection[str] = ()
+) -> int:
     """Fold every BatchNorm that alone reads a convolution into it; return how many.
 
     A pair is left alone where folding could change more than the rounding: modules or
@@ -35,9 +37,11 @@ def fold_norms(model: nn.Module, *, dtype: torch.dtype | None = None) -> int:
     Args:
         model: the network.
         dtype: what the new weights are rounded to, once, from float64; None keeps theirs.
+        ranked: names of layers to prune in the copy: a pair of which one is the norm or a bias
+            is left alone.
     """
     graph = _graph(model)
-    pairs = {} if graph is None else dict(_pairs(model, graph))
+    pairs = {} if graph is None else dict(_pairs(model, graph, set(ranked)))
     if not pairs or str(_graph(model, without=pairs)) != str(graph):
         return 0
     folded = [path for path, pair in pairs.items() if _fold(*pair, dtype)]
@@ -46,7 +50,9 @@ def fold_norms(model: nn.Module, *, dtype: torch.dtype | None = None) -> int:
     return len(folded)
 
 
-def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, tuple[_ConvNd, _BatchNorm]]]:
+def _pairs(
+    model: nn.Module, graph: fx.Graph, ranked: set[str]
+) -> Iterator[tuple[str, tuple[_ConvNd, _BatchNorm]]]:
     """Yield the path of each norm that may be folded, with its convolution and itself."""
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
@@ -62,6 +68,7 @@ def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, tuple[_Conv
             type(convolution) in _CONVOLUTIONS
             and type(norm) in _NORMS
             and all(calls[name] == 1 and name not in read for name in names)
+            and not ranked & {names[1], *(f"{name}.bias" for name in names)}
             and paths[convolution] == paths[norm] == 1
             and len(held[storage_key(convolution.get_parameter("weight"))]) == 1
         ):

@@ -1,5 +1,6 @@
 """A copy of a network that computes the same, faster."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -60,12 +61,13 @@ class Prepared:
     dtype: str | None = None
 
 
-def prepare(model: nn.Module, speed: Speed) -> Prepared:
+def prepare(model: nn.Module, speed: Speed, ranked: Collection[str] = ()) -> Prepared:
     """Return a copy of ``model`` that computes the same faster; the network is left alone.
 
     Masks of ours are baked into the copy. Layers keep their names and shapes, so a
-    prunable set of the network fits the copy. A network that can't be copied safely,
-    e.g. one with hooks, is used as it is.
+    prunable set of the network fits the copy, but for norms that are folded and for what
+    they are folded into; those that the layers named in ``ranked`` need aren't. A network
+    that can't be copied safely, e.g. one with hooks, is used as it is.
 
     Raises:
         UnsupportedNetworkError: that is so, but ``speed`` asks for compiling or a dtype.
@@ -80,7 +82,7 @@ def prepare(model: nn.Module, speed: Speed) -> Prepared:
             raise
         return Prepared(model)
     dtype = DTYPES[speed.dtype] if speed.dtype else None
-    folded = fold_norms(twin, dtype=dtype) if fold else 0
+    folded = fold_norms(twin, dtype=dtype, ranked=ranked) if fold else 0
     if dtype is not None:
         twin.to(dtype)
     channels_last = speed.channels_last and _lay_out(twin)

@@ -10,7 +10,6 @@ from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.masks.norms import following_norms
 from network_prune.pruning.ranking.rankable import (
-    MAPS,
     RANKABLE,
     Place,
     is_of,
@@ -157,7 +156,7 @@ def _refuse_shared_bias(place: Place, layer: str) -> None:
 
 def _refuse_others_than_maps(ranked: dict[str, Place]) -> None:
     for layer, place in ranked.items():
-        if place.kind == "bias" or not isinstance(place.module, (*MAPS, nn.MultiheadAttention)):
+        if not place.is_map:
             raise ArgumentError(
                 f"with_norm=True prunes biases and norms with their neurons, and {layer!r} is "
                 "ranked itself; pass with_norm=False (leave out --with-norm)"
@@ -166,6 +165,4 @@ def _refuse_others_than_maps(ranked: dict[str, Place]) -> None:
 
 def _is_layer(place: Place, layer: str, ranked: dict[str, Place]) -> bool:
     """Whether a holder of a ranked weight uses it as the ranked layer does, by neurons."""
-    if not isinstance(place.module, (*MAPS, nn.MultiheadAttention)):
-        return False
-    return place.describe(layer) == ranked[layer].describe(layer)
+    return place.is_map and place.describe(layer) == ranked[layer].describe(layer)

@@ -49,6 +49,11 @@ class Place:
         return "bias" if self.tensor.endswith("bias") else "weight"
 
     @property
+    def is_map(self) -> bool:
+        """Whether it is the weight of a convolution or a linear map."""
+        return self.kind == "weight" and isinstance(self.module, (*MAPS, nn.MultiheadAttention))
+
+    @property
     def bias(self) -> str:
         """The name of the bias that has one entry for each of the weight's neurons."""
         return "bias" if self.tensor == "weight" else self.tensor.replace("weight", "bias")
