@@ -1,4 +1,4 @@
-"""Give commands the options of a study as parameters of their own, as Typer wants them."""
+"""Give commands options declared elsewhere as parameters of their own, as Typer wants them."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -19,6 +19,7 @@ def takes(
     *,
     one: Collection[str] = (),
     own_defaults: Mapping[str, Any] | None = None,
+    options: Mapping[str, Option] = OPTIONS,
 ) -> Callable[[Command], Command]:
     """Give a command, whose first parameter takes the checked values, some options.
 
@@ -26,20 +27,21 @@ def takes(
     a default of its own for it.
 
     Args:
-        names: of `OPTIONS`, in their order in the help.
+        names: of ``options``, in their order in the help.
         one: those that take a single value in this command, though others take several.
         own_defaults: defaults that differ from the options' own.
+        options: where they are declared; those of a study by default.
     """
     own = dict(own_defaults or {})
 
     def decorate(command: Command) -> Command:
-        options = [
+        own_parameters = [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
                 annotation=_annotation(
-                    name, OPTIONS[name], own.get(name, OPTIONS[name].default), name in one
+                    name, options[name], own.get(name, options[name].default), name in one
                 ),
             )
             for name in names
@@ -47,12 +49,15 @@ def takes(
 
         @wraps(command)
         def call(**values: Any) -> None:
-            given = {name: _value(name, values.pop(name)) for name in names}
+            given = {name: _value(name, values.pop(name), options[name]) for name in names}
             said = {name: value for name, value in given.items() if value not in (None, [])}
-            command({**own, **read_options(said, OPTIONS)}, **values)
+            command({**own, **read_options(said, options)}, **values)
 
         _, *others = inspect.signature(command).parameters.values()
-        parameters = [*options, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others)]
+        parameters = [
+            *own_parameters,
+            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others),
+        ]
         vars(call)["__signature__"] = inspect.Signature(parameters)
         call.__annotations__ = {each.name: each.annotation for each in parameters}
         return call
@@ -85,9 +90,9 @@ def _shown(default: Any) -> str | bool:
     return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def _value(name: str, value: Any) -> Any:
+def _value(name: str, value: Any, option: Option) -> Any:
     """Return the numbers that an option takes as text with commas; other values as they are."""
-    if OPTIONS[name].kind is not tuple or value is None:
+    if option.kind is not tuple or value is None:
         return value
     try:
         return tuple(float(part) for part in value.split(","))

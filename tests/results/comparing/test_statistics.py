@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from network_prune.evaluation.metrics import wilson_interval
 from network_prune.evaluation.paired import matched_interval
 from network_prune.results.comparing.statistics import (
     holm,
+    images_needed,
     mcnemar,
     smallest_difference,
     two_way,
     two_way_p,
+    two_way_rate,
     two_way_test,
 )
 from tests import oracle
@@ -74,6 +77,51 @@ def test_the_smallest_difference_shows_in_about_4_of_5_cases(share, n):
     drawn = generator.multinomial(n, chances, size=4000)
     power = (mcnemar(drawn[:, 0], drawn[:, 1]) <= 0.05).mean()
     assert 0.78 < power < 0.88
+
+
+@given(st.floats(0.01, 100), st.floats(0, 1))
+def test_the_images_needed_are_the_fewest_that_show_the_difference(difference, share):
+    n = images_needed(difference, share)
+    assert smallest_difference(share, n) <= difference
+    assert n == 6 or smallest_difference(share, n - 1) > difference
+    assert images_needed(-difference, share) == n
+
+
+def test_the_images_needed_worked_by_hand():
+    # Connor: (1.96 · √0.2 + 0.8416 · √(0.2 − 0.05²))² / 0.05² = 625, and an image more of
+    # difference, which takes some more images.
+    assert images_needed(5.0, 0.2) == pytest.approx(625, rel=0.08)
+    assert images_needed(0.0, 0.2) == math.inf
+    assert math.isnan(images_needed(math.nan, 0.2))
+    assert images_needed(100.0, 1.0) < 20
+
+
+@pytest.mark.parametrize(("difference", "share"), [(2.0, 0.3), (5.0, 0.1), (10.0, 0.3)])
+def test_so_many_images_as_needed_show_the_difference_in_about_4_of_5_cases(difference, share):
+    n = images_needed(difference, share)
+    chances = [(share + difference / 100) / 2, (share - difference / 100) / 2, 1 - share]
+    drawn = np.random.default_rng(0).multinomial(n, np.maximum(chances, 0), size=4000)
+    power = (mcnemar(drawn[:, 0], drawn[:, 1]) <= 0.05).mean()
+    assert 0.78 < power < 0.9
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_the_two_way_rate_of_one_draw_is_wilsons(hits, misses):
+    found = two_way_rate(hits + misses, hits, hits, 0.0, 1)
+    assert found == pytest.approx(wilson_interval(hits, hits + misses), nan_ok=True)
+
+
+@pytest.mark.parametrize(("m", "effect"), [(2, 0.1), (3, 0.3), (5, 0.0)])
+def test_the_two_way_rate_covers_when_draws_and_images_vary(m, effect):
+    generator = np.random.default_rng(4)
+    covered, runs, n = 0, 400, 150
+    for _ in range(runs):
+        (hits,) = simulated(generator, n=n, draws=(m,), effects=(effect,))
+        shares, rates = hits.mean(axis=0), hits.mean(axis=1)
+        square = float((shares**2).sum())
+        low, high = two_way_rate(n, float(shares.sum()), square, float(rates.var(ddof=1)), m)
+        covered += low <= 50 <= high
+    assert covered / runs >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / runs)
 
 
 HITS = st.integers(1, 12).flatmap(

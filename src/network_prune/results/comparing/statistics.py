@@ -70,6 +70,32 @@ def smallest_difference(changed_share: float, n: int) -> float:
     return 100 * min(1.0, max(difference, _FEWEST / n))
 
 
+def images_needed(difference: float, changed_share: float) -> float:
+    """Return how many images show a difference at 5 % in 4 of 5 cases.
+
+    Infinite for no difference, NaN where it isn't known.
+
+    Args:
+        difference: in percentage points, either way.
+        changed_share: share of images that one has right and the other wrong, in [0, 1].
+
+    Source: Connor, as for `smallest_difference`, whose least n this is.
+    """
+    if not difference or not math.isfinite(difference):
+        return math.nan if math.isnan(difference) else math.inf
+    enough = _FEWEST
+    while smallest_difference(changed_share, enough) > abs(difference):
+        enough *= 2
+    few = _FEWEST - 1 if enough == _FEWEST else enough // 2
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        if smallest_difference(changed_share, middle) > abs(difference):
+            few = middle
+        else:
+            enough = middle
+    return enough
+
+
 def holm(ps: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return p-values adjusted for being several: below 0.05 one is by chance in 5 % of cases.
 
@@ -202,3 +228,28 @@ def two_way_test(
         p=float(two_way_p(found, *changed)),
         smallest=100 * shown if shown <= 1 else math.nan,
     )
+
+
+def two_way_rate(n: int, total: float, square: float, variance: float, draws: int) -> Interval:
+    """Return the 95 % interval of a rate of which images and draws are both drawn at random.
+
+    In percent; NaN without images. Of one draw it is Wilson's; of several the images' part is
+    Wilson's of their shares of draws, and the draws' own part is added as `TwoWay.half` does.
+
+    Args:
+        n: number of images.
+        total: sum over images of the share of draws that have them right.
+        square: sum of the squares of these shares.
+        variance: of the draws' rates as fractions; 0 for one draw.
+        draws: number of draws.
+    """
+    if not n:
+        return (math.nan, math.nan)
+    wide = n + Z**2
+    of_images = max(0.0, square - total**2 / n) + Z**2 / 4
+    freedoms = [max(1, draws - 1)]
+    found = TwoWay((total + Z**2 / 2) / wide, of_images / wide**2, [variance / draws], freedoms)
+    half = float(found.half(LEVEL))
+    low = 0.0 if not total else max(0.0, found.centre - half)
+    high = 1.0 if total == n else min(1.0, found.centre + half)
+    return (100 * low, 100 * high)
