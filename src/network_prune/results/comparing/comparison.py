@@ -9,14 +9,8 @@ import numpy as np
 
 from network_prune.errors import SourceError
 from network_prune.evaluation.mean import Interval, plain
-from network_prune.evaluation.paired import matched_interval
+from network_prune.results.comparing.matched import Matched, matched, variances_of
 from network_prune.results.comparing.sets import RecordSet, check_same_images, setting
-from network_prune.results.comparing.statistics import (
-    Test,
-    mcnemar,
-    smallest_difference,
-    two_way_test,
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,69 +85,32 @@ def compare_sets(variant: RecordSet, baseline: RecordSet) -> Comparison:
         return _by_counts(variant, baseline)
     seen = variant.seen & baseline.seen
     hits = [each.hits1 if seen.all() else each.hits1[:, seen] for each in (variant, baseline)]
-    # Whole numbers of draws, so that all sums are exact.
-    one, other = (each.sum(axis=0, dtype=np.float64) for each in hits)
-    draws, both = [len(each) for each in hits], float(one @ other)
-    pairs, n = draws[0] * draws[1], int(np.count_nonzero(seen))
-    sums = _Sums(
-        n=n,
-        left_out=len(seen) - n,
-        gained=(float(one.sum()) * draws[1] - both) / pairs,
-        lost=(float(other.sum()) * draws[0] - both) / pairs,
-        square=float(one @ one) / draws[0] ** 2
-        + float(other @ other) / draws[1] ** 2
-        - 2 * both / pairs,
-        rates=[each.sum(axis=1) / max(n, 1) for each in hits],
+    left_out = int(np.count_nonzero(~seen))
+    rates = [each.sum(axis=1) / max(each.shape[1], 1) for each in hits]
+    return _comparison(variant, baseline, matched(*hits), rates, left_out)
+
+
+def _comparison(
+    variant: RecordSet,
+    baseline: RecordSet,
+    found: Matched,
+    rates: Sequence[np.ndarray],
+    left_out: int,
+) -> Comparison:
+    test = found.test
+    accuracies = [100 * float(r.mean()) if found.n else math.nan for r in rates]
+    return Comparison(
+        variant,
+        baseline,
+        n=found.n,
+        left_out=left_out,
+        acc1=(accuracies[0], accuracies[1]),
+        gained=found.gained,
+        lost=found.lost,
+        interval=test.interval,
+        p=test.p,
+        smallest=test.smallest,
     )
-    return sums.comparison(variant, baseline)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """What a comparison is made of.
-
-    Attributes:
-        square: sum over images of the squared differences of the shares of draws.
-        rates: of both sets the share of images that each draw has right; 0 without images.
-    """
-
-    n: int
-    left_out: int
-    gained: float
-    lost: float
-    square: float
-    rates: Sequence[np.ndarray]
-
-    def comparison(self, variant: RecordSet, baseline: RecordSet) -> Comparison:
-        is_single = all(len(rates) == 1 for rates in self.rates)
-        test = self._exact() if is_single else self._two_way()
-        accuracies = [100 * float(r.mean()) if self.n else math.nan for r in self.rates]
-        return Comparison(
-            variant,
-            baseline,
-            n=self.n,
-            left_out=self.left_out,
-            acc1=(accuracies[0], accuracies[1]),
-            gained=self.gained,
-            lost=self.lost,
-            interval=test.interval,
-            p=test.p,
-            smallest=test.smallest,
-        )
-
-    def _exact(self) -> Test:
-        gained, lost = round(self.gained), round(self.lost)
-        return Test(
-            matched_interval(gained, lost, self.n),
-            float(mcnemar(gained, lost)),
-            smallest_difference((gained + lost) / max(self.n, 1), self.n),
-        )
-
-    def _two_way(self) -> Test:
-        variances = [float(r.var(ddof=1)) if len(r) > 1 else 0.0 for r in self.rates]
-        draws = [len(rates) for rates in self.rates]
-        changed = (self.gained, self.lost)
-        return two_way_test(self.n, changed, self.square, variances, draws)
 
 
 def _has_counts(variant: RecordSet, baseline: RecordSet) -> bool:
@@ -188,4 +145,6 @@ def _by_counts(variant: RecordSet, baseline: RecordSet) -> Comparison:
         for each in (variant, baseline)
     ]
     left_out = variant.first["metrics"]["unreadable"]
-    return _Sums(n, left_out, gained, lost, gained + lost, rates).comparison(variant, baseline)
+    draws = (len(rates[0]), len(rates[1]))
+    found = Matched(n, gained, lost, gained + lost, variances_of(rates), draws)
+    return _comparison(variant, baseline, found, rates, left_out)

@@ -85,10 +85,7 @@ class Augmentation:
 
     def __str__(self) -> str:
         """The shortest text that `parse` reads as this augmentation."""
-        own = DEFAULTS[self.name]
-        said = {name: value for name, value in self.settings.items() if value != own[name]}
-        parts = [f"{name}={value}".replace(",", "+") for name, value in said.items()]
-        return ":".join(filter(None, [self.name, ",".join(parts)]))
+        return augmentation_text(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and settings as plain data, for JSON."""
@@ -113,6 +110,14 @@ class Augmentation:
         check_choice(f"setting of {self.name}", name, DEFAULTS[self.name])
         check = _CHECKS.get(name) or OPTIONS[name].check
         return check(name, value)
+
+
+def augmentation_text(whole: Mapping[str, Any]) -> str:
+    """Return the shortest text of an augmentation as plain data, be it another version's."""
+    own = {"name": whole["name"], **DEFAULTS.get(whole["name"], {})}
+    said = {name: value for name, value in whole.items() if value != own.get(name)}
+    parts = [f"{name}={value}".replace(",", "+") for name, value in said.items()]
+    return ":".join(filter(None, [whole["name"], ",".join(parts)]))
 
 
 def _plain(text: str) -> Any:

@@ -1,0 +1,186 @@
+"""Rows of a transfer run that differ in the seed alone, and what they have right."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from network_prune.transfer.attack.settings import Goal
+from network_prune.transfer.augmentations.augmentation import augmentation_text
+from network_prune.transfer.figures.rates import Rate, rate
+from network_prune.transfer.predictions import Predictions
+
+BOUND: Final = "bound"
+# What is measured, or tells seeds of one row apart.
+_MEASURED: Final = {
+    *("key", "seed", "ratios", "distance", "seconds", "seconds_drawing", "notes"),
+    *("predictions", "pictures"),
+}
+# What augmentations that are compared may differ in.
+_OF_AUGMENTATION: Final = {
+    *("augmentation", "iterations", "passes", "passes_per_iteration", "points"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """One row: its record, and what networks took its images for."""
+
+    record: Mapping[str, Any]
+    predictions: Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class AttackSet:
+    """Rows that differ in the seed alone.
+
+    Attributes:
+        rows: one a seed, by seed.
+    """
+
+    rows: Sequence[Attacked]
+
+    @property
+    def first(self) -> Mapping[str, Any]:
+        """The first seed's record."""
+        return self.rows[0].record
+
+    @cached_property
+    def augmentation(self) -> str:
+        """What is done to the surrogates, in the shortest text; of a bound its networks too."""
+        settings = self.first["augmentation"]
+        if self.is_bound:
+            return " + ".join([BOUND, *settings["networks"]])
+        return augmentation_text(settings)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is the upper bound of an ensemble of true networks."""
+        return self.first["augmentation"]["name"] == BOUND
+
+    @property
+    def goal(self) -> Goal:
+        """What the images are to be taken for."""
+        return Goal(self.first["goal"])
+
+    @cached_property
+    def surrogates(self) -> tuple[str, ...]:
+        """The networks that images are made on, without those of a bound."""
+        return self.networks[: len(self.first["surrogates"])]
+
+    @property
+    def surrogate(self) -> str:
+        """The surrogates in one text."""
+        return " + ".join(self.surrogates)
+
+    @cached_property
+    def victims(self) -> tuple[str, ...]:
+        """The other networks that images are tried on."""
+        return self.networks[len(self.first["surrogates"]) :]
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All networks that images are tried on, surrogates first."""
+        return self.rows[0].predictions.networks
+
+    def is_made_on(self, network: str) -> bool:
+        """Return whether images are made on a network, be it as one of a bound's."""
+        return network in (*self.surrogates, *self.first["augmentation"].get("networks", ()))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The rows' seeds."""
+        return tuple(row.record["seed"] for row in self.rows)
+
+    @property
+    def passes(self) -> int:
+        """Forward-backward passes of each image and surrogate, in all."""
+        return self.first["passes"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds an iteration of all images takes, the mean over seeds; NaN without iterations."""
+        taken = math.fsum(row.record["seconds"] for row in self.rows)
+        return taken / iterations if (iterations := self._iterations) else math.nan
+
+    @property
+    def share_drawing(self) -> float:
+        """Share of the seconds that are spent drawing; NaN if none were measured."""
+        taken = math.fsum(row.record["seconds"] for row in self.rows)
+        drawing = math.fsum(row.record["seconds_drawing"] for row in self.rows)
+        return drawing / taken if taken else math.nan
+
+    def right(self, network: str) -> np.ndarray:
+        """Return which clean images a network has right, bool ``[images]``."""
+        found = [row.predictions.clean(network) == row.predictions.labels for row in self.rows]
+        return np.logical_and.reduce(found)
+
+    def hits(self, network: str, figure: str, when: "When" = -1) -> np.ndarray:
+        """Return of which images a figure holds, bool ``[seeds, images]``.
+
+        Args:
+            network: one that images are tried on.
+            figure: targeted, that it takes them for their target; error, that it doesn't take
+                them for what they are. An output that isn't finite is no class, so an error.
+            when: the place of a point, ``rounded`` or ``truncated``; by default the end.
+        """
+        return np.stack([_holds(row.predictions, network, figure, when) for row in self.rows])
+
+    def rate(self, network: str, figure: str, *, of_right: bool, when: "When" = -1) -> Rate:
+        """Return the share of images of which a figure holds; takes what `hits` takes.
+
+        Args:
+            network: as for `hits`.
+            figure: as for `hits`.
+            of_right: of the images that the network has right when clean, not of all.
+            when: as for `hits`.
+        """
+        hits = self.hits(network, figure, when)
+        return rate(hits[:, self.right(network)] if of_right else hits)
+
+    def success(self, network: str, when: "When" = -1) -> Rate:
+        """Return the goal's own rate, as `SUCCESS` says; takes what `hits` takes."""
+        figure, of_right = SUCCESS[self.goal]
+        return self.rate(network, figure, of_right=of_right, when=when)
+
+    @property
+    def _iterations(self) -> int:
+        return sum(row.record["iterations"] for row in self.rows)
+
+
+When = int | str
+FIGURES: Final = ("targeted", "error")
+# What counts as a success, and whether of the images alone that were right when clean: an image
+# that is wrong anyway is no success, while hardly any image is taken for its target anyway.
+SUCCESS: Final = {Goal.TARGETED: ("targeted", False), Goal.UNTARGETED: ("error", True)}
+
+
+def sets_of(rows: Iterable[Attacked]) -> list[AttackSet]:
+    """Return rows as sets, in the order of their first ones; of a seed's several the last."""
+    found: dict[str, dict[int, Attacked]] = {}
+    for row in rows:
+        found.setdefault(_without(row.record, _MEASURED), {})[row.record["seed"]] = row
+    return [AttackSet([own[seed] for seed in sorted(own)]) for own in found.values()]
+
+
+def setting(attacked: AttackSet) -> str:
+    """Return what augmentations that are compared have in common, as text."""
+    return _without(attacked.first, _MEASURED | _OF_AUGMENTATION)
+
+
+def _without(record: Mapping[str, Any], names: set[str]) -> str:
+    return json.dumps({k: v for k, v in record.items() if k not in names}, sort_keys=True)
+
+
+def _holds(predictions: Predictions, network: str, figure: str, when: When) -> np.ndarray:
+    if isinstance(when, int):
+        classes = predictions.at(when, network)
+    else:
+        classes = getattr(predictions, when)(network)
+    if figure == "error":
+        return classes != predictions.labels
+    return (classes == predictions.targets) & (predictions.targets >= 0)
