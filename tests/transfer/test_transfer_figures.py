@@ -103,7 +103,7 @@ def test_rows_that_differ_in_the_seed_alone_are_a_set():
 def test_a_bound_is_called_by_its_networks():
     row = attacked(["a", "b", "c"], record={"bound": ["b"]})
     (one,) = sets_of([row])
-    assert (one.augmentation, one.surrogate, one.victims) == ("bound + b", "a", ("b", "c"))
+    assert (one.augmentation, one.surrogate, one.victims) == ("bound:b", "a", ("b", "c"))
     assert [one.is_made_on(name) for name in one.networks] == [True, True, False]
 
 

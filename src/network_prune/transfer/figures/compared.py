@@ -190,6 +190,7 @@ def compare_sets(sets: Sequence[AttackSet], against: str = "none") -> TransferCo
         for one, other in pairs
         if other is not None
         for victim in one.victims
+        if victim in other.victims
     ]
     return TransferCompared(against, comparisons, [one for one, other in pairs if other is None])
 

@@ -20,9 +20,9 @@ _MEASURED: Final = {
     *("key", "seed", "ratios", "distance", "seconds", "seconds_drawing", "notes"),
     *("predictions", "pictures"),
 }
-# What augmentations that are compared may differ in.
+# What augmentations that are compared may differ in; an upper bound leaves out victims.
 _OF_AUGMENTATION: Final = {
-    *("augmentation", "iterations", "passes", "passes_per_iteration", "points"),
+    *("augmentation", "iterations", "passes", "passes_per_iteration", "points", "victims"),
 }
 
 
@@ -54,7 +54,7 @@ class AttackSet:
         """What is done to the surrogates, in the shortest text; of a bound its networks too."""
         settings = self.first["augmentation"]
         if self.is_bound:
-            return " + ".join([BOUND, *settings["networks"]])
+            return f"{BOUND}:{'+'.join(settings['networks'])}"
         return augmentation_text(settings)
 
     @property
@@ -75,7 +75,7 @@ class AttackSet:
     @property
     def surrogate(self) -> str:
         """The surrogates in one text."""
-        return " + ".join(self.surrogates)
+        return "+".join(self.surrogates)
 
     @cached_property
     def victims(self) -> tuple[str, ...]:

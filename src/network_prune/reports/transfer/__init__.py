@@ -1,0 +1,1 @@
+"""Transfer runs as tables, for a terminal and in Markdown."""
