@@ -2,7 +2,7 @@
 
 import pytest
 
-from network_prune.reports.aligned import aligned_table
+from network_prune.reports.transfer.aligned import aligned_table
 
 TITLES = ["name", *(f"column {n}" for n in range(12))]
 ROWS = [["first", *map(str, range(12))], ["a|b", *["12.3 ± 4.5"] * 12]]

@@ -3,13 +3,23 @@
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import SourceError
 from network_prune.results.images import Images
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
 from network_prune.results.records import Form, Record, read_records
+from network_prune.results.rows import Row
+from network_prune.results.series.shown import frame_of
+from network_prune.transfer.figures.compared import TransferCompared, compare_sets
+from network_prune.transfer.figures.rows import flat_rows
+from network_prune.transfer.figures.sets import Attacked, AttackSet, sets_of
+from network_prune.transfer.figures.shown import html_of, plot_of
 from network_prune.transfer.predictions import Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 _PARTS: dict[str, Any] = {
     "key": str,
@@ -82,6 +92,73 @@ class Transfer(list[Record]):
                 "damaged; remove its line and run the same command again"
             )
         return Predictions.from_bytes(piece)
+
+    @property
+    def sets(self) -> list[AttackSet]:
+        """The records as sets that differ in the seed alone, with predictions.
+
+        Raises:
+            SourceError: predictions are gone or damaged.
+        """
+        return sets_of(self._attacked)
+
+    def rows(self) -> list[Row]:
+        """Return figures as flat rows: one a record, network and point; raises as `sets` does.
+
+        Rates are in percent with their 95 % intervals, None where there is no number.
+        """
+        return flat_rows(self._attacked)
+
+    def compare(self, against: str = "none") -> TransferCompared:
+        """Compare augmentations with one of them on the same images; raises as `sets` does.
+
+        Args:
+            against: what the others are compared with, as ``augmentation`` takes it.
+
+        Raises:
+            ArgumentError: there is no such augmentation.
+        """
+        return compare_sets(self.sets, against)
+
+    def to_pandas(self) -> "DataFrame":
+        """Return `rows` as a data frame; needs ``[notebook]``.
+
+        Raises:
+            SourceError: pandas isn't installed, or as `sets` does.
+        """
+        return frame_of(self.rows())
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        surrogate: str | None = None,
+        victim: str | None = None,
+        goal: str | None = None,
+    ) -> "Axes":
+        """Draw success against passes, a line an augmentation; needs ``[notebook]``.
+
+        Args:
+            ax: where to draw; new axes by default.
+            surrogate: which, where there are several; those of an ensemble joined by ``+``.
+            victim: which, where there are several.
+            goal: which, where there are several.
+
+        Raises:
+            ArgumentError: there is no such chart, or more than one.
+            SourceError: matplotlib isn't installed, or as `sets` does.
+        """
+        return plot_of(self.sets, ax, surrogate=surrogate, victim=victim, goal=goal)
+
+    def _repr_html_(self) -> str:
+        return html_of(self.sets, repr(self))
+
+    def __repr__(self) -> str:
+        return f"Transfer({self.source!r}: {len(self)} records)"
+
+    @property
+    def _attacked(self) -> list[Attacked]:
+        return [Attacked(record, self.predictions(record)) for record in self]
 
     def images(self, record: Record) -> Images | None:
         """Return names and classes of a record's images; None where they are gone."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from network_prune.reports.aligned import aligned_table
 from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
 from network_prune.reports.transfer import comparisons, success
+from network_prune.reports.transfer.aligned import aligned_table
 from network_prune.reports.transfer.texts import attack_text
 from network_prune.transfer.figures.compared import TransferCompared
-from network_prune.transfer.figures.sets import AttackSet
+from network_prune.transfer.figures.sets import AttackSet, grouped
 
 
 def transfer_lines(
@@ -21,7 +21,7 @@ def transfer_lines(
         markdown: as a document in Markdown, not for a terminal.
     """
     layout = _Layout(markdown=markdown)
-    groups = success.groups(sets)
+    groups = grouped(sets)
     parts = [line for group in groups for line in _success(group, layout)]
     if groups:
         parts += layout.notes(success.success_key())

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from network_prune.reports.transfer.texts import rate_text, share_text
+from network_prune.reports.transfer.texts import share_text
 from network_prune.transfer.attack.settings import Goal
-from network_prune.transfer.figures.rates import rate
-from network_prune.transfer.figures.sets import SUCCESS, AttackSet, setting
+from network_prune.transfer.figures.rates import rate, rate_text
+from network_prune.transfer.figures.sets import SUCCESS, AttackSet
 
 Cells = list[str]
 _COSTS = ("seeds", "passes", "s/iter", "drawing")
@@ -15,14 +15,6 @@ _WHAT = {
     Goal.TARGETED: "taken for their target, in percent of all images",
     Goal.UNTARGETED: "taken for a wrong class, in percent of the images right when clean",
 }
-
-
-def groups(sets: Sequence[AttackSet]) -> list[list[AttackSet]]:
-    """Return the sets that stand in one table: same surrogates, images, goal and attack."""
-    found: dict[str, list[AttackSet]] = {}
-    for each in sets:
-        found.setdefault(setting(each), []).append(each)
-    return list(found.values())
 
 
 def title(group: Sequence[AttackSet]) -> str:

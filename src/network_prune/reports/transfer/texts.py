@@ -4,13 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from network_prune.transfer.figures.rates import Rate
-
-
-def rate_text(rate: Rate) -> str:
-    """Return a rate with half its interval, in percent."""
-    return "–" if not rate.n else f"{rate.percent:.1f} ± {rate.half:.1f}"
-
 
 def points_text(value: float) -> str:
     """Return a difference in percentage points."""

@@ -1,55 +1,67 @@
 """Success against passes: a panel for each goal, surrogate and victim, a line an augmentation."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from network_prune.display.charts import Line, draw_lines
 from network_prune.errors import ArgumentError
 from network_prune.results.series.pictures import Picture
-from network_prune.transfer.figures.sets import AttackSet, setting
+from network_prune.transfer.figures.sets import AttackSet, grouped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_WIDTH, _HEIGHT = 4.6, 3.4  # inches of a panel
+WIDTH, HEIGHT = 4.6, 3.4  # inches of a panel
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The curves of all augmentations on one victim.
+
+    Attributes:
+        sets: of one surrogate and goal, whose images were tried on the victim.
+        victim: its name.
+    """
+
+    sets: Sequence[AttackSet]
+    victim: str
+
+    @property
+    def name(self) -> str:
+        """Surrogate, victim and goal."""
+        first = self.sets[0]
+        return f"{first.surrogate} → {self.victim}, {first.goal.value}"
+
+    def draw(self, ax: "Axes") -> None:
+        """Draw a line for each augmentation, with 95 % intervals."""
+        names = [each.augmentation for each in self.sets]
+        lines = [
+            _line(each, self.victim, f"{each.passes} passes" if names.count(name) > 1 else "")
+            for each, name in zip(self.sets, names, strict=True)
+        ]
+        draw_lines(ax, lines, title=self.name, x="passes", y="success (%)")
+
+
+def panels(sets: Sequence[AttackSet]) -> Iterator[list[Panel]]:
+    """Yield the panels of each surrogate and goal, one a victim."""
+    for group in grouped(sets):
+        victims = dict.fromkeys(victim for each in group for victim in each.victims)
+        yield [Panel([e for e in group if name in e.victims], name) for name in victims]
 
 
 def curve_pictures(sets: Sequence[AttackSet]) -> list[list[Picture]]:
-    """Return the panels: a row for each surrogate under a goal, with a panel a victim.
+    """Return all panels as pictures, those of a surrogate and goal in one row.
 
     Raises:
         ArgumentError: no images were tried on a victim.
     """
-    found: dict[str, list[AttackSet]] = {}
-    for each in sets:
-        found.setdefault(setting(each), []).append(each)
-    rows = [
-        [
-            Picture(partial(_draw, sets=own, victim=victim), _WIDTH, _HEIGHT)
-            for victim in own[0].victims
-        ]
-        for own in found.values()
-    ]
-    rows = [row for row in rows if row]
+    rows = [[Picture(panel.draw, WIDTH, HEIGHT) for panel in row] for row in panels(sets) if row]
     if not rows:
         raise ArgumentError(
             "there is nothing to draw: no images were tried on another network; pass a --victim"
         )
     return rows
-
-
-def _draw(ax: "Axes", sets: Sequence[AttackSet], victim: str) -> None:
-    names = [each.augmentation for each in sets]
-    lines = [
-        _line(each, victim, f"{each.passes} passes" if names.count(name) > 1 else "")
-        for each, name in zip(sets, names, strict=True)
-        if not each.is_made_on(victim)
-    ]
-    first = sets[0]
-    title = f"{first.surrogate} → {victim}, {first.goal.value}"
-    if lines:
-        draw_lines(ax, lines, title=title, x="passes", y="success (%)")
 
 
 def _line(attacked: AttackSet, victim: str, rest: str) -> Line:

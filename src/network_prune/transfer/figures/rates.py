@@ -49,3 +49,8 @@ def rate(hits: np.ndarray) -> Rate:
     variance = float((hits.sum(axis=1) / n).var(ddof=1)) if seeds > 1 and n else 0.0
     percent = 100 * total / n if n else float("nan")
     return Rate(n, percent, two_way_rate(n, total, square, variance, seeds), seeds)
+
+
+def rate_text(rate: Rate) -> str:
+    """Return a rate with half its interval, in percent."""
+    return "–" if not rate.n else f"{rate.percent:.1f} ± {rate.half:.1f}"

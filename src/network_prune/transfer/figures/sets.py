@@ -167,6 +167,14 @@ def sets_of(rows: Iterable[Attacked]) -> list[AttackSet]:
     return [AttackSet([own[seed] for seed in sorted(own)]) for own in found.values()]
 
 
+def grouped(sets: Iterable[AttackSet]) -> list[list[AttackSet]]:
+    """Return the sets that stand side by side: same surrogates, images, goal and attack."""
+    found: dict[str, list[AttackSet]] = {}
+    for each in sets:
+        found.setdefault(setting(each), []).append(each)
+    return list(found.values())
+
+
 def setting(attacked: AttackSet) -> str:
     """Return what augmentations that are compared have in common, as text."""
     return _without(attacked.first, _MEASURED | _OF_AUGMENTATION)
