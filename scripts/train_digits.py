@@ -1,11 +1,12 @@
-"""Train the embedded digits network and write its weights.
+"""Train one of the embedded networks on the digits and write its weights.
 
-Run ``python scripts/train_digits.py`` from the repository root; it takes about
-a minute on a CPU. The seed fixes every figure on one machine and library version.
+Run ``python scripts/train_digits.py --network digits-plain`` from the repository root; it takes
+a minute or two on a CPU. The seed fixes every figure on one machine and library version.
 """
 
 import argparse
 import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,18 +15,39 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from network_prune.sources import digits
+from network_prune.sources.digits import names
+from network_prune.sources.digits.embedded import NETWORKS
+from network_prune.sources.digits.pictures import PREPROCESSING, read_digits
 
 SEED = 0
-EPOCHS = 40
 BATCH = 64
-LEARNING_RATE = 4e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long and how fast a network learns.
+
+    Attributes:
+        epochs: how often it sees every picture.
+        rate: the learning rate at its highest.
+    """
+
+    epochs: int
+    rate: float
+
+
+COURSES = {
+    names.RESIDUAL: Course(40, 4e-3),
+    names.PLAIN: Course(40, 2e-3),
+    names.ATTENTION: Course(60, 2e-3),
+    names.MIXER: Course(30, 4e-3),
+}
 
 
 def load_part(*, held_out: bool) -> tuple[Tensor, Tensor]:
     """Return preprocessed digits, float32 [n, 1, 32, 32], and labels, int64 [n]."""
-    pixels, labels = digits.read_digits(held_out=held_out)
-    transform = digits.PREPROCESSING.transform()
+    pixels, labels = read_digits(held_out=held_out)
+    transform = PREPROCESSING.transform()
     images = [transform(Image.fromarray(picture)) for picture in pixels]
     return torch.stack(images), torch.from_numpy(labels)
 
@@ -42,18 +64,18 @@ def vary(images: Tensor) -> Tensor:
     matrices = torch.stack(rows, dim=1).view(-1, 2, 3)
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     # What comes in from outside the picture is zero, so black must be zero meanwhile.
-    black = -digits.PREPROCESSING.mean[0] / digits.PREPROCESSING.std[0]
+    black = -PREPROCESSING.mean[0] / PREPROCESSING.std[0]
     return F.grid_sample(images - black, grid, align_corners=False) + black
 
 
-def train(images: Tensor, labels: Tensor, *, epochs: int) -> nn.Module:
-    """Return the digits network trained on ``images`` [n, 1, 32, 32]; seeds torch globally."""
+def train(name: str, images: Tensor, labels: Tensor, course: Course) -> nn.Module:
+    """Return the network ``name`` trained on ``images`` [n, 1, 32, 32]; seeds torch globally."""
     torch.manual_seed(SEED)
-    network = digits.build_network().train()
-    steps = math.ceil(len(labels) / BATCH) * epochs
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-    for _ in range(epochs):
+    network = NETWORKS[name].build().train()
+    steps = math.ceil(len(labels) / BATCH) * course.epochs
+    optimizer = torch.optim.AdamW(network.parameters(), lr=course.rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.rate, total_steps=steps)
+    for _ in range(course.epochs):
         for chosen in torch.randperm(len(labels)).split(BATCH):
             outputs = network(vary(images[chosen]))
             loss = F.cross_entropy(outputs, labels[chosen], label_smoothing=0.05)
@@ -73,18 +95,22 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 def main() -> None:
     """Train, print the accuracy on both parts, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=digits.WEIGHTS, help="file to write")
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--network", choices=NETWORKS, default=names.RESIDUAL)
+    parser.add_argument("--out", type=Path, help="file to write, by default the package's own")
+    parser.add_argument("--epochs", type=int, help="instead of the network's own number")
     options = parser.parse_args()
+    name, course = options.network, COURSES[options.network]
+    course = replace(course, epochs=options.epochs or course.epochs)
+    out = options.out or NETWORKS[name].weights
     # Sums over several threads come out in another order, and so do the weights.
     torch.set_num_threads(1)
     images, labels = load_part(held_out=False)
-    network = train(images, labels, epochs=options.epochs)
+    network = train(name, images, labels, course)
     print(f"training part: {accuracy(network, images, labels):.2f} % of {len(labels)}")
     images, labels = load_part(held_out=True)
     print(f"held-out part: {accuracy(network, images, labels):.2f} % of {len(labels)}")
-    save_file(network.state_dict(), options.out)
-    print(f"wrote {options.out}, {options.out.stat().st_size} bytes")
+    save_file(network.state_dict(), out)
+    print(f"wrote {out}, {out.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -134,11 +134,12 @@ def layer_types(layers: str) -> list[str]:
 GRID_OPTIONS: Mapping[str, Option] = {
     "arch": Option(
         NETWORK,
-        "digits (embedded), a torchvision name such as resnet18, timm:NAME, hf:ORG/NAME[@REVISION] "
-        "or hf:FOLDER (transformers), or one that runs the code it names: "
-        "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, "
-        "PACKAGE.MODULE:CALLABLE. network-prune list shows the names. Where several networks may "
-        "be named, names may have wildcards, quoted: 'resnet*', 'timm:convnext_atto*'.",
+        "digits, digits-plain, digits-attention, digits-mixer (embedded), a torchvision name "
+        "such as resnet18, timm:NAME, hf:ORG/NAME[@REVISION] or hf:FOLDER (transformers), or one "
+        "that runs the code it names: hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY "
+        "(torch.hub), FILE.py:CALLABLE, PACKAGE.MODULE:CALLABLE. network-prune list shows the "
+        "names. Where several networks may be named, names may have wildcards, quoted: "
+        "'resnet*', 'timm:convnext_atto*'.",
         str,
         text,
         ("digits",),
@@ -252,7 +253,7 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         "hf:NAME_OR_FOLDER[:SPLIT], .tar shards, or fake:N.",
         str,
         text,
-        shown="digits, for the embedded network",
+        shown="digits, for the embedded networks",
     ),
     "data_root": Option(
         DATA, "Folder that a manifest's paths or torchvision's data lie in.", str, text

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -153,11 +152,11 @@ def test_ctrl_c_ends_with_130_and_one_line(run, monkeypatch, command):
 @pytest.fixture
 def weights_elsewhere(tmp_path):
     """Weights in a folder that isn't the current one."""
-    from network_prune.sources import digits
+    from network_prune.sources.digits.embedded import NETWORKS
 
     path = tmp_path / "elsewhere" / "digits.safetensors"
     path.parent.mkdir()
-    path.write_bytes(Path(digits.WEIGHTS).read_bytes())
+    path.write_bytes(NETWORKS["digits"].weights.read_bytes())
     return path
 
 

@@ -417,10 +417,10 @@ def test_runs_killed_at_any_moment_end_as_an_undisturbed_one(
 
 
 def test_changed_weights_under_the_same_name_are_refused(tmp_path):
-    from network_prune.sources import digits
+    from network_prune.sources.digits.embedded import NETWORKS
 
     path = tmp_path / "weights.safetensors"
-    weights = load_file(digits.WEIGHTS)
+    weights = load_file(NETWORKS["digits"].weights)
     save_file(weights, path)
     plan = {**GRID, "weights": str(path), "p_prune": 0.2, "method": "weights"}
     sweep(plan, out=tmp_path / "study")

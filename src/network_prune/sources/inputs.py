@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import ArgumentError, check_choice
+from network_prune.sources.digits.names import NAMES
 
 if TYPE_CHECKING:
     from network_prune.sources.data.loaded import ListedData, LoadedData
@@ -111,7 +112,7 @@ class Inputs:
 
 
 def _embedded_data(archs: Sequence[str]) -> str:
-    arch = next((name for name in archs if name != "digits"), None)
+    arch = next((name for name in archs if name not in NAMES), None)
     if arch is None:
         return "digits"
     raise ArgumentError(

@@ -13,6 +13,7 @@ from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.results.images import Images
+from network_prune.sources.digits.names import NAMES
 from network_prune.sources.inputs import Inputs
 from network_prune.study.identity import (
     Identity,
@@ -104,7 +105,7 @@ class ReadyNetwork:
         """Return a note if the network sees nothing but enlarged pictures."""
         crop = self.loaded.preprocessing.crop
         sides = [min(size) for size in self.data.sizes(_LOOKED_AT)]
-        if not sides or max(sides) >= crop or self.loaded.name == "digits":
+        if not sides or max(sides) >= crop or self.loaded.name in NAMES:
             return []
         return [
             f"all pictures looked at are smaller than the crop of {crop} ({max(sides)} pixels at "

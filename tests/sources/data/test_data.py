@@ -8,7 +8,7 @@ import torch
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources.data.listing import Request
 from network_prune.sources.data.load import list_data, load_data
-from network_prune.sources.digits import read_digits
+from network_prune.sources.digits.pictures import read_digits
 from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import Preprocessing
 

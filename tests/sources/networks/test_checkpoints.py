@@ -20,14 +20,14 @@ from torch.optim.swa_utils import AveragedModel
 
 import network_prune
 from network_prune.errors import SourceError
-from network_prune.sources import digits
+from network_prune.sources.digits.residual import build_network
 from network_prune.sources.networks.load import load_network
 
 
 def build(seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = digits.build_network()
+        model = build_network()
         for buffer in model.buffers():
             if buffer.is_floating_point():
                 buffer.uniform_(0.5, 2)
@@ -398,7 +398,7 @@ HEADS = ["digits", "resnet18", "squeezenet1_0", "timm:resnet10t", "timm:test_vit
 @pytest.mark.parametrize("spec", HEADS)
 def test_a_network_gets_as_many_outputs_as_the_checkpoints_head(path, spec):
     if spec == "digits":
-        model = digits.build_network(7)
+        model = build_network(7)
     elif spec.startswith("timm:"):
         model = timm.create_model(spec.removeprefix("timm:"), num_classes=7)
     else:
@@ -421,7 +421,7 @@ def test_a_head_as_published_has_its_preprocessing(path, spec):
 
 
 def test_a_head_of_other_inputs_is_refused(path):
-    state = digits.build_network(7).state_dict() | {"fc.weight": torch.zeros(7, 5)}
+    state = build_network(7).state_dict() | {"fc.weight": torch.zeros(7, 5)}
     torch.save(state, path)
     with pytest.raises(SourceError, match=r"fc\.weight is \[7, 5\], not \[10, 96\], fc\.bias"):
         loaded(path)
@@ -429,13 +429,13 @@ def test_a_head_of_other_inputs_is_refused(path):
 
 def test_networks_of_ones_own_are_told_to_have_the_checkpoints_outputs(path, tmp_path):
     (tmp_path / "net.py").write_text(
-        "from network_prune.sources.digits import PREPROCESSING, build_network\n"
+        "from network_prune.sources.digits.residual import build_network\n"
         "def make():\n"
         "    model = build_network()\n"
         "    model.default_cfg = {'input_size': (1, 32, 32), 'mean': (0.3,), 'std': (0.4,)}\n"
         "    return model\n"
     )
-    torch.save(digits.build_network(7).state_dict(), path)
+    torch.save(build_network(7).state_dict(), path)
     with pytest.raises(SourceError, match=r"; make the network with 7 outputs, as the file's has$"):
         load_network(f"{tmp_path / 'net.py'}:make", weights=str(path))
 

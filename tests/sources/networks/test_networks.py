@@ -1,5 +1,4 @@
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,9 +10,6 @@ import torchvision
 from safetensors.torch import save_file
 
 from network_prune.errors import ArgumentError, NetworkPruneError, RunError, SourceError
-from network_prune.sources import digits
-from network_prune.sources.data.load import load_data
-from network_prune.sources.data.pictures import collate
 from network_prune.sources.networks.load import load_network
 from network_prune.sources.networks.weights.fit import hash_weights
 from network_prune.sources.preprocessing import Preprocessing
@@ -61,53 +57,6 @@ def own(tmp_path):
     path = tmp_path / "own.py"
     path.write_text(GREY_CIFAR)
     return str(path)
-
-
-def test_the_embedded_network_knows_the_held_out_digits():
-    network = load_network()
-    data = load_data(transform=network.preprocessing.transform(), classes=network.classes)
-    batch = collate([data.dataset[index] for index in range(data.n)])
-    with torch.no_grad():
-        hits = network.model(batch.images).argmax(1) == batch.labels
-    assert 100 * hits.double().mean().item() >= 97
-    assert (network.name, network.weights, network.classes) == ("digits", "embedded", 10)
-    assert network.preprocessing.shape == (1, 32, 32)
-
-
-def test_the_embedded_weights_are_small():
-    assert digits.WEIGHTS.stat().st_size <= 1_500_000
-
-
-def test_the_embedded_network_has_1x1_shortcuts_with_stride():
-    convs = [m for m in load_network().model.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert sum(m.kernel_size == (1, 1) and m.stride == (2, 2) for m in convs) == 3
-
-
-def test_the_embedded_network_is_timms_of_the_same_weights():
-    theirs = timm.models.resnet.ResNet(
-        timm.models.resnet.BasicBlock,
-        layers=(1, 1, 1, 1),
-        channels=(16, 32, 64, 96),
-        stem_type="deep",
-        stem_width=8,
-        in_chans=1,
-        num_classes=10,
-    ).eval()
-    ours = load_network().model
-    assert list(theirs.state_dict()) == list(ours.state_dict())
-    theirs.load_state_dict(ours.state_dict())
-    images = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        assert torch.equal(ours(images), theirs(images))
-
-
-def test_the_embedded_network_needs_no_library_of_networks():
-    code = (
-        "import sys; from network_prune import load_network; load_network().preprocessing."
-        "transform(); print({'timm', 'torchvision', 'transformers'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("spec", ["digits", "resnet18", "timm:resnet10t"])
@@ -360,7 +309,11 @@ def test_timm_weights_come_from_the_cache_with_their_preprocessing(offline, monk
             r"unknown weights for resnet18 'ResNet50_Weights\.IMAGENET1K_V2'",
         ),
         ("fcn_resnet50", "none", "unknown network 'fcn_resnet50'"),
-        ("gs:x/y", "default", "unknown kind of network .gs:x/y.; pass one of: digits, timm:NAME"),
+        (
+            "gs:x/y",
+            "default",
+            "unknown kind of network .gs:x/y.; pass one of: digits, digits-plain",
+        ),
         ("timm:resnt50", "none", "unknown timm network 'resnt50'; did you mean resnet50"),
         ("timm:resnet50.a9", "default", "unknown timm network 'resnet50.a9'; did you mean"),
         (

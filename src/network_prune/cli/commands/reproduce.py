@@ -12,6 +12,7 @@ from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS, PRUNING
 from network_prune.results.published.figures import PublishedRow, published_plan, published_rows
+from network_prune.sources.digits.names import NAMES
 from network_prune.study.plan import Plan, make_plan, overruled
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def reproduce_command(
 
     Example: network-prune reproduce --data FOLDER
     """
-    if values.get("data") is None and values["arch"] != ("digits",):
+    if values.get("data") is None and not set(values["arch"]) <= set(NAMES):
         raise ArgumentError(_NO_DATA)
     plan = _plan(values)
     check_writable(page, output)

@@ -9,7 +9,6 @@ from functools import partial
 from network_prune.display.text import plain
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import OPTIONS, check_options
-from network_prune.sources import digits
 from network_prune.sources.data.class_names import check_class_count
 from network_prune.sources.data.from_arrays import list_arrays
 from network_prune.sources.data.from_folders import list_class_folders
@@ -24,6 +23,7 @@ from network_prune.sources.data.pictures import (
     Transform,
     read_array,
 )
+from network_prune.sources.digits.pictures import CLASSES, read_digits
 from network_prune.sources.outputs import Outputs
 
 
@@ -46,7 +46,7 @@ class Form:
 
 
 def _list_digits(request: Request) -> Lister:
-    pixels, labels = digits.read_digits(held_out=True)
+    pixels, labels = read_digits(held_out=True)
     listing = Listing(
         labels=labels,
         first_label=None,
@@ -58,7 +58,7 @@ def _list_digits(request: Request) -> Lister:
 
     def list_for(outputs: Outputs, _: object) -> Listing:
         check_class_count(
-            digits.CLASSES,
+            CLASSES,
             outputs,
             what=f"{request.spec} are pictures of",
             instead=", or fake:64 to try it out",

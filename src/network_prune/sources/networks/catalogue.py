@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import torch
 
 from network_prune.errors import SourceError, unknown_name
-from network_prune.sources import digits
+from network_prune.sources.digits.embedded import NETWORKS
 from network_prune.sources.networks.from_timm import build_timm, list_timm
 from network_prune.sources.networks.from_torchvision import count_torchvision, list_torchvision
 
@@ -76,11 +76,12 @@ def count_parameters(name: str) -> int | None:
 
     None where the network can't be made so.
     """
-    if not name.startswith("timm:") and name != "digits":
+    embedded = NETWORKS.get(name)
+    if embedded is None and not name.startswith("timm:"):
         return count_torchvision(name)
     try:
         with torch.device("meta"):
-            model = digits.build_network() if name == "digits" else build_timm(name)
+            model = build_timm(name) if embedded is None else embedded.build()
     except (NotImplementedError, RuntimeError):
         return None
     return sum(parameter.numel() for parameter in model.parameters())
@@ -92,7 +93,8 @@ def counts_slowly(name: str) -> bool:
 
 
 def _known() -> Iterator[Entry]:
-    yield Entry("digits", ("default",))
+    for name in NETWORKS:
+        yield Entry(name, ("default",))
     for name, weights in (list_torchvision() | list_timm()).items():
         yield Entry(name, weights)
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from network_prune.errors import SourceError, unknown_name
+from network_prune.sources.digits.names import NAMES as EMBEDDED
 from network_prune.sources.downloads import fetch_url
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
@@ -35,7 +36,7 @@ def open_torchvision(name: str) -> Architecture:
 
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
-        raise SourceError(_elsewhere(name) or unknown_name("network", name, ["digits", *names]))
+        raise SourceError(_elsewhere(name) or unknown_name("network", name, [*EMBEDDED, *names]))
 
     def preprocessing(_: nn.Module) -> Preprocessing:
         return from_torchvision(_choose(name).transforms(), name=name)

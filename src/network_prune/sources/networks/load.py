@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import plain
 from network_prune.errors import SourceError, one_line
-from network_prune.sources import digits
+from network_prune.sources.digits.embedded import NETWORKS
+from network_prune.sources.digits.names import NAMES
+from network_prune.sources.digits.pictures import CLASSES, PREPROCESSING
 from network_prune.sources.downloads import cache_in
 from network_prune.sources.networks.architecture import Architecture, Published
 from network_prune.sources.networks.from_python import (
@@ -85,22 +87,24 @@ class Form:
     open: Callable[[str], Architecture]
 
 
-def _open_digits(_: str) -> Architecture:
+def _open_embedded(name: str) -> Architecture:
+    embedded = NETWORKS[name]
+
     def published() -> Published:
-        model = digits.build_network()
-        load_weights(model, digits.WEIGHTS)
-        return Published(model, "embedded", digits.PREPROCESSING)
+        model = embedded.build()
+        load_weights(model, embedded.weights)
+        return Published(model, "embedded", PREPROCESSING)
 
     def resized(outputs: int) -> Architecture:
-        blank = partial(digits.build_network, outputs)
-        return Architecture(blank, published, lambda _: digits.PREPROCESSING, resized=resized)
+        blank = partial(embedded.build, outputs)
+        return Architecture(blank, published, lambda _: PREPROCESSING, resized=resized)
 
-    return resized(digits.CLASSES)
+    return resized(CLASSES)
 
 
 # The first form that accepts a name opens it; the last one takes what is left.
 FORMS: tuple[Form, ...] = (
-    Form("digits", lambda name: name == "digits", _open_digits),
+    Form(", ".join(NAMES), lambda name: name in NAMES, _open_embedded),
     Form("timm:NAME", lambda name: name.startswith("timm:"), open_timm),
     Form(
         "hf:ORG/NAME[@REVISION] or hf:FOLDER",
@@ -132,7 +136,8 @@ def load_network(
     otherwise, whatever PyTorch's defaults are at present.
 
     Args:
-        spec: ``digits`` (embedded), a torchvision name such as ``resnet18``,
+        spec: ``digits``, ``digits-plain``, ``digits-attention`` or ``digits-mixer``
+            (embedded), a torchvision name such as ``resnet18``,
             ``timm:NAME`` or ``timm:NAME.TAG``, transformers' ``hf:ORG/NAME[@REVISION]``
             or ``hf:FOLDER``, torch.hub's ``hub:OWNER/REPO[:REF]:ENTRY`` or
             ``hub:FOLDER:ENTRY``, ``file.py:callable`` or ``package.module:callable``.

@@ -1,20 +1,10 @@
-"""The embedded default: a small trained network and scikit-learn's handwritten digits."""
+"""The embedded residual network, which ``digits`` names."""
 
 from collections import OrderedDict
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
-from network_prune.sources.preprocessing import Preprocessing
-
-CLASSES = 10
-HELD_OUT = 500
-WEIGHTS = Path(__file__).with_name("digits.safetensors")
-PREPROCESSING = Preprocessing(
-    resize=32, crop=32, interpolation="bilinear", mean=(0.305,), std=(0.376,)
-)
+from network_prune.sources.digits.pictures import CLASSES
 
 
 class Block(nn.Module):
@@ -74,19 +64,3 @@ def build_network(classes: int = CLASSES) -> nn.Module:
 
 def _convolution(channels: int, out: int, side: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(channels, out, side, stride, padding=side // 2, bias=False)
-
-
-def read_digits(*, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels, uint8 [n, 8, 8], and labels, int64 [n], of one part of the digits.
-
-    The last 500 of the 1797 digits are held out, the first 1297 are for
-    training: a cut in scikit-learn's order, which no random generator can change.
-    Source: scikit-learn, ``load_digits``.
-    """
-    # scikit-learn takes a second to import, and other data doesn't need it.
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()
-    part = slice(-HELD_OUT, None) if held_out else slice(None, -HELD_OUT)
-    pixels = np.rint(digits.images[part] * (255 / 16)).astype(np.uint8)
-    return pixels, digits.target[part].astype(np.int64)

@@ -1,0 +1,1 @@
+"""The embedded default: scikit-learn's handwritten digits and small networks trained on them."""
