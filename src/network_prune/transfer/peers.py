@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib import import_module
 from inspect import signature
 from typing import Any, Final
 
@@ -96,9 +97,8 @@ def torchattack_attack(
 
 def _find(name: str) -> Callable[..., Any]:
     require("torchattack", extra="torchattack", what=f"--attack {PREFIX}{name}")
-    import torchattack.attack
-
-    known: dict[str, Callable[..., Any]] = torchattack.attack.ATTACK_REGISTRY
+    attacks: Any = import_module("torchattack.attack")
+    known: dict[str, Callable[..., Any]] = attacks.ATTACK_REGISTRY
     check_choice("attack of torchattack", name, known)
     if name not in NAMES:
         raise ArgumentError(

@@ -43,6 +43,13 @@ def script():
     del sys.modules[plan.name]
 
 
+@pytest.fixture(scope="module")
+def some(script):
+    """A few pictures to train on, and their labels."""
+    images, labels = script.load_part(held_out=False)
+    return images[:72], labels[:72]
+
+
 def kinds(model, *wanted):
     return [module for module in model.modules() if isinstance(module, wanted)]
 
@@ -92,14 +99,11 @@ def test_each_is_diversified_evaluated_and_given_back(name, layers, held_out):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_script_trains_what_the_package_holds(name, script):
+def test_the_script_trains_what_the_package_holds(name, script, some):
     """One epoch of a few pictures: names, shapes, and the same bits again."""
-    images, labels = script.load_part(held_out=False)
     course = script.Course(1, script.COURSES[name].rate)
     with torch.random.fork_rng():
-        once, again = (
-            script.train(name, images[:72], labels[:72], course).state_dict() for _ in range(2)
-        )
+        once, again = (script.train(name, *some, course).state_dict() for _ in range(2))
     kept = load_file(NETWORKS[name].weights)
     assert {key: (value.shape, value.dtype) for key, value in once.items()} == {
         key: (value.shape, value.dtype) for key, value in kept.items()
