@@ -1,5 +1,6 @@
 """Draw after draw of one set of elements, on the devices where they are needed."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,8 @@ from network_prune.core.streams import (
 from network_prune.errors import check_fraction
 
 _CPU = torch.device("cpu")
+# Words that are unpacked at once, of as many layers as they hold: a megabyte of flags.
+_RUN = 1 << 14
 
 
 class Drawer:
@@ -38,10 +41,15 @@ class Drawer:
         self.p_bern = check_fraction("p_bern", p_bern)
         self.seed = check_stream_number("seed", seed)
         self._words: dict[torch.device, Tensor] = {}
+        self._around = _neighbours(elements.spans)
 
     def draw(self, index: int) -> "Drawn":
         """Return the draw of that index; nothing is computed yet."""
         return Drawn(self, index)
+
+    def words_around(self, place: int) -> slice:
+        """Return the words that are unpacked at once for a layer: of several, if they are short."""
+        return self._around[place]
 
     def words_on(self, device: torch.device) -> Tensor:
         """Return the elements' words as int64 on ``device``, where they stay."""
@@ -70,6 +78,7 @@ class Drawn:
         self.index = index
         self._drawer = drawer
         self._on_device: dict[torch.device, Tensor] = {}
+        self._flags: dict[torch.device, tuple[int, Tensor]] = {}
 
     @cached_property
     def draw(self) -> Draw:
@@ -94,14 +103,26 @@ class Drawn:
         """
         elements = self._drawer.elements
         layer, span = elements.layers[place], elements.spans[place]
-        count = layer.element_count(elements.granularity)
-        if device == _CPU:
-            octets = self.octets[8 * span.start : 8 * span.stop]
-            flags = torch.from_numpy(flags_of(octets, count))
-        else:
-            flags = flags_on_device(self._words_on(device)[span], count)
-        pruned = flags.reshape(layer.element_shape(elements.granularity))
+        start, flags = self._flags_around(place, device)
+        own = flags[64 * (span.start - start) :][: layer.element_count(elements.granularity)]
+        pruned = own.reshape(layer.element_shape(elements.granularity))
         return layer.expand(pruned, elements.granularity)
+
+    def _flags_around(self, place: int, device: torch.device) -> tuple[int, Tensor]:
+        """Return the flags of a layer and its neighbours, and the number of their first word."""
+        words = self._drawer.words_around(place)
+        kept = self._flags.get(device)
+        if kept is None or kept[0] != words.start:
+            kept = (words.start, self._unpack(words, device))
+            if words.stop - words.start <= _RUN:
+                self._flags[device] = kept
+        return kept
+
+    def _unpack(self, words: slice, device: torch.device) -> Tensor:
+        count = 64 * (words.stop - words.start)
+        if device == _CPU:
+            return torch.from_numpy(flags_of(self.octets[8 * words.start : 8 * words.stop], count))
+        return flags_on_device(self._words_on(device)[words], count)
 
     def _words_on(self, device: torch.device) -> Tensor:
         if device not in self._on_device:
@@ -110,3 +131,14 @@ class Drawn:
                 drawer.p_bern, drawer.words_on(device), seed=drawer.seed, index=self.index
             )
         return self._on_device[device]
+
+
+def _neighbours(spans: Sequence[slice]) -> list[slice]:
+    """Return for each layer the words of a run of layers, of one where they aren't short."""
+    runs: list[list[slice]] = []
+    for span in spans:
+        if runs and span.stop - runs[-1][0].start <= _RUN:
+            runs[-1].append(span)
+        else:
+            runs.append([span])
+    return [slice(run[0].start, run[-1].stop) for run in runs for _ in run]

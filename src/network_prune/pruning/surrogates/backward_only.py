@@ -37,10 +37,9 @@ class BackwardOnly(Surrogate):
 
     def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _check_no_derivative()
+        modules = dict(self.model.named_modules())
         weights = [
-            (ranked, holder.weight)
-            for ranked in self._weights
-            for holder in ranked.find(self.model)
+            (ranked, holder.weight) for ranked in self._weights for holder in ranked.find(modules)
         ]
         swap = _Swap(weights, drawn, self._factor)
         with torch.autograd.graph.saved_tensors_hooks(swap.pack, swap.unpack):

@@ -59,10 +59,11 @@ class Diversified(Surrogate):
 
     def _masked(self, drawn: Drawn) -> list[tuple[Holder, Tensor]]:
         """Return what the modules that hold ranked weights see in their place."""
+        modules = dict(self.model.named_modules())
         return [
             (holder, masked)
             for ranked in self._weights
-            for holders in [ranked.find(self.model)]
+            for holders in [ranked.find(modules)]
             for masked in [ranked.mask(holders[0].weight, drawn, factor=self._factor)]
             for holder in holders
         ]

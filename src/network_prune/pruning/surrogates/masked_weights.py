@@ -1,6 +1,6 @@
 """A network's weights under the mask of a draw, as new tensors: no Parameter is written."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,17 +29,22 @@ class RankedWeight:
     layer: Layer
     holders: tuple[tuple[str, str], ...]
 
-    def find(self, model: nn.Module) -> list["Holder"]:
-        """Return the weight's holders in ``model`` as it is now.
+    def find(self, modules: Mapping[str, nn.Module]) -> list["Holder"]:
+        """Return the weight's holders among a network's modules by path, as they are now.
 
         Raises:
             StateError: one doesn't hold the plain weight that was ranked any more.
         """
         found: list[Holder] = []
         for path, name in self.holders:
-            module = model.get_submodule(path)
-            weight = module._parameters.get(name)
-            if weight is None or tuple(weight.shape) != self.layer.shape or is_held(weight):
+            module = modules.get(path)
+            weight = None if module is None else module._parameters.get(name)
+            if (
+                module is None
+                or weight is None
+                or tuple(weight.shape) != self.layer.shape
+                or is_held(weight)
+            ):
                 raise StateError(
                     f"the weight of layer {self.layer.name!r} was pruned, exchanged or "
                     "parametrized since the network was wrapped; undo that or wrap it again"
