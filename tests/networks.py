@@ -255,8 +255,8 @@ def zeroed_by_hand(build: Callable[[], nn.Module], draw: npr.Draw) -> nn.Module:
 
 
 def weight_of(model: nn.Module, name: str) -> Tensor:
-    """Return a ranked layer's weight; an attention's projection is named by its tensor."""
-    if name.endswith("proj_weight"):
+    """Return a ranked layer's weight; a bias or attention's projection is named by its tensor."""
+    if name.endswith(("proj_weight", "bias")):
         path, _, tensor = name.rpartition(".")
         return getattr(model.get_submodule(path), tensor)
     return model.get_submodule(name).weight

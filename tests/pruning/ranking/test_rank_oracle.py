@@ -18,7 +18,15 @@ KINDS = {
     nn.ConvTranspose2d: 2,
     nn.ConvTranspose3d: 3,
 }
-ALL = (*KINDS, nn.Linear)
+NORMS = {
+    nn.BatchNorm2d: lambda n: nn.BatchNorm2d(n),
+    nn.InstanceNorm1d: lambda n: nn.InstanceNorm1d(n, affine=True),
+    nn.LayerNorm: lambda n: nn.LayerNorm(n),
+    nn.GroupNorm: lambda n: nn.GroupNorm(1, n),
+    nn.RMSNorm: lambda n: nn.RMSNorm(n),
+}
+ALL = (*KINDS, nn.Linear, *NORMS)
+TENSORS = [("weight",), ("weight", "bias"), ("bias", "weight")]
 GRANULARITIES = ["weight", "connection", "neuron"]
 SCORES = ["l1", "l2", "mean-l1", "lamp", "random", "random:7"]
 VALUES = {
@@ -54,7 +62,9 @@ def laid_out(values: torch.Tensor, layout: str) -> torch.Tensor:
 def layers(draw: st.DrawFn) -> nn.Module:
     kind = draw(st.sampled_from(ALL))
     if kind is nn.Linear:
-        layer = nn.Linear(draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+        layer = nn.Linear(draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.booleans()))
+    elif kind in NORMS:
+        layer = NORMS[kind](draw(st.integers(1, 70)))
     else:
         groups = draw(st.integers(1, 3))
         depthwise = draw(st.booleans())
@@ -63,24 +73,32 @@ def layers(draw: st.DrawFn) -> nn.Module:
         kernel = tuple(draw(st.integers(1, 3)) for _ in range(KINDS[kind]))
         layer = kind(ins, outs, kernel, groups=groups)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    values = VALUES[draw(st.sampled_from(sorted(VALUES)))](rng, layer.weight.numel())
-    weight = torch.from_numpy(values).reshape(layer.weight.shape)
-    weight = weight.to(draw(st.sampled_from(DTYPES)))
-    layout = draw(st.sampled_from(["plain", "channels_last", "reversed axes", "gaps"]))
-    layer.weight = nn.Parameter(laid_out(weight, layout))
+    for name, parameter in list(layer.named_parameters()):
+        values = VALUES[draw(st.sampled_from(sorted(VALUES)))](rng, parameter.numel())
+        values = torch.from_numpy(values).reshape(parameter.shape)
+        values = values.to(draw(st.sampled_from(DTYPES)))
+        layout = draw(st.sampled_from(["plain", "channels_last", "reversed axes", "gaps"]))
+        setattr(layer, name, nn.Parameter(laid_out(values, layout)))
     return layer
 
 
 networks = st.lists(layers(), min_size=1, max_size=4).map(lambda parts: nn.Sequential(*parts))
 
 
+def named_parts(model: nn.Module, tensors=("weight",)) -> dict[str, oracle.Part]:
+    parts = {}
+    for i, layer in enumerate(model):
+        if "Transpose" in type(layer).__name__:
+            parts[f"{i}"] = oracle.Part(layer.weight.detach(), True, layer.groups)
+        else:
+            parts[f"{i}"] = oracle.Part(layer.weight.detach())
+        if "bias" in tensors and getattr(layer, "bias", None) is not None:
+            parts[f"{i}.bias"] = oracle.Part(layer.bias.detach())
+    return parts
+
+
 def parts_of(model: nn.Module) -> list[oracle.Part]:
-    return [
-        oracle.Part(layer.weight.detach(), "Transpose" in type(layer).__name__, layer.groups)
-        if not isinstance(layer, nn.Linear)
-        else oracle.Part(layer.weight.detach())
-        for layer in model
-    ]
+    return list(named_parts(model).values())
 
 
 def flat(flags: torch.Tensor) -> list[bool]:
@@ -96,24 +114,27 @@ def flat(flags: torch.Tensor) -> list[bool]:
     p_bern=P,
     seed=st.integers(0, 2**64 - 1),
     index=st.integers(0, 2**64 - 1),
+    tensors=st.sampled_from(TENSORS),
 )
 def test_ranks_and_draws_what_the_oracle_does(
-    model, granularity, score, scope, p_prune, p_bern, seed, index
+    model, granularity, score, scope, p_prune, p_bern, seed, index, tensors
 ):
-    parts = parts_of(model)
+    named = named_parts(model, tensors)
+    names, parts = list(named), list(named.values())
     expected = oracle.prunable(parts, granularity, p_prune=p_prune, score=score, scope=scope)
     pruned = oracle.draw(expected, p_bern=p_bern, seed=seed, index=index)
 
-    found = npr.rank(model, granularity, p_prune=p_prune, score=score, scope=scope, layers=ALL)
+    options = {"score": score, "scope": scope, "layers": ALL, "tensors": tensors}
+    found = npr.rank(model, granularity, p_prune=p_prune, **options)
     draw = found.draw(p_bern=p_bern, seed=seed, index=index)
 
-    assert [layer.name for layer in found.layers] == [str(i) for i in range(len(model))]
-    assert [flat(found.prunable(str(i))) for i in range(len(model))] == expected
-    assert [flat(draw.pruned(str(i))) for i in range(len(model))] == pruned
+    assert [layer.name for layer in found.layers] == names
+    assert [flat(found.prunable(name)) for name in names] == expected
+    assert [flat(draw.pruned(name)) for name in names] == pruned
     assert len(found) == sum(map(sum, expected))
     assert len(draw) == sum(map(sum, pruned))
-    for i, (part, flags) in enumerate(zip(parts, pruned, strict=True)):
-        assert np.array_equal(draw.mask(str(i)).numpy(), oracle.mask(part, granularity, flags))
+    for name, part, flags in zip(names, parts, pruned, strict=True):
+        assert np.array_equal(draw.mask(name).numpy(), oracle.mask(part, granularity, flags))
 
 
 @given(model=networks, granularity=st.sampled_from(GRANULARITIES), p_prune=P)

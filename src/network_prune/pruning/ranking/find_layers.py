@@ -11,6 +11,7 @@ from torch import nn
 from network_prune.core.layers import Layer
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, unknown_name
 from network_prune.pruning.ranking.rankable import (
+    NORMS,
     RANKABLE,
     TENSORS,
     Place,
@@ -94,12 +95,19 @@ def _nothing_to_rank(
     if find_places(model, layers, TENSORS):
         return f"{start} that has a {' or '.join(tensors)}; pass other tensors (--tensors)"
     others = [kind.__name__ for kind in RANKABLE if find_places(model, (kind,), TENSORS)]
+    frozen = sorted({type(module).__name__ for module in model.modules() if _is_frozen(module)})
+    if frozen and set(layers) & set(NORMS):
+        return f"{start}; its {', '.join(frozen)} holds buffers, which can't be ranked"
     if not others:
         return f"{start}; {_what_it_is(model)}"
     return (
         f"{start}; it has {', '.join(others)}: pass layers=[nn.{others[0]}] (--layers "
         f"{others[0].lower()}) to rank these"
     )
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    return is_kin(type(module)) and "weight" in module._buffers
 
 
 def _what_it_is(model: nn.Module) -> str:
