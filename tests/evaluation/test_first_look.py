@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 import network_prune as npr
 from network_prune.errors import StateError, UnsupportedNetworkError
@@ -342,6 +343,65 @@ def test_layers_that_do_not_run_are_told(data):
     model.spare = nn.Conv2d(3, 6, 3)
     told = "to take the weights of spare on the first images: zeros there may change nothing"
     with npr.prune_weights(model, p_prune=0.5), pytest.warns(UserWarning, match=told):
+        evaluate(model, data)
+
+
+class Normed(nn.Module):
+    """Scales by vectors in every way that networks do, then computes with the result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3)
+        self.batch = nn.BatchNorm2d(6)
+        self.group = nn.GroupNorm(2, 6)
+        self.layer = nn.LayerNorm(6)
+        self.own = LlamaRMSNorm(6)
+        self.last = nn.Linear(6, 7)
+        for parameter in self.parameters():
+            nn.init.normal_(parameter)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.group(self.batch(self.first(images))).mean((2, 3))
+        return self.last(torch.sigmoid(self.own(self.layer(x)) + self.first.bias))
+
+
+class Shifted(Normed):
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.first(images).mean((2, 3))
+        return self.last(F.layer_norm(x, (6,), 1 + self.layer.weight))
+
+
+VECTORS = {
+    "layers": [nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.Linear],
+    "tensors": ("weight", "bias"),
+}
+
+
+@pytest.mark.parametrize("options", AS_COPY_AND_ITSELF)
+@pytest.mark.parametrize("batch_size", [1, 23])
+def test_norms_and_biases_are_seen_to_be_used(options, batch_size, data):
+    model = made(Normed)
+    with npr.prune_weights(model, p_prune=0.5, **VECTORS):
+        evaluate(model, data, batch_size=batch_size, **options)
+
+
+@pytest.mark.parametrize("options", AS_COPY_AND_ITSELF)
+def test_a_norm_whose_zeros_nothing_computes_with_is_refused(options, data):
+    model = made(Shifted)
+    message = "layer 'layer' with another weight than the layer's own .*; exclude layer"
+    ranked = {**VECTORS, "layers": [nn.Conv2d, nn.LayerNorm]}
+    with (
+        npr.prune_weights(model, p_prune=0.5, **ranked),
+        pytest.raises(npr.NetworkPruneError, match=message),
+    ):
+        evaluate(model, data, **options)
+
+
+def test_norms_that_do_not_run_are_told(data):
+    model = made(Normed)
+    model.spare = nn.LayerNorm(6)
+    told = "nothing was seen to take the weights of spare, spare.bias on the first images"
+    with npr.prune_weights(model, p_prune=0.5, **VECTORS), pytest.warns(UserWarning, match=told):
         evaluate(model, data)
 
 

@@ -118,3 +118,50 @@ def test_each_ranking_is_done_once(model, data, monkeypatch):
     variants = [*draws(p_prune=0.5), *draws(p_prune=0.7), variant_of(p_prune=0.5)]
     look_at(model, data, variants, batch_size=4)
     assert len(ranked) == 2
+
+
+def ranked(values, count=1):
+    return draws(count, p_prune=0.6, **values)
+
+
+@pytest.mark.parametrize("speed", [Speed(), Speed(channels_last=False)])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"layers": "batchnorm2d"},
+        {"layers": "batchnorm2d", "tensors": "bias"},
+        {"layers": "conv2d", "tensors": "weight,bias"},
+        {"layers": "conv,norm,linear", "tensors": "weight,bias"},
+    ],
+)
+def test_norms_and_biases_that_are_ranked_are_pruned_unfolded(model, data, speed, values):
+    before = snapshot(model)
+    variants = ranked(values, count=2)
+    found = look_at(model, data, variants, speed=speed)
+    for variant in variants:
+        prunable = variant.rank(model)
+        with network_prune.prune(model, prunable, p_bern=0.5, seed=3, index=variant.index) as alone:
+            metrics = evaluate(model, data, fold=False, channels_last=speed.channels_last)
+            summary = alone.summary()
+        assert found[variant].metrics.loss_sum == metrics.loss_sum
+        with Switcher(model, speed) as switcher:
+            switcher.switch(variant)
+            assert switcher.summary(variant) == summary
+            assert switcher.runner(variant).prepared.folded == 0
+            assert switcher.runner(None).prepared.folded == 1
+    assert (
+        found[None].metrics.loss_sum == look_at(model, data, [], speed=speed)[None].metrics.loss_sum
+    )
+    assert snapshot(model) == before
+
+
+def test_all_other_norms_are_folded():
+    pair = (nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    model = nn.Sequential(*pair, nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)).eval()
+    (variant,) = ranked({"layers": "conv2d,batchnorm2d", "include": ("0", "2", "3")})
+    with Switcher(model, Speed()) as switcher:
+        folded = switcher.runner(variant).prepared
+        assert folded.folded == 1
+        assert isinstance(folded.model[1], nn.Identity)
+        (variant,) = ranked({"layers": "conv2d"})
+        assert switcher.runner(variant) is switcher.dense

@@ -328,6 +328,6 @@ def test_weights_used_otherwise_are_only_said_not_to_be_seen(data):
     model = Distant()
     model.far = nn.Linear(7, 7)
     npr.prune_weights(model.eval(), p_prune=0.5, layers=[nn.Linear])
-    told = "no convolution or matrix product was seen to take the weights of far on the first"
+    told = "nothing was seen to take the weights of far on the first"
     with pytest.warns(UserWarning, match=told):
         evaluate(model, data)

@@ -52,8 +52,8 @@ class FirstLook:
         idle = [name for name in layers if name not in self.operands.read]
         if idle and self.operands.has_run:
             lines.append(
-                f"no convolution or matrix product was seen to take the weights of "
-                f"{', '.join(idle)} on the first images: zeros there may change nothing"
+                f"nothing was seen to take the weights of {', '.join(idle)} on the first images: "
+                f"zeros there may change nothing"
             )
         return lines
 
