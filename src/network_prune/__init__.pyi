@@ -26,4 +26,7 @@ from .sources.data.load import load_data as load_data
 from .sources.networks.load import load_network as load_network
 from .study.sweep import sweep as sweep
 from .transfer.diversity import DrawsCompared as DrawsCompared
+from .transfer.transfer import transfer as transfer
+from .transfer.transferred import Transfer as Transfer
+from .transfer.transferred import load_transfer as load_transfer
 from .version import __version__ as __version__
