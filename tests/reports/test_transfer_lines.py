@@ -5,7 +5,7 @@ import pytest
 from network_prune.reports.transfer.lines import transfer_lines
 from network_prune.transfer.figures.compared import compare_sets
 from network_prune.transfer.figures.sets import sets_of
-from tests.transfer.attacked_rows import attacked, grid
+from tests.transfer.attacked_rows import attacked, folder, grid
 
 ALL = ("none", "dwp", "rapa", "mup")
 
@@ -101,3 +101,10 @@ def test_an_ensemble_names_each_white_box():
     found = "\n".join(lines([attacked(record={"surrogates": 2})]))
     assert "net+other, targeted" in found
     assert "net (white-box) | other (white-box)" in found
+
+
+def test_a_folder_of_another_attack_is_a_row_without_costs():
+    found = lines([folder()])
+    (row,) = [line for line in found if line.startswith("| folder:theirs")]
+    assert cells(row)[4:] == ["1", "–", "–", "–"]
+    assert "attack: folder theirs, L∞ 16/255" in found

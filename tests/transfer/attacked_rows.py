@@ -43,3 +43,18 @@ def grid(augmentations, *, goals=("targeted", "untargeted"), seeds=(0, 1), share
 def _cost(augmentation: str) -> dict[str, int]:
     draws = 5 if augmentation == "rapa" else 1
     return {"iterations": 40 // draws, "passes_per_iteration": draws}
+
+
+def folder(*, goal="targeted", **made):
+    """A row whose images another attack wrote, as a run on a folder records it."""
+    settings = ("step", "loss", "momentum", "normalise", "diversity", "translation", "scales")
+    unknown = ("iterations", "passes", "passes_per_iteration", "seconds", "seconds_drawing")
+    row = attacked(goal=goal, points=1, **made)
+    record = {
+        **row.record,
+        **dict.fromkeys(unknown),
+        "points": [{"iteration": None, "passes": None}],
+        "augmentation": {"name": "folder", "folder": "theirs", "sha256": "0" * 64},
+        "attack": {**row.record["attack"], **dict.fromkeys(settings), "by": "folder theirs"},
+    }
+    return Attacked(record, row.predictions)

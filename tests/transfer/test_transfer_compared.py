@@ -11,7 +11,7 @@ from network_prune.results.comparing.statistics import holm, images_needed, mcne
 from network_prune.transfer.figures.compared import compare_on, compare_sets, is_equal_cost
 from network_prune.transfer.figures.pictures import curve_pictures
 from network_prune.transfer.figures.sets import sets_of
-from tests.transfer.attacked_rows import attacked, grid
+from tests.transfer.attacked_rows import attacked, folder, grid
 
 HELPS = {"dwp": {"other": 0.8, "third": 0.3}}
 
@@ -95,9 +95,10 @@ def test_of_several_budgets_the_one_of_equal_passes_is_compared_with():
     assert {each.against.passes for each in found.comparisons} == {10}
 
 
-def test_bounds_are_not_compared_and_others_may_be_compared_with():
+def test_bounds_and_folders_are_not_compared_and_others_may_be_compared_with():
     bound = attacked(record={"bound": ["other"]})
-    sets = sets_of([*grid(["none", "dwp"], goals=["targeted"]), bound])
+    sets = sets_of([*grid(["none", "dwp"], goals=["targeted"]), bound, folder()])
+    assert compare_sets(sets[2:]).comparisons == []
     assert len(compare_sets(sets).comparisons) == 2
     found = compare_sets(sets, "dwp")
     assert {each.augmentation.augmentation for each in found.comparisons} == {"none"}
@@ -126,5 +127,6 @@ def test_without_images_nothing_is_known():
 def test_a_panel_a_goal_surrogate_and_victim():
     rows = curve_pictures(sets_of(grid(["none", "dwp", "rapa"])))
     assert [len(row) for row in rows] == [2, 2]
-    with pytest.raises(ArgumentError, match="no images were tried on another network"):
-        curve_pictures(sets_of([attacked(["alone"])]))
+    for row in (attacked(["alone"]), folder()):
+        with pytest.raises(ArgumentError, match="no images were tried on another network"):
+            curve_pictures(sets_of([row]))

@@ -12,7 +12,7 @@ from network_prune.transfer.figures.rates import rate
 from network_prune.transfer.figures.rows import flat_rows
 from network_prune.transfer.figures.sets import AttackSet, sets_of
 from network_prune.transfer.predictions import Predictions
-from tests.transfer.attacked_rows import attacked, grid
+from tests.transfer.attacked_rows import attacked, folder, grid
 
 GOALS = st.sampled_from(["targeted", "untargeted"])
 
@@ -132,3 +132,11 @@ def test_a_run_without_iterations_or_seconds_has_no_figures_of_them():
     record = {"iterations": 0, "seconds": 0.0, "seconds_drawing": 0.0}
     row = flat_rows([attacked(record=record)])[0]
     assert row["seconds_per_iteration"] is row["share_drawing"] is None
+
+
+def test_what_another_attack_wrote_has_figures_but_no_costs():
+    rows = flat_rows([folder()])
+    assert [row["images"] for row in rows[:3]] == ["float32", "rounded", "truncated"]
+    assert rows[3]["augmentation"] == "folder:theirs"
+    assert rows[3]["passes"] is rows[3]["seconds_per_iteration"] is None
+    assert rows[3]["success"] is not None

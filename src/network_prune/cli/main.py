@@ -17,6 +17,7 @@ from network_prune.cli.commands.report import report_command
 from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
+from network_prune.cli.commands.transfer import transfer_command
 from network_prune.cli.output import say
 from network_prune.cli.takes import OnceCommand
 from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory
@@ -35,6 +36,7 @@ app.command("eval", cls=OnceCommand)(evaluate_command)
 app.command("inspect", cls=OnceCommand)(inspect_command)
 app.command("sensitivity", cls=OnceCommand)(sensitivity_command)
 app.command("diversity", cls=OnceCommand)(diversity_command)
+app.command("transfer", cls=OnceCommand)(transfer_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("reproduce", cls=OnceCommand)(reproduce_command)
 app.command("records", cls=OnceCommand)(records_command)

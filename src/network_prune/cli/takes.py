@@ -85,7 +85,7 @@ def _annotation(name: str, option: Option, default: Any, takes_one: bool) -> Any
 
 def _shown(default: Any) -> str | bool:
     """Return how the help shows a default; False where the flags or the text say it."""
-    if default is None or isinstance(default, bool):
+    if default is None or default == () or isinstance(default, bool):
         return False
     return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 

@@ -2,6 +2,8 @@
 
 import sys
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from network_prune.display.text import plain
@@ -27,3 +29,12 @@ def progress_bar(*, total: int | None, label: str, unit: str, shown: bool | None
     if shown is None:
         shown = sys.stderr.isatty() or "ipykernel.zmqshell" in sys.modules
     return tqdm(total=total, desc=plain(label), unit=unit, disable=not shown, leave=False)
+
+
+@contextmanager
+def above_bars() -> Generator[None]:
+    """Let lines be printed meanwhile, above the bars that are shown."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        yield

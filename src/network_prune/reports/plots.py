@@ -29,8 +29,13 @@ def draw_plot(records: Sequence[Record], path: Path) -> None:
     """
     found = pictures(records)
     check_any(found)
+    draw_pictures(found, path)
+
+
+def draw_pictures(rows: Iterable[Sequence[Picture]], path: Path) -> None:
+    """Draw pictures to a file, side by side in each row; raises a RunError as `draw_plot` does."""
     with looks():
-        save_plot(arranged(found), path)
+        save_plot(arranged(rows), path)
 
 
 def arranged(rows: Iterable[Sequence[Picture]], *, width: float | None = None) -> "Figure":

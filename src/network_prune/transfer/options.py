@@ -89,6 +89,7 @@ _OWN: Mapping[str, Option] = {
         one_of("goal", Goal),
         ("targeted",),
         many=True,
+        shown="targeted, for the embedded networks both",
     ),
     "attack": Option(
         ATTACK,

@@ -50,6 +50,11 @@ class Row:
         return each_of(self.augmentation, self.attack) * len(self.surrogates + self.beside)
 
     @property
+    def passes(self) -> int:
+        """Those of all iterations."""
+        return self.iterations * self.passes_per_iteration
+
+    @property
     def name(self) -> str:
         """The augmentation's name with its settings, or ``bound`` with its networks."""
         return f"bound:{ensemble_name(self.beside)}" if self.beside else str(self.augmentation)
@@ -133,6 +138,7 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
     named = {network: None for group in groups for network in group} | dict.fromkeys(others)
     if all(network.arch in EMBEDDED for network in named) and "preset" not in said:
         options["preset"] = "digits"
+        options["goal"] = said.get("goal", tuple(Goal))
     if options["preset"] == "digits" and options["image_size"] is None:
         options["image_size"] = _DIGITS_SIZE
     options["augmentation"] = _with_against(options)

@@ -141,9 +141,16 @@ def _run(
     rows = tuple(row for row, _ in due)
     if due:
         ready.check(rows)
-    images = len(ready.images)
-    told(Started(rows, len(wanted) - len(due), images, ready.notes))
-    total = sum(row.iterations for row in rows) * images
-    with progress_bar(total=total, label="transfer", unit="img·it", shown=progress) as bar:
+    told(
+        Started(
+            rows,
+            len(wanted) - len(due),
+            len(ready.images),
+            ready.accuracies if due else {},
+            ready.notes,
+        )
+    )
+    total = sum(row.passes for row in rows) * len(ready.images)
+    with progress_bar(total=total, label="transfer", unit="passes", shown=progress) as bar:
         for row, base in due:
             run(row, base, bar.update)

@@ -35,7 +35,9 @@ def transfer_lines(
 def _success(group: Sequence[AttackSet], layout: "_Layout") -> Iterator[str]:
     yield from layout.heading(success.title(group))
     yield from layout.table(success.titles(group), list(success.rows(group)), words=1)
-    yield from layout.notes([f"attack: {attack_text(group[0].first)}", *success.notes(group)])
+    yield from layout.notes(
+        [f"attack: {attack_text(group[0].first['attack'])}", *success.notes(group)]
+    )
 
 
 def _compared(compared: TransferCompared, layout: "_Layout") -> Iterator[str]:

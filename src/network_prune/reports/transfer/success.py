@@ -47,8 +47,8 @@ def _victims(group: Sequence[AttackSet]) -> list[str]:
 
 def _costs(each: AttackSet) -> Iterator[str]:
     yield str(len(each.seeds))
-    yield str(each.passes)
-    yield f"{each.seconds:.3f}"
+    yield "–" if each.passes is None else str(each.passes)
+    yield "–" if math.isnan(each.seconds) else f"{each.seconds:.3f}"
     yield "–" if math.isnan(each.share_drawing) else f"{each.share_drawing:.0%}"
 
 
@@ -66,8 +66,9 @@ def notes(group: Sequence[AttackSet]) -> Iterator[str]:
         ]
         most = max((change for change in changes if not math.isnan(change)), key=abs, default=0.0)
         yield f"saved in 8 bits, {kind}: success changes by {most:+.1f} points at most"
-    passes = sorted({each.passes for each in group if not each.is_bound})
-    most = max(each.first["passes_per_iteration"] for each in group)
+    own = [each for each in group if each.is_augmentation]
+    passes = sorted({each.passes for each in own if each.passes is not None})
+    most = max((each.first["passes_per_iteration"] for each in own), default=0)
     if any(b - a >= most for a, b in pairwise(passes)):
         yield (
             f"warning: rows take from {passes[0]} to {passes[-1]} passes; --passes N gives each "

@@ -27,17 +27,17 @@ def share_text(value: float) -> str:
     return f"{round(levels)}/255" if is_whole else f"{levels:.2f}/255"
 
 
-def attack_text(record: Mapping[str, Any]) -> str:
-    """Return an attack's settings, those that are switched off left out."""
-    attack = record["attack"]
+def attack_text(attack: Mapping[str, Any]) -> str:
+    """Return an attack's settings, those that are off or unknown left out."""
+    loss, momentum, diversity = (attack[name] for name in ("loss", "momentum", "diversity"))
     parts = [
         "" if attack["by"] == "own" else attack["by"],
         f"L∞ {share_text(attack['epsilon'])}",
-        f"step {share_text(attack['step'])}",
-        attack["loss"],
-        f"momentum {attack['momentum']:g}" if attack["momentum"] else "",
-        f"DI {attack['diversity']:g}" if attack["diversity"] else "",
-        f"TI {attack['translation']}" if attack["translation"] > 1 else "",
-        f"SI {attack['scales']}" if attack["scales"] > 1 else "",
+        f"step {share_text(attack['step'])}" if attack["step"] else "",
+        loss or "",
+        f"momentum {momentum:g}" if momentum else "",
+        f"DI {diversity:g}" if diversity else "",
+        f"TI {attack['translation']}" if (attack["translation"] or 0) > 1 else "",
+        f"SI {attack['scales']}" if (attack["scales"] or 0) > 1 else "",
     ]
     return ", ".join(filter(None, parts))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -123,6 +123,11 @@ class Summary:
     highest: float
     unequal: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all as plain data for JSON, None for NaN."""
+        shares = ("mean", "lowest", "highest")
+        return {**asdict(self), **{name: plain(getattr(self, name)) for name in shares}}
+
 
 @dataclass(frozen=True, eq=False)
 class TransferCompared:
@@ -163,7 +168,7 @@ def compare_sets(sets: Sequence[AttackSet], against: str = "none") -> TransferCo
     """Compare augmentations with one of them, each on the same images and victims.
 
     Where there are several to compare one with, it is one of equal passes, else of as many
-    iterations, else the nearest in passes. Upper bounds are no augmentations.
+    iterations, else the nearest in passes. Upper bounds and folders are no augmentations.
 
     Args:
         sets: of any surrogates, goals and augmentations.
@@ -172,7 +177,7 @@ def compare_sets(sets: Sequence[AttackSet], against: str = "none") -> TransferCo
     Raises:
         ArgumentError: there are augmentations, none of which is ``against``.
     """
-    own = [each for each in sets if not each.is_bound]
+    own = [each for each in sets if each.is_augmentation]
     names = dict.fromkeys(each.augmentation for each in own)
     if names and against not in names:
         raise ArgumentError(unknown_name("augmentation to compare with", against, names))
@@ -224,7 +229,13 @@ def compare_on(one: AttackSet, other: AttackSet, victim: str) -> TransferCompari
 def is_equal_cost(one: AttackSet, other: AttackSet) -> bool:
     """Return whether the passes of two sets differ by less than an iteration's."""
     most = max(each.first["passes_per_iteration"] for each in (one, other))
-    return abs(one.passes - other.passes) < most
+    return _apart(one, other) < most
+
+
+def _apart(one: AttackSet, other: AttackSet) -> int:
+    assert one.passes is not None
+    assert other.passes is not None
+    return abs(one.passes - other.passes)
 
 
 def _nearest(one: AttackSet, others: Iterable[AttackSet]) -> AttackSet | None:
@@ -232,7 +243,7 @@ def _nearest(one: AttackSet, others: Iterable[AttackSet]) -> AttackSet | None:
         return (
             not is_equal_cost(one, other),
             one.first["iterations"] != other.first["iterations"],
-            abs(one.passes - other.passes),
+            _apart(one, other),
         )
 
     return min(others, key=distance, default=None)

@@ -45,7 +45,7 @@ class Panel:
 
 def panels(sets: Sequence[AttackSet]) -> Iterator[list[Panel]]:
     """Yield the panels of each surrogate and goal, one a victim."""
-    for group in grouped(sets):
+    for group in grouped(each for each in sets if each.passes is not None):
         victims = dict.fromkeys(victim for each in group for victim in each.victims)
         yield [Panel([e for e in group if name in e.victims], name) for name in victims]
 

@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from network_prune.results.records import Record
 from network_prune.transfer.attack.settings import Goal
 from network_prune.transfer.augmentations.augmentation import augmentation_text
 from network_prune.transfer.figures.rates import Rate, rate
 from network_prune.transfer.predictions import Predictions
 
-BOUND: Final = "bound"
+BOUND, FOLDER = "bound", "folder"
 # What is measured, or tells seeds of one row apart.
 _MEASURED: Final = {
     *("key", "seed", "ratios", "distance", "seconds", "seconds_drawing", "notes"),
@@ -30,7 +31,7 @@ _OF_AUGMENTATION: Final = {
 class Attacked:
     """One row: its record, and what networks took its images for."""
 
-    record: Mapping[str, Any]
+    record: Record
     predictions: Predictions
 
 
@@ -45,22 +46,29 @@ class AttackSet:
     rows: Sequence[Attacked]
 
     @property
-    def first(self) -> Mapping[str, Any]:
+    def first(self) -> Record:
         """The first seed's record."""
         return self.rows[0].record
 
     @cached_property
     def augmentation(self) -> str:
-        """What is done to the surrogates, in the shortest text; of a bound its networks too."""
+        """What is done to the surrogates, in the shortest text.
+
+        Of a bound its networks, of images that another attack wrote their folder.
+        """
         settings = self.first["augmentation"]
-        if self.is_bound:
+        if settings["name"] == BOUND:
             return f"{BOUND}:{'+'.join(settings['networks'])}"
-        return augmentation_text(settings)
+        return (
+            f"{FOLDER}:{settings['folder']}"
+            if settings["name"] == FOLDER
+            else augmentation_text(settings)
+        )
 
     @property
-    def is_bound(self) -> bool:
-        """Whether it is the upper bound of an ensemble of true networks."""
-        return self.first["augmentation"]["name"] == BOUND
+    def is_augmentation(self) -> bool:
+        """Whether it is neither an upper bound nor a folder of images."""
+        return self.first["augmentation"]["name"] not in (BOUND, FOLDER)
 
     @property
     def goal(self) -> Goal:
@@ -97,22 +105,21 @@ class AttackSet:
         return tuple(row.record["seed"] for row in self.rows)
 
     @property
-    def passes(self) -> int:
-        """Forward-backward passes of each image and surrogate, in all."""
+    def passes(self) -> int | None:
+        """Forward-backward passes of each image, in all; None if another attack made them."""
         return self.first["passes"]
 
     @property
     def seconds(self) -> float:
-        """Seconds an iteration of all images takes, the mean over seeds; NaN without iterations."""
-        taken = math.fsum(row.record["seconds"] for row in self.rows)
-        return taken / iterations if (iterations := self._iterations) else math.nan
+        """Seconds that an iteration of all images takes, the mean over seeds; NaN if unknown."""
+        iterations = self._sum("iterations")
+        return self._sum("seconds") / iterations if iterations else math.nan
 
     @property
     def share_drawing(self) -> float:
-        """Share of the seconds that are spent drawing; NaN if none were measured."""
-        taken = math.fsum(row.record["seconds"] for row in self.rows)
-        drawing = math.fsum(row.record["seconds_drawing"] for row in self.rows)
-        return drawing / taken if taken else math.nan
+        """Share of the seconds that are spent drawing; NaN if they are unknown."""
+        seconds = self._sum("seconds")
+        return self._sum("seconds_drawing") / seconds if seconds else math.nan
 
     def right(self, network: str) -> np.ndarray:
         """Return which clean images a network has right, bool ``[images]``."""
@@ -147,9 +154,8 @@ class AttackSet:
         figure, of_right = SUCCESS[self.goal]
         return self.rate(network, figure, of_right=of_right, when=when)
 
-    @property
-    def _iterations(self) -> int:
-        return sum(row.record["iterations"] for row in self.rows)
+    def _sum(self, name: str) -> float:
+        return math.fsum(row.record[name] or 0 for row in self.rows)
 
 
 When = int | str

@@ -36,7 +36,7 @@ def _cells(attacked: AttackSet, networks: Sequence[str]) -> Iterator[Any]:
     yield attacked.goal.value
     yield attacked.augmentation
     yield len(attacked.seeds)
-    yield attacked.passes
+    yield "–" if attacked.passes is None else attacked.passes
     for name in networks:
         star = " *" if name in attacked.surrogates else ""
         known = name in attacked.networks

@@ -1,11 +1,13 @@
 """What a transfer run tells while it runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from network_prune.results.records import Record
 from network_prune.study.events import Dropped
+from network_prune.transfer.figures.rates import Rate
 from network_prune.transfer.plan import Row
+from network_prune.transfer.predictions import Predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +18,14 @@ class Started:
         due: the rows, in order.
         recorded: how many of the others are recorded already.
         images: how many images each has.
+        clean: Acc@1 of each network on them, if anything is due.
         notes: what to know about networks, images and rows, for people.
     """
 
     due: tuple[Row, ...]
     recorded: int
     images: int
+    clean: Mapping[str, Rate]
     notes: tuple[str, ...]
 
 
@@ -45,10 +49,12 @@ class Recorded:
     Attributes:
         row: which one.
         record: the record.
+        predictions: what networks take its images for.
     """
 
     row: Row
     record: Record
+    predictions: Predictions
 
 
 Event = Dropped | Started | Advanced | Recorded

@@ -32,8 +32,8 @@ def run_folder(
         end = ready.shares(folder.read(names, ready.networks.channels))
         folder.check_bound(names, end - clean, row.attack.epsilon)
         batches.append(predictions_of(row, part, ready, [end] * 3, end - clean))
-        advance(len(part))
+        advance(len(part) * row.passes)
         told(Advanced(row, part.stop))
     found = Predictions.join(batches)
     more = {"ratios": [], "seconds": None, "seconds_drawing": None}
-    told(Recorded(row, keep_record(base, found, more, ready, kept)))
+    told(Recorded(row, keep_record(base, found, more, ready, kept), found))

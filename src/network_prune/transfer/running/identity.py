@@ -130,7 +130,7 @@ def _describe_attack(row: Row) -> dict[str, Any]:
     return {
         "attack": {**row.attack.to_dict(), "by": row.by},
         "iterations": row.iterations,
-        "passes": row.iterations * each,
+        "passes": row.passes,
         "passes_per_iteration": each,
         "points": [{"iteration": point, "passes": point * each} for point in row.points],
     }

@@ -14,7 +14,8 @@ from network_prune.options import OPTIONS, defaults
 from network_prune.results.images import Images
 from network_prune.sources.inputs import Inputs
 from network_prune.transfer.augmentations.surrogates import make_surrogate
-from network_prune.transfer.plan import Row, TransferPlan
+from network_prune.transfer.figures.rates import Rate, rate
+from network_prune.transfer.plan import Row, TransferPlan, network_name
 from network_prune.transfer.running.images import AttackedImages
 from network_prune.transfer.running.networks import Networks
 
@@ -68,6 +69,15 @@ class Ready:
             for network, predicted in found.items():
                 predicted.append(self.networks.predict(network, pixels))
         return {network: np.concatenate(parts) for network, parts in found.items()}
+
+    @property
+    def accuracies(self) -> Mapping[str, Rate]:
+        """Acc@1 of each network on the clean images, by its name."""
+        labels = self.images.labels
+        return {
+            network_name(network): rate((classes == labels)[None])
+            for network, classes in self.clean.items()
+        }
 
     def check(self, rows: tuple[Row, ...]) -> None:
         """Find out before any attack what would be refused in the midst of it.

@@ -63,7 +63,7 @@ class RowRun:
         drawn = source.seconds_drawing
         for part in ready.images.batches(ready.batch_size):
             if part.stop <= state.images:
-                self._advance(len(part) * row.iterations)
+                self._advance(len(part) * row.passes)
                 continue
             batch, seconds = self._attack(part, source)
             state = state.plus(batch, seconds, source.seconds_drawing - drawn)
@@ -98,7 +98,7 @@ class RowRun:
             seed=row.seed,
             first=part.start,
         ):
-            self._advance(len(part))
+            self._advance(len(part) * row.passes_per_iteration)
             if point.iteration in row.points:
                 points.append(point.images)
         if clean.device.type == "cuda":
@@ -120,7 +120,7 @@ class RowRun:
         record = keep_record(
             self._base, found, {"ratios": ratios, **seconds}, self._ready, self._kept
         )
-        self._told(Recorded(self._row, record))
+        self._told(Recorded(self._row, record, found))
 
 
 def rounded(images: Tensor) -> Tensor:

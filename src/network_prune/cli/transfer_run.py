@@ -1,0 +1,146 @@
+"""Run a transfer plan and show it: a head, rows as they are finished, tables at the end."""
+
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from network_prune.cli.output import hand_over, say
+from network_prune.display.progress import above_bars
+from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.memory import kept_memory
+from network_prune.reports.exports import write_csv
+from network_prune.reports.plots import draw_pictures
+from network_prune.reports.transfer.head import row_line, transfer_head
+from network_prune.reports.transfer.lines import transfer_lines
+from network_prune.results.outcome_store import OutcomeStore
+from network_prune.study.events import Dropped
+from network_prune.transfer.figures.pictures import curve_pictures
+from network_prune.transfer.figures.sets import Attacked, AttackSet
+from network_prune.transfer.plan import TransferPlan
+from network_prune.transfer.running.events import Advanced, Event, Recorded, Started
+from network_prune.transfer.transfer import transfer
+from network_prune.transfer.transferred import TRANSFER, Transfer, load_transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where what was found goes beside the records.
+
+    Attributes:
+        as_json: print JSON, and no text.
+        markdown: print a document in Markdown instead of tables for a terminal.
+        output: file of the JSON.
+        csv: file of the figures as flat rows.
+        plot: file of the curves.
+    """
+
+    as_json: bool = False
+    markdown: bool = False
+    output: Path | None = None
+    csv: Path | None = None
+    plot: Path | None = None
+
+
+def run_transfer(
+    plan: TransferPlan,
+    outlets: Outlets,
+    *,
+    out: Path | None,
+    save_images: Path | None,
+    adversarial: Path | None,
+) -> None:
+    """Compute what isn't recorded yet, and show all of it.
+
+    Args:
+        plan: what to compute.
+        outlets: what is shown and written.
+        out: as for `transfer`, as are the others.
+        save_images: as for `transfer`.
+        adversarial: as for `transfer`.
+
+    Raises:
+        NetworkPruneError: the run can't be made, or something can't be written.
+    """
+    shown = _Shown(plan, out, prints=not (outlets.as_json or outlets.markdown))
+    device = choose_device(plan.options["device"])
+    try:
+        # What a network prints isn't the run's output.
+        with redirect_stdout(sys.stderr), kept_memory(device):
+            found = transfer(
+                plan, out=out, save_images=save_images, adversarial=adversarial, told=shown.tell
+            )
+    except KeyboardInterrupt:
+        finished = shown.finished()
+        if finished:
+            _show(finished, plan, outlets, notes=shown.notes)
+        if out is not None:
+            where = f"what is finished is in {out}; the same command goes on from there"
+            say(where, to=sys.stderr)
+        raise
+    _show(found, plan, outlets, notes=shown.notes)
+
+
+def _show(found: Transfer, plan: TransferPlan, outlets: Outlets, *, notes: tuple[str, ...]) -> None:
+    sets = found.sets
+    compared = found.compare(plan.options["against"])
+    rows = found.rows()
+    data = {
+        "records": list(found),
+        "figures": rows,
+        "comparisons": compared.rows(),
+        "summary": [each.to_dict() for each in compared.summary],
+    }
+    hand_over(data, as_json=outlets.as_json, path=outlets.output)
+    if not outlets.as_json:
+        warnings = [f"- {note}" if outlets.markdown else f"note: {note}" for note in notes]
+        say(*transfer_lines(sets, compared, markdown=outlets.markdown), *warnings)
+    if outlets.csv is not None:
+        write_csv(rows, outlets.csv)
+    if outlets.plot is not None:
+        draw_pictures(curve_pictures(sets), outlets.plot)
+
+
+class _Shown:
+    """What of a run is shown to people while it goes on.
+
+    Attributes:
+        notes: what to know about networks, images and rows.
+    """
+
+    def __init__(self, plan: TransferPlan, out: Path | None, *, prints: bool) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._plan = plan
+        self._out = out
+        self._to = sys.stdout if prints else None
+        self._attacked: list[Attacked] = []
+
+    def tell(self, event: Event) -> None:
+        """Show an event, above the bar."""
+        match event:
+            case Started():
+                self.notes = event.notes
+                self._print(*transfer_head(self._plan, event.due, event.images, event.clean), "")
+            case Recorded():
+                self._attacked.append(Attacked(event.record, event.predictions))
+                self._print(row_line(AttackSet(self._attacked[-1:])))
+            case Dropped():
+                with above_bars():
+                    say(str(event), to=sys.stderr)
+            case Advanced():
+                pass
+
+    def finished(self) -> Transfer:
+        """Return the rows that were finished, with those that were recorded before."""
+        store = OutcomeStore()
+        for each in self._attacked:
+            store.put(each.predictions.to_bytes())
+        records = [each.record for each in self._attacked]
+        if self._out is not None and (self._out / TRANSFER.file).is_file():
+            return load_transfer(self._out)
+        return Transfer(records, store)
+
+    def _print(self, *lines: str) -> None:
+        if self._to is not None:
+            with above_bars():
+                say(*lines, to=self._to)
