@@ -1,0 +1,151 @@
+"""``network-prune transfer``, as its user runs it."""
+
+import csv
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+
+import pytest
+
+from network_prune.cli.main import main
+from network_prune.transfer.running.row_run import RowRun
+
+SMALL = (
+    *("--surrogate", "digits", "--surrogate", "digits-plain", "--limit", "12", "--passes", "4"),
+    *("--augmentation", "none", "--augmentation", "dwp"),
+)
+
+
+def call(*arguments):
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return SimpleNamespace(code=stop.value.code, out=out.getvalue(), err=err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One run with all that it can write: its folder, and what it said."""
+    folder = tmp_path_factory.mktemp("transfer")
+    files = ("--out", folder / "run", "--csv", folder / "a.csv", "--plot", folder / "a.svg")
+    more = ("--output", folder / "a.json", "--save-images", folder / "images")
+    found = call("transfer", *SMALL, *files, *more)
+    assert found.code == 0, found.err
+    return SimpleNamespace(folder=folder, **vars(found))
+
+
+def test_rows_come_as_they_are_finished_then_tables(made):
+    lines = made.out.splitlines()
+    assert lines[0] == "images         digits, 12"
+    assert lines[1].startswith("clean Acc@1    digits 100.0 ± ")
+    assert "rows           12 of 12 to compute, 48 passes of each image, 576 in all" in lines
+    rows = [line for line in lines if " s/iter" in line and not line.startswith(("|", "±"))]
+    assert len(rows) == 12
+    assert rows[0].startswith("digits, targeted, none, seed 0: digits-plain ")
+    heads = [line for line in lines if ": images taken for" in line]
+    assert [head.partition(":")[0] for head in heads] == [
+        f"{surrogate}, {goal}"
+        for surrogate in ("digits", "digits-plain")
+        for goal in ("targeted", "untargeted")
+    ]
+    start = lines.index("Where an augmentation helps and where it doesn't, against none")
+    assert lines[start + 4].startswith("| dwp          |        4 |")
+    assert not made.err
+
+
+def test_json_holds_records_figures_comparisons_and_the_summary(made):
+    found = json.loads((made.folder / "a.json").read_text())
+    assert list(found) == ["records", "figures", "comparisons", "summary"]
+    assert len(found["records"]) == 12
+    assert len(found["comparisons"]) == 4
+    assert found["summary"][0]["settings"] == 4
+    with (made.folder / "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["success"] for row in rows] == [str(row["success"]) for row in found["figures"]]
+
+
+def test_the_plot_has_a_panel_for_each_surrogate_goal_and_victim(made):
+    text = (made.folder / "a.svg").read_text("utf-8")
+    for name in ("digits → digits-plain, targeted", "digits-plain → digits, untargeted"):
+        assert name in text
+
+
+def test_what_is_recorded_is_not_computed_again_and_shown_the_same(made):
+    again = call("transfer", *SMALL, "--out", made.folder / "run")
+    assert "rows           0 of 12 to compute, 0 passes of each image, 0 in all" in again.out
+    assert made.out.endswith(again.out.partition("in all\n\n")[2])
+    printed = call("transfer", *SMALL, "--out", made.folder / "run", "--json")
+    assert json.loads(printed.out) == json.loads((made.folder / "a.json").read_text())
+    document = call("transfer", *SMALL, "--out", made.folder / "run", "--markdown")
+    assert document.out.startswith("\n### digits, targeted: images taken for their target")
+
+
+def test_saved_images_are_tried_again_with_the_same_tables(made):
+    row = made.folder / "images" / "digits" / "targeted" / "dwp" / "seed-1"
+    options = ("--surrogate", "digits", "--victim", "digits-plain", "--limit", "12")
+    found = call("transfer", *options, "--goal", "targeted", "--adversarial", row, "--json")
+    assert found.code == 0, found.err
+    own = json.loads((made.folder / "a.json").read_text())["figures"]
+    wanted = {
+        figure["network"]: figure["success"]
+        for figure in own
+        if (figure["surrogate"], figure["goal"], figure["augmentation"], figure["seed"])
+        == ("digits", "targeted", "dwp", 1)
+        and figure["images"] == "rounded"
+    }
+    figures = json.loads(found.out)["figures"]
+    assert {f["network"]: f["success"] for f in figures} == wanted
+    assert {f["passes"] for f in figures} == {None}
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_ctrl_c_shows_what_is_finished(monkeypatch, tmp_path, is_kept):
+    usual, count = RowRun.run, iter(range(100))
+
+    def run(self):
+        if next(count) == 2:
+            raise KeyboardInterrupt
+        usual(self)
+
+    monkeypatch.setattr(RowRun, "run", run)
+    out = tmp_path / "run"
+    found = call("transfer", *SMALL, "--goal", "untargeted", *(("--out", out) if is_kept else ()))
+    assert found.code == 130
+    assert "digits, untargeted: images taken for a wrong class" in found.out
+    kept = f"what is finished is in {out}; the same command goes on from there"
+    assert (kept in found.err) == is_kept
+    assert "interrupted" in found.err.splitlines()[-1]
+    if is_kept:
+        monkeypatch.undo()
+        again = call("transfer", *SMALL, "--goal", "untargeted", "--out", out)
+        assert "rows           4 of 6 to compute" in again.out
+
+
+def test_a_dry_run_says_what_it_costs(run, tmp_path):
+    outcome = run("transfer", *SMALL, "--dry-run", "--out", tmp_path / "run")
+    assert "digits, targeted, dwp: 2 seeds x 4 iterations x 1 passes" in outcome.out
+    assert "in all 12 rows, 48 passes of each image, 576 in all" in outcome.out
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_does_not_go_together_is_refused_before_anything_runs(refused, tmp_path):
+    assert "exclude each other" in refused("transfer", "--json", "--markdown")
+    assert "isn't of a known format" in refused("transfer", "--plot", tmp_path / "a.gif")
+    gone = tmp_path / "gone" / "a.csv"
+    assert "cannot write" in refused("transfer", "--csv", gone, code=1)
+    assert "unknown augmentation 'dwq'; did you mean dwp" in refused(
+        "transfer", "--augmentation", "dwq"
+    )
+
+
+@pytest.mark.slow
+def test_alone_it_takes_the_embedded_networks_and_says_where_augmentations_help(run):
+    outcome = run("transfer", "--json")
+    found = json.loads(outcome.out)
+    assert len({record["surrogates"][0]["name"] for record in found["records"]}) >= 3
+    assert [each["augmentation"] for each in found["summary"]] == [
+        *("dwp", "rapa", "dropout", "scale", "mup")
+    ]
+    assert all(each["settings"] >= 12 for each in found["summary"])
+    assert all(each["unequal"] == 0 for each in found["summary"])
