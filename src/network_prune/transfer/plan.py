@@ -7,11 +7,11 @@ from typing import Any, Final
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Network
 from network_prune.options import defaults, read_options
+from network_prune.sources.digits.names import NAMES
 from network_prune.transfer.attack.settings import PRESETS, Attack, Goal
 from network_prune.transfer.augmentations.augmentation import Augmentation
 from network_prune.transfer.options import TRANSFER_OPTIONS
 
-EMBEDDED: Final = ("digits",)
 _SETTINGS: Final = tuple(field.name for field in fields(Attack) if field.name != "goal")
 _QUARTERS: Final = (1, 2, 3)
 # The embedded digits are pictures of 8 by 8 pixels.
@@ -132,11 +132,11 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
             f"plan={values!r} is no mapping; pass e.g. {{'augmentation': ['none', 'dwp']}}"
         )
     said = read_options(values, TRANSFER_OPTIONS)
-    options = {**defaults(TRANSFER_OPTIONS), "surrogate": EMBEDDED, **said}
+    options = {**defaults(TRANSFER_OPTIONS), "surrogate": NAMES, **said}
     groups = [_read_networks("surrogate", text) for text in options["surrogate"]]
     others = [_read_one(name, text) for name in ("victim", "bound") for text in options[name]]
     named = {network: None for group in groups for network in group} | dict.fromkeys(others)
-    if all(network.arch in EMBEDDED for network in named) and "preset" not in said:
+    if all(network.arch in NAMES for network in named) and "preset" not in said:
         options["preset"] = "digits"
         options["goal"] = said.get("goal", tuple(Goal))
     if options["preset"] == "digits" and options["image_size"] is None:
