@@ -138,8 +138,7 @@ def test_several_networks_have_a_draw_each(model, pixels):
     )
     networks = [PixelNetwork(each, PREPROCESSING) for each in (model, other)]
     source = make_surrogate(Augmentation.parse("dwp"), networks, seed=7)
-    (compute,) = source.draws(2, None)
-    found = compute(pixels)
+    (found,) = (compute(pixels) for compute in source.draws(2, None))
     alone = [logits_of(each, "dwp", pixels, number=2)[0] for each in (model, other)]
     assert torch.allclose(found, (alone[0] + alone[1]) / 2, atol=1e-6)
     assert len(source.ratios) == 2

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -162,8 +162,9 @@ class Unimportant(Augmented):
         leaves: list[Tensor] = []
         values: list[tuple[Holder, Tensor]] = []
         for each, weights in zip(self._networks, self._weights, strict=True):
+            modules = dict(each.model.named_modules())
             for ranked in weights:
-                holders = ranked.find(each.model)
+                holders = ranked.find(modules)
                 leaves.append(holders[0].weight.detach().requires_grad_())
                 values += [(holder, leaves[-1]) for holder in holders]
         with replaced(values):
@@ -189,13 +190,24 @@ class Unimportant(Augmented):
         return len(prunable), prunable.elements.all_count
 
 
-_EACH_LAYER = {"method": "weights", "scope": "layer"}
+_EACH_LAYER: Final = {"method": "weights", "scope": "layer"}
+_RANKED: Final = ("method", "p_prune", "score", "scope", "layers", "tensors")
+_USUAL: Final[Mapping[str, Any]] = {
+    "method": "weights",
+    "p_prune": 0.0,
+    "p_bern": 1.0,
+    "score": "l1",
+    "scope": "global",
+    "include": (),
+    "exclude": (),
+    "seed": 0,
+    "index": 0,
+}
 
 
 def _rank(model: nn.Module, settings: Mapping[str, Any]) -> PrunableSet:
-    usual = {"method": "weights", "score": "l1", "scope": "global", "p_prune": 0.0, "p_bern": 1.0}
-    others: dict[str, Any] = {"include": (), "exclude": (), "seed": 0, "index": 0}
-    return Variant.of({**usual, **others, "with_norm": False, **settings}).rank(model)
+    values = {name: settings[name] for name in _RANKED if name in settings}
+    return Variant(**{**_USUAL, **values}).rank(model)
 
 
 def _averaged(models: Sequence[nn.Module]) -> nn.Module:

@@ -93,8 +93,7 @@ class Networks:
     def _freeze(self, network: Network, device: torch.device) -> PixelNetwork:
         loaded = self.loaded[network]
         # Convolutions are faster with the channels last, as are their gradients.
-        layout = torch.channels_last
-        model = loaded.model.to(device=device, dtype=torch.float32, memory_format=layout)
+        model = loaded.model.to(device, torch.float32).to(memory_format=torch.channels_last)
         return PixelNetwork(model.eval().requires_grad_(False), loaded.preprocessing)
 
     def _agreed(self, what: str, count_of: Callable[[LoadedNetwork], int]) -> set[int]:
