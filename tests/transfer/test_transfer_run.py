@@ -37,7 +37,7 @@ def run(values, **options):
 
 def attacked(values, augmentation, seed=0):
     """The end's images and pixels of a run, computed without its code."""
-    from network_prune.sources.digits import read_digits
+    from network_prune.sources.digits.pictures import read_digits
 
     pixels, labels = read_digits(held_out=True)
     places = np.arange(values["limit"]) * len(labels) // values["limit"]

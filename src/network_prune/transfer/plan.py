@@ -12,7 +12,11 @@ from network_prune.transfer.attack.settings import PRESETS, Attack, Goal
 from network_prune.transfer.augmentations.augmentation import Augmentation
 from network_prune.transfer.options import TRANSFER_OPTIONS
 
+OWN: Final = "own"
+_PEER: Final = "torchattack:"
 _SETTINGS: Final = tuple(field.name for field in fields(Attack) if field.name != "goal")
+# What other libraries' attacks settle themselves.
+_OWN_SETTINGS: Final = ("loss", "diversity", "diversity_scale", "translation", "scales")
 _QUARTERS: Final = (1, 2, 3)
 # The embedded digits are pictures of 8 by 8 pixels.
 _DIGITS_SIZE: Final = 32
@@ -132,7 +136,8 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
             f"plan={values!r} is no mapping; pass e.g. {{'augmentation': ['none', 'dwp']}}"
         )
     said = read_options(values, TRANSFER_OPTIONS)
-    options = {**defaults(TRANSFER_OPTIONS), "surrogate": NAMES, **said}
+    options: dict[str, Any] = {**defaults(TRANSFER_OPTIONS), "surrogate": NAMES, **said}
+    _check_attack(options["attack"], said)
     groups = [_read_networks("surrogate", text) for text in options["surrogate"]]
     others = [_read_one(name, text) for name in ("victim", "bound") for text in options[name]]
     named = {network: None for group in groups for network in group} | dict.fromkeys(others)
@@ -150,6 +155,19 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
     ]
     rows.sort(key=lambda row: row.seed)  # so that what is there early can be compared
     return TransferPlan(tuple(rows), options, _notes(rows, options))
+
+
+def _check_attack(by: str, said: Mapping[str, Any]) -> None:
+    if by != OWN and not by.startswith(_PEER):
+        raise ArgumentError(
+            f"attack={by} is neither {OWN} nor {_PEER}NAME; pass e.g. {_PEER}MIFGSM"
+        )
+    unused = [name for name in ("at", *_OWN_SETTINGS) if name in said]
+    if by != OWN and unused:
+        raise ArgumentError(
+            f"{unused[0]}={said[unused[0]]} means nothing to {by}, which has its own way; leave it "
+            "out"
+        )
 
 
 def _with_against(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -210,9 +228,11 @@ def _seeded(
     """Yield a row for each seed; one alone where all would be the same."""
     each = each_of(augmentation, attack)
     iterations = _iterations(augmentation, each, settings)
-    points = _points(iterations, each, settings)
-    count = options["seeds"] if augmentation.is_random or attack.diversity > 0 else 1
-    for seed in range(options["seed"], options["seed"] + count):
+    is_own = options["attack"] == OWN
+    # Of others' attacks, the end alone is seen.
+    points = _points(iterations, each, settings) if is_own else (iterations,)
+    is_random = augmentation.is_random or not is_own or attack.diversity > 0
+    for seed in range(options["seed"], options["seed"] + (options["seeds"] if is_random else 1)):
         yield Row(
             surrogates,
             beside,

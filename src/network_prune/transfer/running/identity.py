@@ -9,7 +9,7 @@ from network_prune.errors import SourceError
 from network_prune.evaluation.variant import Network
 from network_prune.results.records import Record
 from network_prune.study.identity import describe_network, describe_versions
-from network_prune.transfer.plan import Row, network_name
+from network_prune.transfer.plan import OWN, Row, network_name
 from network_prune.transfer.running.folder import AdversarialFolder
 from network_prune.transfer.running.ready import Ready
 
@@ -27,6 +27,8 @@ _DECIDING: Final = (
     "running",
     "versions",
 )
+# What other libraries' attacks take of ours.
+_SHARED: Final = ("goal", "epsilon", "step", "momentum")
 
 
 def describe_row(row: Row, ready: Ready, folder: AdversarialFolder | None = None) -> Record:
@@ -127,6 +129,14 @@ def _describe_images(ready: Ready, *, is_targeted: bool) -> dict[str, Any]:
 
 def _describe_attack(row: Row) -> dict[str, Any]:
     each = row.passes_per_iteration
+    if row.by != OWN:
+        known = {name: value for name, value in row.attack.to_dict().items() if name in _SHARED}
+        return {
+            "attack": {**dict.fromkeys(row.attack.to_dict()), **known, "by": row.by},
+            "iterations": row.iterations,
+            **dict.fromkeys(("passes", "passes_per_iteration")),
+            "points": [{"iteration": row.iterations, "passes": None}],
+        }
     return {
         "attack": {**row.attack.to_dict(), "by": row.by},
         "iterations": row.iterations,

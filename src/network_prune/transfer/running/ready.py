@@ -15,9 +15,10 @@ from network_prune.results.images import Images
 from network_prune.sources.inputs import Inputs
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.figures.rates import Rate, rate
-from network_prune.transfer.plan import Row, TransferPlan, network_name
+from network_prune.transfer.plan import OWN, Row, TransferPlan, network_name
 from network_prune.transfer.running.images import AttackedImages
 from network_prune.transfer.running.networks import Networks
+from network_prune.transfer.running.peer_run import check_peer
 
 
 class Ready:
@@ -96,6 +97,8 @@ class Ready:
             if what not in seen:
                 seen.add(what)
                 self.source(row)
+                if row.by != OWN:
+                    check_peer(row, self.networks.classes)
 
     def source(self, row: Row) -> Any:
         """Return what gives a row's attack its gradients."""

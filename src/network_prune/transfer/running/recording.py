@@ -37,14 +37,14 @@ def predictions_of(
     ]
     labels = ready.images.labels[place]
     is_targeted = row.attack.is_targeted
-    flat = change.flatten(1).double()
+    flat = change.flatten(1).cpu().double()
     return Predictions(
         networks=tuple(map(network_name, networks)),
         labels=labels,
         targets=ready.images.targets[place] if is_targeted else np.full_like(labels, NO_CLASS),
         classes=np.array(classes),
-        linf=flat.abs().amax(1).cpu().numpy(),
-        l2=flat.norm(dim=1).cpu().numpy(),
+        linf=flat.abs().amax(1).numpy(),
+        l2=flat.norm(dim=1).numpy(),
     )
 
 

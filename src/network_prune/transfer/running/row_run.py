@@ -10,9 +10,10 @@ from torch import Tensor
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.state_file import StateFile
 from network_prune.transfer.attack.iteration import run_attack
-from network_prune.transfer.plan import Row
+from network_prune.transfer.plan import OWN, Row
 from network_prune.transfer.predictions import Predictions
 from network_prune.transfer.running.events import Advanced, Recorded, Told
+from network_prune.transfer.running.peer_run import run_peer
 from network_prune.transfer.running.ready import Ready
 from network_prune.transfer.running.recording import keep_record, predictions_of
 from network_prune.transfer.running.saved import SavedImages
@@ -65,8 +66,8 @@ class RowRun:
             if part.stop <= state.images:
                 self._advance(len(part) * row.passes)
                 continue
-            batch, seconds = self._attack(part, source)
-            state = state.plus(batch, seconds, source.seconds_drawing - drawn)
+            batch, seconds, passes = self._attack(part, source)
+            state = state.plus(batch, seconds, source.seconds_drawing - drawn, passes)
             drawn = source.seconds_drawing
             file.write(state.to_bytes())
             self._told(Advanced(row, state.images))
@@ -79,19 +80,36 @@ class RowRun:
         is_there = self._saver is None or self._saver.holds(self._row, state.images)
         return state if is_there else State()
 
-    def _attack(self, part: range, source: Any) -> tuple[Predictions, float]:
-        """Attack a batch; return what networks take it for, and the attack's seconds."""
+    def _attack(self, part: range, source: Any) -> tuple[Predictions, float, int]:
+        """Attack a batch; return what networks take it for, the attack's seconds and passes."""
         row, images = self._row, self._ready.images
         clean = self._ready.shares(images.pixels(part))
-        goals = (images.targets if row.attack.is_targeted else images.labels)[
-            part.start : part.stop
-        ]
-        points: list[Tensor] = []
+        goals = images.targets if row.attack.is_targeted else images.labels
+        classes = torch.from_numpy(goals[part.start : part.stop]).to(clean.device)
         start = time.perf_counter()
+        if row.by == OWN:
+            points, passes = self._own(part, source, clean, classes)
+        else:
+            outputs = self._ready.networks.classes
+            end, passes = run_peer(row, source, clean, classes, outputs=outputs, first=part.start)
+            points, passes = [end], passes * len(row.surrogates + row.beside)
+            self._advance(len(part) * row.passes)
+        if clean.device.type == "cuda":
+            torch.cuda.synchronize(clean.device)
+        seconds = time.perf_counter() - start
+        if self._saver is not None:
+            self._saver.save(row, part, rounded(points[-1]).cpu())
+        return self._predict(part, clean, points), seconds, passes
+
+    def _own(
+        self, part: range, source: Any, clean: Tensor, classes: Tensor
+    ) -> tuple[list[Tensor], int]:
+        """Return the images at each point, and the passes that it took to make them."""
+        row, points = self._row, list[Tensor]()
         for point in run_attack(
             source,
             clean,
-            torch.from_numpy(goals).to(clean.device),
+            classes,
             row.attack,
             iterations=row.iterations,
             at=range(1, row.iterations + 1),
@@ -101,12 +119,7 @@ class RowRun:
             self._advance(len(part) * row.passes_per_iteration)
             if point.iteration in row.points:
                 points.append(point.images)
-        if clean.device.type == "cuda":
-            torch.cuda.synchronize(clean.device)
-        seconds = time.perf_counter() - start
-        if self._saver is not None:
-            self._saver.save(row, part, rounded(points[-1]).cpu())
-        return self._predict(part, clean, points), seconds
+        return points, len(part) * row.passes
 
     def _predict(self, part: range, clean: Tensor, points: Sequence[Tensor]) -> Predictions:
         """Return what networks take a batch for: clean, at the points, and saved in 8 bits."""
@@ -115,12 +128,19 @@ class RowRun:
         return predictions_of(self._row, part, self._ready, shown, end - clean)
 
     def _record(self, state: State, ratios: Any) -> None:
-        seconds = {"seconds": state.seconds, "seconds_drawing": state.seconds_drawing}
-        found = Predictions.join(state.batches)
-        record = keep_record(
-            self._base, found, {"ratios": ratios, **seconds}, self._ready, self._kept
-        )
-        self._told(Recorded(self._row, record, found))
+        row, found = self._row, Predictions.join(state.batches)
+        more = {
+            "ratios": ratios,
+            "seconds": state.seconds,
+            "seconds_drawing": state.seconds_drawing,
+        }
+        if row.by != OWN:  # how many passes others take is known by counting alone
+            passes = state.passes // len(found)
+            points = [{"iteration": row.iterations, "passes": passes}]
+            each = passes / row.iterations
+            more |= {"passes": passes, "passes_per_iteration": each, "points": points}
+        record = keep_record(self._base, found, more, self._ready, self._kept)
+        self._told(Recorded(row, record, found))
 
 
 def rounded(images: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """What is done of the row under way: on disk, so that a killed run goes on where it was."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from network_prune.results.outcome_store import from_text, to_text
 from network_prune.transfer.predictions import Predictions
@@ -16,32 +17,34 @@ class State:
         batches: what networks take the images for, of each finished batch.
         seconds: that the attack took.
         seconds_drawing: of these, spent on masks.
+        passes: forward-backward passes of images, in all networks that are averaged.
     """
 
     batches: tuple[Predictions, ...] = ()
     seconds: float = 0.0
     seconds_drawing: float = 0.0
+    passes: int = 0
 
     @property
     def images(self) -> int:
         """How many images are done."""
         return sum(map(len, self.batches))
 
-    def plus(self, batch: Predictions, seconds: float, drawing: float) -> Self:
+    def plus(self, batch: Predictions, seconds: float, drawing: float, passes: int) -> Self:
         """Return the state one batch later."""
         return replace(
             self,
             batches=(*self.batches, batch),
             seconds=self.seconds + seconds,
             seconds_drawing=self.seconds_drawing + drawing,
+            passes=self.passes + passes,
         )
 
     def to_bytes(self) -> bytes:
         """Return all as JSON."""
         joined = to_text(Predictions.join(self.batches).to_bytes()) if self.batches else None
-        seconds, drawing = self.seconds, self.seconds_drawing
-        whole = {"seconds": seconds, "seconds_drawing": drawing, "predictions": joined}
-        return json.dumps(whole).encode()
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return json.dumps({**counts, "predictions": joined}).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -49,9 +52,12 @@ class State:
         try:
             whole: dict[str, Any] = json.loads(content)
             batches = () if whole["predictions"] is None else (_read(whole["predictions"]),)
-            return cls(batches, float(whole["seconds"]), float(whole["seconds_drawing"]))
+            return cls(batches, **{name: kind(whole[name]) for name, kind in _COUNTS.items()})
         except (ValueError, KeyError, TypeError):
             return cls()
+
+
+_COUNTS: Final[Mapping[str, Any]] = {"seconds": float, "seconds_drawing": float, "passes": int}
 
 
 def _read(text: str) -> Predictions:
