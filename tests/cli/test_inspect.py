@@ -76,3 +76,16 @@ def test_include_and_exclude_choose_layers(run):
     names = [row["name"] for row in record["realised"]["layers"]]
     assert names
     assert all(name.startswith("layer2.") and "downsample" not in name for name in names)
+
+
+def test_norms_and_biases_are_rows_of_their_own(run, refused):
+    rapa = ["--layers", "norm,Linear", "--tensors", "weight,bias"]
+    rows = json.loads(run("inspect", *rapa, "--json").out)["realised"]["layers"]
+    model = network_prune.load_network("digits").model
+    tensors = {name for name, tensor in model.named_parameters() if tensor.dim() == 1}
+    names = [row["name"] for row in rows]
+    assert {f"{name}.weight" for name in names if not name.endswith(".bias")} | {
+        name for name in names if name.endswith(".bias")
+    } == tensors | {"fc.weight"}
+    assert "unknown tensor 'biases'" in refused("inspect", "--tensors", "biases")
+    assert "unknown layer type 'norms'" in refused("inspect", "--layers", "norms")

@@ -8,6 +8,7 @@ import pytest
 
 from network_prune.reports.tables import record_row
 from network_prune.results.axes import axes, differing
+from network_prune.results.naming import method_text
 from network_prune.results.records import FILE, read_records
 from network_prune.results.rows import flat_row
 from network_prune.sources.preprocessing import Preprocessing
@@ -86,3 +87,14 @@ def test_an_option_of_the_data_stands_for_its_hash(learned):
     ]
     dense = {**learned, "variant": None, "score_data": None}
     assert differing([learned, dense]) == []
+
+
+def test_records_of_before_say_that_weights_were_ranked(learned):
+    assert "tensors" not in learned["variant"]
+    assert axes(learned)["tensors"] == "weight"
+    other = copy.deepcopy(learned)
+    other["variant"]["tensors"] = ["weight", "bias"]
+    assert axes(other)["tensors"] == "weight,bias"
+    assert "tensors=weight,bias" in method_text(other)
+    assert "tensors" not in method_text(learned)
+    assert record_key(other) != learned["key"]

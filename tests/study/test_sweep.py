@@ -15,6 +15,7 @@ import network_prune as npr
 from network_prune.errors import NetworkPruneError, RunError
 from network_prune.evaluation import one_pass
 from network_prune.evaluation.reading import Reading
+from network_prune.results.command import commands
 from network_prune.results.records import FILE, RecordFile, read_records
 from network_prune.study import state_file
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
@@ -494,3 +495,17 @@ def test_the_users_random_numbers_decide_nothing(tmp_path, undisturbed):
     torch.manual_seed(123)
     found = sweep(make_plan(GRID), out=tmp_path)
     assert {record["key"]: record for record in found} == undisturbed
+
+
+def test_norms_and_biases_are_an_option_of_a_study(tmp_path):
+    """What was ranked before has the keys that it had."""
+    usual = {"method": "weights", "limit": 30, "p_prune": 0.5, "p_bern": 0.5}
+    dense, plain = sweep({**usual, "tensors": "weight"}, out=tmp_path)
+    vectors = {"layers": "norm,linear", "tensors": "weight,bias"}
+    *_, rapa = sweep({**usual, **vectors}, out=tmp_path)
+    assert "tensors" not in plain["variant"]
+    assert rapa["variant"]["tensors"] == ["weight", "bias"]
+    assert (plain["used"]["folded_norms"] > 0, rapa["used"]["folded_norms"]) == (True, 0)
+    assert dense["used"]["folded_norms"] > 0
+    (command,) = commands([rapa])
+    assert "--layers norm,linear --tensors weight,bias" in command

@@ -17,7 +17,8 @@ class BackwardOnly(Surrogate):
 
     Each forward has a draw of its own, which its backward uses wherever a ranked weight
     was kept to pass a gradient on to a layer's input. Outputs, activations and gradients of
-    weights themselves are the full network's up to the gradients that reach them.
+    weights themselves are the full network's up to the gradients that reach them. Biases are
+    in no gradient of an input, so masks on them change nothing.
 
     Takes, holds and raises what `Diversified` does; a forward under torch.autocast, which
     would compute with copies of the weights, is a StateError too, as is one inside
