@@ -9,6 +9,8 @@ from torch import nn
 
 import network_prune as npr
 from network_prune.core.drawing import Drawer
+from network_prune.core.elements import ElementSet, word_count
+from network_prune.core.layers import Granularity, Layer
 from tests.networks import build
 
 CPU = torch.device("cpu")
@@ -26,6 +28,20 @@ def test_what_is_drawn_is_what_the_prunable_set_draws(prunable, p_bern):
     assert drawn.draw == draw
     for place, layer in enumerate(prunable.layers):
         assert torch.equal(~drawn.zeroed(place, CPU), draw.mask(layer.name))
+
+
+# The second is computed with as any other device is.
+@pytest.mark.parametrize("device", [CPU, torch.device("cpu", 0)])
+@pytest.mark.parametrize("order", [1, -1])
+def test_short_and_long_layers_are_unpacked_alike(device, order):
+    """Short ones together, and those of a million elements alone."""
+    sizes = [(3, 5), (1100, 1000), (64,), (1, 1), (1000, 1000), (7, 90), (130,)]
+    layers = tuple(Layer(str(n), size) for n, size in enumerate(sizes))
+    words = [np.zeros(word_count(layer.weights), np.uint64) for layer in layers]
+    elements = ElementSet(Granularity.WEIGHT, layers, np.concatenate(words)).all()
+    drawn = Drawer(elements, p_bern=0.3, seed=4).draw(9)
+    for place in range(len(sizes))[::order]:
+        assert torch.equal(~drawn.zeroed(place, device), drawn.draw.mask(str(place)))
 
 
 @pytest.mark.parametrize("p_bern", [0.0, 0.3, 0.5, 1.0])

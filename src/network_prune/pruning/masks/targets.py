@@ -61,7 +61,7 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
         for layer, place in ranked.items()
         for module, name in held[storage_key(place.original())]
     ]
-    _check_holders(targets)
+    _check_holders(targets, set(ranked.values()))
     if with_norm:
         if prunable.granularity is not Granularity.NEURON:
             raise ArgumentError(
@@ -80,11 +80,12 @@ def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> li
     return targets
 
 
-def _check_holders(targets: list[Target]) -> None:
-    """Refuse a tied weight that any of its holders transforms before using it."""
+def _check_holders(targets: list[Target], known: set[Place]) -> None:
+    """Refuse a tied weight that any of its holders, but for ``known``, transforms first."""
     for target in targets:
-        if target.name == "weight" and is_of(target.module, RANKABLE):
-            sound_weight(target.layer, Place(target.module))
+        place = Place(target.module, target.name)
+        if target.name == "weight" and is_of(target.module, RANKABLE) and place not in known:
+            sound_weight(target.layer, place)
 
 
 def _refuse_two_layers_in_one(targets: list[Target]) -> None:
