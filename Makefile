@@ -16,6 +16,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.surrogates
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.sweeps
+	$(BIN)/python -m benchmarks.iterations
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

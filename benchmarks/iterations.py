@@ -1,0 +1,112 @@
+"""One iteration of an attack under an augmentation: what it costs beside the plain network's.
+
+``python -m benchmarks.iterations`` times a pass forward and backward to the images, the sign
+step and what it is made of; writes JSON and the table of docs/transfer.md.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from benchmarks import peers
+from benchmarks.tables import DOCS, Row, include, machine, table
+from benchmarks.timing import Timed, ratio, time_in_turn
+from network_prune.sources.preprocessing import Preprocessing
+from network_prune.transfer.attack.iteration import run_attack
+from network_prune.transfer.attack.settings import Attack, Loss
+from network_prune.transfer.augmentations.augmentation import Augmentation
+from network_prune.transfer.augmentations.surrogates import make_surrogate
+from network_prune.transfer.pixel_network import PixelNetwork
+
+BATCH = 10
+# One draw an iteration each, so that a pass is compared with a pass.
+AUGMENTATIONS = {"dwp": "dwp", "rapa": "rapa:draws=1", "dropout": "dropout", "scale": "scale"}
+SETTINGS = Attack(loss=Loss.LOGIT, diversity=0.7, translation=5)
+
+
+class SeedsWay:
+    """Connections pruned by torch.nn.utils.prune before each pass, and restored after it."""
+
+    passes = 1
+
+    def __init__(self, network: PixelNetwork) -> None:
+        self._network = network
+        self._layers = peers.convolutions(network)
+
+    def draws(self, number: int, aim_of: object) -> Iterator[Callable[[Tensor], Tensor]]:
+        originals = peers.seed_prune(self._layers, "connection", p_prune=0.7, p_bern=0.5)
+        yield self._network
+        peers.seed_restore(self._layers, originals)
+        self._network.requires_grad_(False)
+
+
+def measure(name: str, *, rounds: int, device: str) -> list[Row]:
+    """Return the rows of one of timm's networks, with random weights."""
+    torch.manual_seed(0)
+    network, images, classes = _network(name, device), *_images(device)
+
+    def step(source: object) -> Callable[[], None]:
+        def run() -> None:
+            for _ in run_attack(source, images, classes, SETTINGS, iterations=1):
+                if images.is_cuda:
+                    torch.cuda.synchronize()
+
+        return run
+
+    things = {"none": Timed(step(make_surrogate(Augmentation.parse("none"), [network], seed=0)))}
+    for label, text in AUGMENTATIONS.items():
+        source = make_surrogate(Augmentation.parse(text), [network], seed=0)
+        things[label] = Timed(step(source))
+    things["the seed's way of connections"] = Timed(step(SeedsWay(_network(name, device))))
+    times = time_in_turn(things, rounds=rounds)
+    return [
+        {
+            "network": name,
+            "granularity": "weight",
+            "measure": f"{thing} / none, batch {BATCH}",
+            "value": ratio(times, thing, "none"),
+            "unit": "×",
+        }
+        for thing in things
+        if thing != "none"
+    ]
+
+
+def _network(name: str, device: str) -> PixelNetwork:
+    model: nn.Module = timm.create_model(name, pretrained=False).eval().requires_grad_(False)
+    model = model.to(device, memory_format=torch.channels_last)
+    return PixelNetwork(model, Preprocessing(resize=224, crop=224))
+
+
+def _images(device: str) -> tuple[Tensor, Tensor]:
+    images = torch.rand(BATCH, 3, 224, 224, device=device)
+    return images, torch.arange(BATCH, device=device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.iterations", description=__doc__)
+    parser.add_argument("--networks", nargs="+", default=["resnet18", "tf_efficientnet_lite0"])
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that medians are taken over")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows: list[Row] = []
+    for network in arguments.networks:
+        rows += measure(network, rounds=arguments.rounds, device=arguments.device)
+    where = machine(arguments.device)
+    result = {"machine": where, "rounds": arguments.rounds, "rows": rows}
+    name = f"iterations-{arguments.device.partition(':')[0]}.json"
+    (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = table(rows, arguments.networks)
+    print(f"{where}\n\n{text}")
+    if arguments.device == "cpu":
+        include(f"Measured on {where}.\n\n{text}", DOCS / "transfer.md", mark="iterations")
+
+
+if __name__ == "__main__":
+    main()
