@@ -15,6 +15,7 @@ from network_prune.cli.commands.records import records_command
 from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
+from network_prune.cli.commands.transfer import transfer_command
 from network_prune.results.published.figures import PublishedRow, published_tables
 
 PAGE = Path(__file__).parents[1] / "README.md"
@@ -47,6 +48,7 @@ def test_every_option_named_exists(command):
         records_command,
         reproduce_command,
         sweep_command,
+        transfer_command,
     )
     names = {name for function in functions for name in inspect.signature(function).parameters}
     name = command.removeprefix("--").removeprefix("no-").replace("-", "_")

@@ -12,7 +12,7 @@ from network_prune.cli.main import main
 from network_prune.transfer.running.row_run import RowRun
 
 SMALL = (
-    *("--surrogate", "digits", "--surrogate", "digits-plain", "--limit", "12", "--passes", "4"),
+    *("--surrogate", "digits", "--surrogate", "digits-plain", "--limit", "8", "--passes", "4"),
     *("--augmentation", "none", "--augmentation", "dwp"),
 )
 
@@ -37,9 +37,9 @@ def made(tmp_path_factory):
 
 def test_rows_come_as_they_are_finished_then_tables(made):
     lines = made.out.splitlines()
-    assert lines[0] == "images         digits, 12"
+    assert lines[0] == "images         digits, 8"
     assert lines[1].startswith("clean Acc@1    digits 100.0 ± ")
-    assert "rows           12 of 12 to compute, 48 passes of each image, 576 in all" in lines
+    assert "rows           12 of 12 to compute, 48 passes of each image, 384 in all" in lines
     rows = [line for line in lines if " s/iter" in line and not line.startswith(("|", "±"))]
     assert len(rows) == 12
     assert rows[0].startswith("digits, targeted, none, seed 0: digits-plain ")
@@ -83,7 +83,7 @@ def test_what_is_recorded_is_not_computed_again_and_shown_the_same(made):
 
 def test_saved_images_are_tried_again_with_the_same_tables(made):
     row = made.folder / "images" / "digits" / "targeted" / "dwp" / "seed-1"
-    options = ("--surrogate", "digits", "--victim", "digits-plain", "--limit", "12")
+    options = ("--surrogate", "digits", "--victim", "digits-plain", "--limit", "8")
     found = call("transfer", *options, "--goal", "targeted", "--adversarial", row, "--json")
     assert found.code == 0, found.err
     own = json.loads((made.folder / "a.json").read_text())["figures"]
@@ -125,7 +125,7 @@ def test_ctrl_c_shows_what_is_finished(monkeypatch, tmp_path, is_kept):
 def test_a_dry_run_says_what_it_costs(run, tmp_path):
     outcome = run("transfer", *SMALL, "--dry-run", "--out", tmp_path / "run")
     assert "digits, targeted, dwp: 2 seeds x 4 iterations x 1 passes" in outcome.out
-    assert "in all 12 rows, 48 passes of each image, 576 in all" in outcome.out
+    assert "in all 12 rows, 48 passes of each image, 384 in all" in outcome.out
     assert not (tmp_path / "run").exists()
 
 
@@ -137,6 +137,17 @@ def test_what_does_not_go_together_is_refused_before_anything_runs(refused, tmp_
     assert "unknown augmentation 'dwq'; did you mean dwp" in refused(
         "transfer", "--augmentation", "dwq"
     )
+
+
+def test_alone_it_makes_images_on_each_embedded_network_under_each_augmentation(run):
+    outcome = run("transfer", "--goal", "targeted", "--limit", 4, "--passes", 5, "--seeds", 1)
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert sum(": images taken for their target" in line for line in lines) == 4
+    start = lines.index("Where an augmentation helps and where it doesn't, against none")
+    names = [line.split()[1] for line in lines[start + 4 : start + 9]]
+    assert names == ["dwp", "rapa", "dropout", "scale", "mup"]
+    assert {line.split()[3] for line in lines[start + 4 : start + 9]} == {"12"}
 
 
 @pytest.mark.slow

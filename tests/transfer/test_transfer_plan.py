@@ -3,6 +3,7 @@
 import pytest
 
 from network_prune.errors import ArgumentError
+from network_prune.transfer.attack.settings import Goal
 from network_prune.transfer.plan import ensemble_name, make_transfer_plan
 
 
@@ -39,6 +40,11 @@ def test_passes_take_the_place_of_a_presets_steps_and_the_other_way():
 def test_embedded_networks_have_a_preset_of_their_own():
     plan = make_transfer_plan({})
     assert (plan.options["preset"], plan.options["image_size"]) == ("digits", 32)
+    assert {row.attack.goal for row in plan.rows} == set(Goal)
+    assert (plan.options["limit"], plan.options["batch_size"]) == (50, 50)
+    plan = make_transfer_plan({"data": "a", "goal": ["targeted"], "batch_size": 7})
+    assert (plan.options["limit"], plan.options["batch_size"]) == (None, 7)
+    assert {row.attack.goal for row in plan.rows} == {Goal.TARGETED}
     plan = make_transfer_plan({"surrogate": ["a"]})
     assert (plan.options["preset"], plan.options["image_size"]) == ("transferattack", None)
 

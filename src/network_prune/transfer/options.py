@@ -175,10 +175,16 @@ _OWN: Mapping[str, Option] = {
         AUGMENTATIONS, "Seeds in a row that what is random is repeated for.", int, whole(1), 2
     ),
     "batch_size": Option(
-        RUNNING, "Images a batch, which share their draws.", int, whole(1), 10, shown="10"
+        RUNNING,
+        "Images a batch, which share their draws.",
+        int,
+        whole(1),
+        10,
+        shown="10, for the embedded networks 50",
     ),
 }
 TRANSFER_OPTIONS: Mapping[str, Option] = {
     **_OWN,
     **{name: replace(OPTIONS[name]) for name in _SHARED},
+    "limit": replace(OPTIONS["limit"], shown="all, of the embedded digits 50"),
 }

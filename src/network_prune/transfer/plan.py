@@ -20,6 +20,9 @@ _OWN_SETTINGS: Final = ("loss", "diversity", "diversity_scale", "translation", "
 _QUARTERS: Final = (1, 2, 3)
 # The embedded digits are pictures of 8 by 8 pixels.
 _DIGITS_SIZE: Final = 32
+# What isn't said of embedded networks, so that all of them take two minutes on two cores.
+_FEW: Final = 50
+_EMBEDDED: Final[Mapping[str, Any]] = {"goal": tuple(Goal), "batch_size": _FEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,8 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
     others = [_read_one(name, text) for name in ("victim", "bound") for text in options[name]]
     named = {network: None for group in groups for network in group} | dict.fromkeys(others)
     if all(network.arch in NAMES for network in named) and "preset" not in said:
-        options["preset"] = "digits"
-        options["goal"] = said.get("goal", tuple(Goal))
+        options = {**options, "preset": "digits", **_EMBEDDED, **said}
+        options["limit"] = said.get("limit", None if "data" in said else _FEW)
     if options["preset"] == "digits" and options["image_size"] is None:
         options["image_size"] = _DIGITS_SIZE
     options["augmentation"] = _with_against(options)

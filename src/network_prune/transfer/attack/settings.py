@@ -150,7 +150,7 @@ PRESETS: Final[Mapping[str, Mapping[str, _Settings]]] = {
         Goal.UNTARGETED: {"passes": 50},
     },
     "digits": {
-        Goal.TARGETED: {"passes": 40, "epsilon": 0.2, "step": 0.02, "loss": Loss.LOGIT},
-        Goal.UNTARGETED: {"passes": 20, "epsilon": 0.15, "step": 0.02},
+        Goal.TARGETED: {"passes": 40, "epsilon": 0.3, "step": 0.05, "loss": Loss.LOGIT},
+        Goal.UNTARGETED: {"passes": 20, "epsilon": 0.15, "step": 0.05},
     },
 }
