@@ -152,6 +152,27 @@ def prunable(
     return lowest(values, int(p_prune * sum(len(part) for part in values)))
 
 
+def lowest_above_floor(
+    scores: Sequence[Sequence[float]], k: int, floor: float
+) -> list[list[bool]] | None:
+    """Go up by (score, position), pass by the elements of layers that are full, until k are marked.
+
+    None where fewer than k can be.
+    """
+    room = [int((1 - floor) * len(values)) for values in scores]
+    marked = [[False] * len(values) for values in scores]
+    for _, layer, place in sorted(
+        (value, layer, place)
+        for layer, values in enumerate(scores)
+        for place, value in enumerate(values)
+    ):
+        if k and room[layer]:
+            marked[layer][place] = True
+            room[layer] -= 1
+            k -= 1
+    return None if k else marked
+
+
 def strictly_below(scores: Sequence[float], k: int) -> list[bool]:
     """The user's own rule: the score is strictly below the sorted score at index k."""
     threshold = sorted(scores)[k]

@@ -19,7 +19,7 @@ FLOORS = (
     ("core",),
     ("display",),
     ("extras", "options", "whole_file"),
-    ("option_checks",),
+    ("by_layer", "option_checks"),
     ("errors", "version"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

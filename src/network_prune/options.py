@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from network_prune.by_layer import ByLayer
 from network_prune.errors import ArgumentError, check_choice
 from network_prune.option_checks import flag, fraction, number, one_of, text, whole
 
@@ -103,6 +104,12 @@ def check_options(**values: Any) -> None:
     read_options(values, OPTIONS)
 
 
+def _fraction_or_fractions(name: str, value: Any) -> float | ByLayer:
+    if isinstance(value, ByLayer):
+        return value
+    return ByLayer(value) if isinstance(value, Mapping) else fraction(name, value)
+
+
 def _score(name: str, value: Any) -> str:
     check_choice("score", text(name, value).partition(":")[0], SCORES)
     return value
@@ -168,9 +175,27 @@ GRID_OPTIONS: Mapping[str, Option] = {
         PRUNING,
         "Fraction in [0, 1] of all elements, the lowest-scored, that is prunable.",
         float,
-        fraction,
+        _fraction_or_fractions,
         (0.2,),
         many=True,
+    ),
+    "p_prune_file": Option(
+        PRUNING,
+        "Instead of --p-prune or beside it, a YAML file of fractions by layer path or pattern "
+        "('layer4.*: 0.5'; '*' for all others), as sensitivity --targets writes, or such a mapping "
+        "itself in braces. Each layer is ranked for itself.",
+        str,
+        text,
+        (),
+        many=True,
+    ),
+    "floor": Option(
+        PRUNING,
+        "Fraction in [0, 1] of each layer's elements that is never prunable; where that spares "
+        "some, the next lowest of other layers take their places.",
+        float,
+        fraction,
+        0.0,
     ),
     "p_bern": Option(
         PRUNING,

@@ -29,7 +29,11 @@ def write_elements(
 
 
 def read_elements(
-    path: str | PathLike[str], *, kind: str, settings: Mapping[str, Callable[[Any], Any]]
+    path: str | PathLike[str],
+    *,
+    kind: str,
+    settings: Mapping[str, Callable[[Any], Any]],
+    usual: Mapping[str, Any],
 ) -> tuple[ElementSet, dict[str, Any]]:
     """Read what `write_elements` wrote, checked against its own hash.
 
@@ -38,6 +42,7 @@ def read_elements(
         kind: what it has to hold.
         settings: the settings it has to hold, each with what reads its value and
             raises a ValueError or TypeError for a wrong one.
+        usual: the values of settings that it may lack.
     """
     metadata, words = _open(path)
     if metadata.get("format") != _FORMAT or metadata.get("kind") != kind:
@@ -48,7 +53,8 @@ def read_elements(
         content = json.loads(metadata["content"])
         layers = tuple(_layer(**item) for item in content["layers"])
         granularity = Granularity(content["granularity"])
-        values = {name: read(content["settings"][name]) for name, read in settings.items()}
+        stored = {**usual, **content["settings"]}
+        values = {name: read(stored[name]) for name, read in settings.items()}
         sha256 = str(content["sha256"])
     except (KeyError, TypeError, ValueError):
         raise SourceError(

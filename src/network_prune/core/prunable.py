@@ -1,13 +1,14 @@
 """The prunable set of a network, and the draws that are made from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
+from network_prune.by_layer import ByLayer
 from network_prune.core.elements import ElementSet
 from network_prune.core.files import read_elements, write_elements
 from network_prune.core.layers import Granularity, Layer, Scope
@@ -51,7 +52,7 @@ class _Chosen:
         return self.elements.sha256
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={getattr(self, name)}" for name in self._settings)
+        settings = ", ".join(f"{name}={value}" for name, value in self._said().items())
         chosen = f"{len(self)} of {self.elements.all_count} {self.granularity.plural}"
         return f"{type(self).__name__}({chosen} in {len(self.layers)} layers, {settings})"
 
@@ -70,7 +71,10 @@ class _Chosen:
         Raises:
             RunError: the file can't be written.
         """
-        settings = {name: getattr(self, name) for name in self._settings}
+        settings = {
+            name: dict(value) if isinstance(value, ByLayer) else value
+            for name, value in self._said().items()
+        }
         write_elements(path, self.elements, kind=self._kind, settings=settings)
 
     @classmethod
@@ -80,8 +84,17 @@ class _Chosen:
         Raises:
             SourceError: the file is missing, damaged or something else.
         """
-        elements, settings = read_elements(path, kind=cls._kind, settings=cls._settings)
+        usual = {each.name: each.default for each in fields(cls) if each.default is not MISSING}
+        elements, settings = read_elements(
+            path, kind=cls._kind, settings=cls._settings, usual=usual
+        )
         return cls(elements, **settings)
+
+    def _said(self) -> dict[str, Any]:
+        """Return the settings, without those that files of earlier versions lack and are usual."""
+        usual = {each.name: each.default for each in fields(self)}
+        values = {name: getattr(self, name) for name in self._settings}
+        return {name: value for name, value in values.items() if value != usual[name]}
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,6 +150,10 @@ def draw_among(elements: ElementSet, *, p_bern: float, seed: int, index: int) ->
     return Draw(replace(elements, words=words), p_bern, seed, index)
 
 
+def _fraction_or_fractions(value: Any) -> float | ByLayer:
+    return ByLayer(value) if isinstance(value, Mapping) else check_fraction("p_prune", value)
+
+
 @dataclass(frozen=True, repr=False)
 class PrunableSet(_Chosen):
     """The lowest-scored elements of a network: the ones that a draw may prune.
@@ -145,22 +162,25 @@ class PrunableSet(_Chosen):
 
     Attributes:
         elements: the prunable elements.
-        p_prune: fraction of the elements that is prunable.
+        p_prune: fraction of the elements that is prunable, or the fraction of each layer's.
         score: name of the score.
         scope: what elements were ranked against.
+        floor: fraction of each layer's elements that was spared in any case.
     """
 
     _kind = "prunable set"
     _are = "prunable"
     _settings: ClassVar = {
-        "p_prune": partial(check_fraction, "p_prune"),
+        "p_prune": _fraction_or_fractions,
         "score": str,
         "scope": Scope,
+        "floor": partial(check_fraction, "floor"),
     }
 
-    p_prune: float
+    p_prune: float | ByLayer
     score: str
     scope: Scope
+    floor: float = 0.0
 
     def prunable(self, layer: str) -> Tensor:
         """Return a bool CPU tensor of the layer's element shape, True where prunable.

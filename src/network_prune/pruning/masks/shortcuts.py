@@ -17,6 +17,7 @@ class RankOptions(TypedDict, total=False):
     score: str | Mapping[str, Tensor]
     data: Iterable[Any] | None
     scope: Scope | str
+    floor: float
     layers: Sequence[type[nn.Module]]
     tensors: Sequence[str]
     include: Sequence[str]
@@ -26,7 +27,7 @@ class RankOptions(TypedDict, total=False):
 def prune_weights(
     model: AnyNetwork,
     *,
-    p_prune: float,
+    p_prune: float | Mapping[str, float],
     p_bern: float = 1.0,
     seed: int = 0,
     index: int = 0,
@@ -36,11 +37,13 @@ def prune_weights(
 
     Args:
         model: the network.
-        p_prune: fraction in [0, 1] of the weights that is prunable.
+        p_prune: fraction in [0, 1] of the weights that is prunable, or a mapping from layer
+            paths to fractions, as in `rank`.
         p_bern: probability in [0, 1] that a prunable weight is pruned.
         seed: integer in [0, 2**64) that names the draws.
         index: which draw of the seed.
-        **options: ``score``, ``data``, ``scope``, ``layers``, ``tensors``, ``include``,
+        **options: ``score``, ``data``, ``scope``, ``floor``, ``layers``, ``tensors``,
+            ``include``,
             ``exclude`` as in `rank`.
 
     Raises:
@@ -55,7 +58,7 @@ def prune_weights(
 def prune_connections(
     model: AnyNetwork,
     *,
-    p_prune: float,
+    p_prune: float | Mapping[str, float],
     p_bern: float = 1.0,
     seed: int = 0,
     index: int = 0,
@@ -72,7 +75,7 @@ def prune_connections(
 def prune_neurons(
     model: AnyNetwork,
     *,
-    p_prune: float,
+    p_prune: float | Mapping[str, float],
     p_bern: float = 1.0,
     seed: int = 0,
     index: int = 0,

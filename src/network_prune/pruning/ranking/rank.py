@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from network_prune.by_layer import ByLayer
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.lowest import (
     Magnitudes,
     NonFiniteScoreError,
     Part,
-    lowest,
 )
 from network_prune.core.prunable import PrunableSet
 from network_prune.core.scores import (
@@ -28,22 +28,24 @@ from network_prune.core.scores import (
     parse_score,
     squared_norms,
 )
-from network_prune.core.streams import Words, random_scores
+from network_prune.core.streams import random_scores
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.ranking.find_layers import FoundLayer, find_layers
 from network_prune.pruning.ranking.learned_scores import data_scores
 from network_prune.pruning.ranking.loss_gradient import LossGradient, loss_gradient
+from network_prune.pruning.ranking.select import select
 
 
 def rank(
     model: AnyNetwork,
     granularity: Granularity | str = Granularity.WEIGHT,
     *,
-    p_prune: float,
+    p_prune: float | Mapping[str, float],
     score: str | Mapping[str, Tensor] = "l1",
     data: Iterable[Any] | None = None,
     scope: Scope | str = Scope.GLOBAL,
+    floor: float = 0.0,
     layers: Sequence[type[nn.Module]] = (nn.Conv2d,),
     tensors: Sequence[str] = ("weight",),
     include: Sequence[str] = (),
@@ -63,7 +65,10 @@ def rank(
             ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
             ``[o, :, :, :]``; one row of a Linear). Each entry of a vector, such as a bias
             or a norm's weight, is a weight, a connection and a neuron.
-        p_prune: fraction in [0, 1] of the elements that is prunable.
+        p_prune: fraction in [0, 1] of the elements that is prunable; or a mapping from layer
+            paths to fractions, which ranks each layer for itself, whatever ``scope`` is. A
+            layer takes the fraction under its own path, else that of the first wildcard
+            pattern that matches it, else that under ``*``, which stands for all others.
         score: ``l1``, ``l2``, ``mean-l1``, ``lamp`` (`lamp_scores`; of connections and
             neurons by their squared L2 norms), ``random``, ``random:SEED``, ``taylor`` or
             ``gradient`` (`data_scores`), or a mapping from the name of every ranked layer
@@ -74,6 +79,8 @@ def rank(
             ``taylor:SHA256``, with a hash of all images and labels in their order.
         scope: ``global`` ranks all layers together, ``layer`` takes int(p_prune · n)
             of the n elements of each layer.
+        floor: fraction in [0, 1] of each layer that stays: at most int((1 - floor) · n) of its
+            n elements are prunable, and the next lowest of other layers take the places.
         layers: layer types to rank: convolutions, transposed ones, ``nn.Linear``, which
             brings along the projections inside ``nn.MultiheadAttention`` under names
             such as ``attention.in_proj_weight``, and norms: batch, layer, group, instance
@@ -96,15 +103,22 @@ def rank(
     Source: arXiv 2208.08677, section 3.2, for single weights and the L1 norm.
     """
     model = module_of(model)
-    p_prune = check_fraction("p_prune", p_prune)
+    share = ByLayer(p_prune) if isinstance(p_prune, Mapping) else check_fraction("p_prune", p_prune)
+    floor = check_fraction("floor", floor)
     granularity, scope = Granularity(granularity), Scope(scope)
     rule = _rule(score)
     _check_data(rule, data)
     found = find_layers(model, layers=layers, tensors=tensors, include=include, exclude=exclude)
+    names = [item.layer.name for item in found]
+    if isinstance(share, ByLayer):
+        share, scope = share.of(names), Scope.LAYER
     parts, name = _score(model, found, granularity, rule, data)
-    words = _select(found, parts, p_prune, scope)
+    try:
+        words = select(dict(zip(names, parts, strict=True)), share, scope, floor)
+    except NonFiniteScoreError as error:
+        raise _not_finite(found[error.place]) from None
     elements = ElementSet(granularity, tuple(item.layer for item in found), np.concatenate(words))
-    return PrunableSet(elements, p_prune, name, scope)
+    return PrunableSet(elements, share, name, scope, floor)
 
 
 def _rule(score: object) -> Score | Mapping[str, Tensor]:
@@ -130,27 +144,6 @@ def _check_data(rule: Score | Mapping[str, Tensor], data: object) -> None:
             f"data has no meaning for this score; leave it out, or pass score= one of "
             f"{', '.join(DataScore)}"
         )
-
-
-def _select(
-    found: Sequence[FoundLayer], parts: Sequence[Part], p_prune: float, scope: Scope
-) -> list[Words]:
-    """Return each layer's words of the prunable set.
-
-    Raises:
-        UnsupportedNetworkError: a score isn't finite.
-    """
-    groups = [[place] for place in range(len(parts))]
-    if scope is Scope.GLOBAL:
-        groups = [list(range(len(parts)))]
-    words: list[Words] = []
-    for group in groups:
-        k = int(p_prune * sum(len(parts[place]) for place in group))
-        try:
-            words += lowest([parts[place] for place in group], k)
-        except NonFiniteScoreError as error:
-            raise _not_finite(found[group[error.place]]) from None
-    return words
 
 
 def _not_finite(layer: FoundLayer) -> UnsupportedNetworkError:
