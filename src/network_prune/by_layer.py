@@ -50,7 +50,7 @@ class ByLayer(Mapping[str, float]):
 
     def __str__(self) -> str:
         least, most = min(self.values()), max(self.values())
-        return f"{least:g} to {most:g} by layer ({short_hash(self)})"
+        return f"{least:g} to {most:g} by layer"
 
     def of(self, layers: Sequence[str]) -> "ByLayer":
         """Return the fraction of each of ``layers``, under its path.

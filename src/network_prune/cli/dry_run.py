@@ -30,7 +30,7 @@ def show_plan(plan: Plan, out: Path) -> None:
         for variant in ready.variants:
             only = f" of {', '.join(variant.include)}" if variant.include else ""
             say(
-                f"  {variant.method}{only}, p_prune {variant.p_prune:g}, p_bern "
+                f"  {variant.method}{only}, p_prune {variant.p_prune_text}, p_bern "
                 f"{variant.p_bern:g}, draw {variant.seed}/{variant.index}, score {variant.score}, "
                 f"scope {variant.scope}"
             )

@@ -44,8 +44,8 @@ def run_study(
     table: Table | None = None,
     data: Callable[[Sequence[Record]], Any] = list,
     draw: Callable[[Sequence[Record]], None] | None = None,
-) -> None:
-    """Evaluate what isn't recorded yet, and show all records.
+) -> Sequence[Record]:
+    """Evaluate what isn't recorded yet, and show and return all records.
 
     Args:
         plan: what to evaluate.
@@ -82,6 +82,7 @@ def run_study(
     if shown.failed:
         names = ", ".join(str(failure.network) for failure in shown.failed)
         raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
+    return records
 
 
 class _Shown:

@@ -51,7 +51,9 @@ def takes(
         def call(**values: Any) -> None:
             given = {name: _value(name, values.pop(name), options[name]) for name in names}
             said = {name: value for name, value in given.items() if value not in (None, [])}
-            command({**own, **read_options(said, options)}, **values)
+            # What is said in a file isn't said by default as well.
+            usual = {n: v for n, v in own.items() if n != "p_prune" or "p_prune_file" not in said}
+            command({**usual, **read_options(said, options)}, **values)
 
         _, *others = inspect.signature(command).parameters.values()
         parameters = [

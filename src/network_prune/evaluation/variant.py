@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from network_prune.by_layer import ByLayer
+from network_prune.errors import ArgumentError
 from network_prune.options import LEARNED, METHODS, OPTIONS, layer_types, split_names
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 _TENSORS: str = OPTIONS["tensors"].default
 # What earlier versions had no word for: only said where it isn't this, so that keys stay.
-LATER: Final[Mapping[str, Any]] = {"tensors": [_TENSORS]}
+LATER: Final[Mapping[str, Any]] = {"tensors": [_TENSORS], "floor": 0.0, "by_layer": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,12 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """All that decides what one draw prunes: the options of these names, checked already."""
+    """All that decides what one draw prunes: the options of these names, checked already.
+
+    Attributes:
+        by_layer: each layer's own p_prune, by path once the network is known. Then p_prune is
+            their mean: plain first, and weighted by elements once the network is known.
+    """
 
     method: str
     p_prune: float
@@ -50,11 +57,33 @@ class Variant:
     index: int
     with_norm: bool = False
     tensors: str = _TENSORS
+    floor: float = 0.0
+    by_layer: ByLayer | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return the variant among ``values``, which may hold others."""
-        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
+        """Return the variant among ``values``, which may hold others.
+
+        Raises:
+            ArgumentError: the values don't go together.
+        """
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "by_layer"]
+        own: dict[str, Any] = {name: values[name] for name in names}
+        p_prune = own["p_prune"]
+        if not isinstance(p_prune, ByLayer):
+            return cls(**own)
+        if own["scope"] == "alone":
+            raise ArgumentError(
+                "scope=alone prunes one layer at a time, and p_prune by layer prunes all; pass "
+                "one p_prune, or leave out scope"
+            )
+        share = p_prune.mean([1] * len(p_prune))
+        return cls(**own).at(p_prune=share, scope="layer", by_layer=p_prune)
+
+    @property
+    def p_prune_text(self) -> str:
+        """What is prunable, for people."""
+        return f"{self.p_prune:g}" if self.by_layer is None else str(self.by_layer)
 
     @property
     def learns(self) -> bool:
@@ -63,8 +92,9 @@ class Variant:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain data, for JSON."""
-        values = dataclasses.asdict(self)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values |= {name: split_names(values[name]) for name in ("layers", "tensors")}
+        values["by_layer"] = self.by_layer and dict(self.by_layer)
         return {name: v for name, v in values.items() if name not in LATER or v != LATER[name]}
 
     def at(self, **changes: Any) -> Self:
@@ -84,10 +114,11 @@ class Variant:
         return rank(
             model,
             METHODS[self.method],
-            p_prune=self.p_prune,
+            p_prune=self.p_prune if self.by_layer is None else self.by_layer,
             score=self.score,
             data=data,
             scope=self.scope,
+            floor=self.floor,
             layers=[getattr(nn, name) for name in layer_types(self.layers)],
             tensors=split_names(self.tensors),
             include=self.include,
@@ -95,13 +126,21 @@ class Variant:
         )
 
     def spelt_out(self, model: "nn.Module") -> "list[Self]":
-        """Return a variant for each layer of scope ``alone``, which ranks one at a time; else this.
+        """Return a variant for each layer of scope ``alone``, which ranks one at a time; else one.
+
+        That has the fractions of p_prune by layer under the layers' own paths.
 
         Raises:
             NetworkPruneError: the layers can't be ranked.
         """
-        if self.scope != "alone":
+        if self.scope != "alone" and self.by_layer is None:
             return [self]
-        whole = self.at(scope="layer", p_prune=0.0, score="l1").rank(model)
-        names = [glob.escape(layer.name) for layer in whole.layers]
-        return [self.at(scope="layer", include=(name,), exclude=()) for name in names]
+        bare = self.at(scope="layer", p_prune=0.0, score="l1", floor=0.0, by_layer=None)
+        whole = bare.rank(model)
+        names = [layer.name for layer in whole.layers]
+        if self.by_layer is None:
+            patterns = map(glob.escape, names)
+            return [self.at(scope="layer", include=(each,), exclude=()) for each in patterns]
+        by_layer = self.by_layer.of(names)
+        share = by_layer.mean(layer.element_count(whole.granularity) for layer in whole.layers)
+        return [self.at(p_prune=share, by_layer=by_layer)]

@@ -12,7 +12,7 @@ from network_prune.sources.data.class_names import NUMBERS
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.plan import Plan
 
-_IN_HEAD = ("p_prune", "p_bern", "seed", "score", "scope")
+_IN_HEAD = ("p_bern", "seed", "score", "scope")
 
 
 def head_lines(lines: Mapping[str, str]) -> list[str]:
@@ -49,9 +49,13 @@ def plan_head(plan: Plan, device: str) -> dict[str, str]:
 
 def _pruning(variants: Sequence[Variant]) -> str:
     parts = [_values(variant.method for variant in variants)]
+    parts += [f"p_prune {_values(variant.p_prune_text for variant in variants)}"]
     parts += [f"{name} {_values(getattr(v, name) for v in variants)}" for name in _IN_HEAD]
-    norm = ["with norm"] if any(variant.with_norm for variant in variants) else []
-    return ", ".join(parts + norm)
+    if any(variant.floor for variant in variants):
+        parts.append(f"floor {_values(variant.floor for variant in variants)}")
+    if any(variant.with_norm for variant in variants):
+        parts.append("with norm")
+    return ", ".join(parts)
 
 
 def _values(values: Iterable[Any]) -> str:

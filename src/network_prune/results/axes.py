@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
+from network_prune.by_layer import short_hash
 from network_prune.evaluation.variant import LATER, Variant
 from network_prune.options import DECIDING
 from network_prune.results.records import Record
@@ -55,6 +56,8 @@ def axes(record: Record) -> dict[str, Any]:
         **{name: running[name] for name in DECIDING},
         **record["versions"],
     }
+    by_layer = variant.get("by_layer")
+    columns["by_layer"] = by_layer and short_hash(by_layer)
     for name, value in columns.items():
         if isinstance(value, list | tuple):
             columns[name] = ",".join(map(str, value))

@@ -1,5 +1,6 @@
 """The commands that make records anew, from what the records say."""
 
+import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
@@ -85,8 +86,12 @@ def _pruning(record: Record) -> _Row | None:
         return None
     score_data = record["score_data"] or {}
     is_own = score_data.get("name") == record["data"]["name"]
+    own = {name: value for name, value in record["variant"].items() if name != "by_layer"}
+    by_layer = record["variant"].get("by_layer")
+    if by_layer is not None:
+        own |= {"p_prune": None, "p_prune_file": (json.dumps(by_layer),)}
     return {
-        **record["variant"],
+        **own,
         "score_data": None if is_own else score_data.get("name"),
         "score_images": score_data.get("n"),
     }
@@ -103,7 +108,8 @@ def _command(options: _Row) -> str:
 def _words(name: str, value: Any) -> Iterator[str]:
     option, flag = OPTIONS[name], "--" + name.replace("_", "-")
     values = value if isinstance(value, list | tuple) else (value,)
-    if tuple(values) == (option.default if option.many else (option.default,)):
+    values = [each for each in values if each is not None]
+    if not values or tuple(values) == (option.default if option.many else (option.default,)):
         return
     if option.kind is bool:
         yield flag if value else flag.replace("--", "--no-", 1)

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from network_prune.by_layer import short_hash
 from network_prune.evaluation.variant import Network
 from network_prune.options import OPTIONS
 from network_prune.results.axes import DENSE
@@ -35,8 +36,14 @@ def _network_text(name: str, taken: str, asked: str) -> str:
 
 def method_text(record: Record) -> str:
     """Return the method, with the options that have no column and aren't the default."""
-    variant: dict[str, Any] = record["variant"] or DENSE
-    return " ".join([variant["method"], *_unusual({**variant, **record["asked"]["running"]})])
+    variant: dict[str, Any] = dict(record["variant"] or DENSE)
+    by_layer = variant.pop("by_layer", None)
+    if by_layer is not None:  # which implies the scope
+        variant = {**variant, "scope": None}
+    named = [] if by_layer is None else [f"by_layer={short_hash(by_layer)}"]
+    return " ".join(
+        [variant["method"], *named, *_unusual({**variant, **record["asked"]["running"]})]
+    )
 
 
 def _unusual(options: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from network_prune.errors import SourceError
+from network_prune.evaluation.variant import LATER
 from network_prune.options import DECIDING, OPTIONS
 
 _NUMBER: Final = (int, float)
@@ -58,6 +59,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     parts = dict(_EVERY)
     if record["variant"] is not None:
         parts |= {"variant": _VARIANT, "realised": _REALISED}
+        _check_kind(record["variant"].get("by_layer"), (dict, type(None)))
     if record["difference"] is not None:
         parts["difference"] = _DIFFERENCE
     for part, kinds in parts.items():
@@ -84,7 +86,7 @@ def _check_shared(record: Mapping[str, Any]) -> None:
 
 
 def _check_known(options: Mapping[str, Any]) -> None:
-    unknown = [name for name in options if name not in OPTIONS]
+    unknown = [name for name in options if name not in OPTIONS and name not in LATER]
     if unknown:
         raise SourceError(
             f"has options that this version doesn't know ({', '.join(unknown)}); use the version "

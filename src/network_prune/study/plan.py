@@ -8,6 +8,7 @@ from typing import Any
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, STUDY_OPTIONS, defaults, read_options
+from network_prune.study.fractions_file import with_files
 
 _AXES = ("method", "score", "scope", "p_prune", "p_bern")
 
@@ -46,10 +47,11 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         raise ArgumentError(
             f"grids={grids!r} is no list of mappings; pass e.g. [{{'p_prune': 0.1}}]"
         )
-    common = read_options({k: v for k, v in values.items() if k != "grids"}, OPTIONS)
+    common = read_options(with_files({k: v for k, v in values.items() if k != "grids"}), OPTIONS)
     shared = {name: value for name, value in common.items() if name in GRID_OPTIONS}
     full = [
-        {**defaults(GRID_OPTIONS), **shared, **read_options(grid, GRID_OPTIONS)} for grid in grids
+        {**defaults(GRID_OPTIONS), **shared, **read_options(with_files(grid), GRID_OPTIONS)}
+        for grid in grids
     ]
     variants: dict[Network, dict[Variant, None]] = {}
     for grid in full:
@@ -64,8 +66,9 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
 
 def overruled(said: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan says with ``values`` instead of its own, in its grids as well."""
+    said, values = with_files(said), with_files(values)
     for_grids = {name: value for name, value in values.items() if name in GRID_OPTIONS}
-    grids = [{**grid, **for_grids} for grid in said.get("grids", [])]
+    grids = [{**with_files(grid), **for_grids} for grid in said.get("grids", [])]
     return {**said, **values, **({"grids": grids} if grids else {})}
 
 

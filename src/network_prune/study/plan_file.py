@@ -9,6 +9,7 @@ import yaml
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, check_choice
 from network_prune.options import GRID_OPTIONS, OPTIONS, Option, read_options
 from network_prune.results.published.figures import published_plan
+from network_prune.study.fractions_file import PathKeys
 
 PRESETS: Mapping[str, Callable[[], dict[str, Any]]] = {"published": published_plan}
 
@@ -56,7 +57,7 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._loader = yaml.SafeLoader("")
+        self._loader = PathKeys("")
 
     def plan(self, node: yaml.Node) -> dict[str, Any]:
         grids: list[dict[str, Any]] = []

@@ -176,7 +176,7 @@ def test_a_set_by_layer_is_saved_with_its_fractions_and_floor(tmp_path):
     assert (loaded.p_prune, loaded.floor) == (found.p_prune, 0.25)
     assert found.p_prune["layer4.0.conv1"] == 0.5
     assert f"p_prune={found.p_prune}, score=l1, scope=layer, floor=0.25)" in repr(found)
-    assert "p_prune=0.2 to 0.5 by layer (" in repr(loaded)
+    assert "p_prune=0.2 to 0.5 by layer, " in repr(loaded)
 
 
 def test_shortcuts_take_a_mapping_and_a_floor():

@@ -6,6 +6,7 @@ from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import METHODS, OPTIONS
+from network_prune.study.fractions_file import with_files
 from network_prune.study.plan import make_plan
 
 # What draws that are computed with their gradients can't do without, or don't take.
@@ -29,6 +30,7 @@ def diversity_command(values: dict[str, Any], as_json: Json = False, output: Out
 
     Example: network-prune diversity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.2
     """
+    values = with_files(values)
     for name in ("p_prune", "p_bern"):
         if 0 in values[name]:
             raise ArgumentError(f"{name}=0 prunes nothing, so no draws differ; pass one in (0, 1]")

@@ -9,6 +9,7 @@ from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, defaults
+from network_prune.study.fractions_file import with_files
 
 if TYPE_CHECKING:
     from network_prune.pruning.masks.summary import LayerSummary, Summary
@@ -25,8 +26,12 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
 
     Example: network-prune inspect --arch resnet18 --weights none --method weights --p-prune 0.5
     """
-    values = {**defaults(OPTIONS), **values}
-    variant = Variant.of({**values, **{name: values[name][0] for name in _ONE}})
+    values = {**defaults(OPTIONS), **with_files(values)}
+    variant = Variant.of(
+        {**values, **{name: values[name][0] for name in _ONE if name != "p_prune_file"}}
+    )
+    if len(values["p_prune"]) > 1:
+        raise ArgumentError("--p-prune and --p-prune-file exclude each other here; pass one")
     if variant.learns:
         raise ArgumentError(
             f"--score {variant.score} is computed on images, which inspect doesn't read; use "
@@ -50,6 +55,7 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
         cache_dir=values["cache_dir"],
         warn=False,
     )
+    (variant,) = variant.spelt_out(network.model)
     prunable = variant.rank(network.model)
     draw = prunable.draw(p_bern=variant.p_bern, seed=variant.seed, index=variant.index)
     summary = summarize(network.model, prunable, draw)
@@ -66,7 +72,7 @@ def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
         }
         hand_over(record, as_json=True, path=None)
         return
-    asked = f"{variant.method}, p_prune {variant.p_prune:g}, p_bern {variant.p_bern:g}"
+    asked = f"{variant.method}, p_prune {variant.p_prune_text}, p_bern {variant.p_bern:g}"
     say(f"{network.name}, weights {network.weights}: {asked}")
     _print_table(summary)
     for note in network.notes:

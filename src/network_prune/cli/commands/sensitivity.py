@@ -1,15 +1,19 @@
 """``network-prune sensitivity``: what pruning each layer alone costs."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
 from network_prune.cli.takes import takes
+from network_prune.errors import ArgumentError, check_fraction
 from network_prune.options import OPTIONS
-from network_prune.study.plan import make_plan
+from network_prune.study.plan import Plan, make_plan
+
+TARGETS = "Targets"
 
 Out = Annotated[
     Path | None,
@@ -28,13 +32,34 @@ Plot = Annotated[
 ]
 
 
+Targets = Annotated[
+    float | None,
+    typer.Option(
+        help="Find p_prune by layer with which this share of all ranked weights is prunable, and "
+        "every layer is pruned as far as costs one and the same loss by itself.",
+        show_default=False,
+        rich_help_panel=TARGETS,
+    ),
+]
+TargetsOut = Annotated[
+    Path,
+    typer.Option(
+        help="The YAML file that --targets writes, and --p-prune-file takes.",
+        rich_help_panel=TARGETS,
+    ),
+]
+_LEFT_OUT = ("scope", "dense", "p_prune_file", "floor")
+
+
 @takes(
-    [name for name in OPTIONS if name not in ("scope", "dense")],
+    [name for name in OPTIONS if name not in _LEFT_OUT],
     own_defaults={"p_prune": (0.1, 0.3, 0.5, 0.7, 0.9)},
 )
 def sensitivity_command(
     values: dict[str, Any],
     out: Out = None,
+    targets: Targets = None,
+    targets_out: TargetsOut = Path("targets.yaml"),
     as_json: Json = False,
     output: Output = None,
     plot: Plot = None,
@@ -45,18 +70,38 @@ def sensitivity_command(
     all variants run on it; the differences are paired, image by image, with 95%
     intervals.
 
+    --targets 0.3 writes which p_prune by layer makes 30 % of all weights: more of
+    a layer that bears more.
+
     Example: network-prune sensitivity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.5
     """
     plan = make_plan({**values, "scope": "alone"})
     check_writable(output, plot)
+    if targets is not None:
+        check_fraction("targets", targets)
+        _check_one_way(plan)
+        check_writable(targets_out)
 
     with waiting("importing PyTorch"):
         from network_prune.cli.study_run import run_study
         from network_prune.display.canvas import check_plot
         from network_prune.reports.layers import layer_lines
         from network_prune.reports.plots import draw_plot
+        from network_prune.reports.targets import write_targets
 
     if plot is not None:
         check_plot(plot)
     draw = None if plot is None else partial(draw_plot, path=plot)
-    run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines, draw=draw)
+    records = run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines, draw=draw)
+    if targets is not None:
+        lines = write_targets(records, target=targets, path=targets_out)
+        say(*lines, to=sys.stderr if as_json else sys.stdout)
+
+
+def _check_one_way(plan: Plan) -> None:
+    ways = {variant.at(p_prune=0.0) for each in plan.variants.values() for variant in each}
+    if len(plan.variants) != 1 or len(ways) != 1:
+        raise ArgumentError(
+            f"--targets goes with one network pruned in one way, not with {len(plan.variants)} "
+            f"networks and {len(ways)} ways; pass one --arch, --method, --score, --p-bern and draw"
+        )
