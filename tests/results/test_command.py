@@ -20,6 +20,7 @@ SMALL = {"limit": 8, "batch_size": 8, "workers": 0}
         ({"p_prune": 0.0, "resize": 40, "mean": [0.25], "fold": False}, 1),
         ({"scope": "alone", "include": "layer4.*", "dense": False}, 3),
         ({"score": ["taylor", "mean-l1"], "score_images": 6, "exclude": ["conv1.0"]}, 2),
+        ({"p_prune": [0.1, {"layer4.*": 0.5, "*": 0.2}, {"*": 0.1}], "floor": 0.05}, 3),
         ({"amp": True, "layers": "conv2d,linear", "p_prune": 1 / 3}, 1),
     ],
 )

@@ -97,31 +97,35 @@ class _Chosen:
         return {name: value for name, value in values.items() if value != usual[name]}
 
 
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
 @dataclass(frozen=True, repr=False)
 class Draw(_Chosen):
-    """One realisation of the Bernoulli draw over a prunable set.
+    """One realisation of the Bernoulli draw over a prunable set, or masks made elsewhere.
 
-    Made by `PrunableSet.draw`; holds no reference to a network. Two draws are equal
-    if they prune the same elements under the same name.
+    Made by `PrunableSet.draw` or `from_model`; holds no reference to a network. Two draws
+    are equal if they prune the same elements under the same name.
 
     Attributes:
         elements: the pruned elements.
-        p_bern: probability that a prunable element is pruned.
-        seed: first part of the draw's name.
-        index: second part of the draw's name.
+        p_bern: probability that a prunable element is pruned; None if nothing was drawn.
+        seed: first part of the draw's name; None if nothing was drawn.
+        index: second part of the draw's name; None if nothing was drawn.
     """
 
     _kind = "draw"
     _are = "pruned"
     _settings: ClassVar = {
-        "p_bern": partial(check_fraction, "p_bern"),
-        "seed": partial(check_stream_number, "seed"),
-        "index": partial(check_stream_number, "index"),
+        "p_bern": _or_none(partial(check_fraction, "p_bern")),
+        "seed": _or_none(partial(check_stream_number, "seed")),
+        "index": _or_none(partial(check_stream_number, "index")),
     }
 
-    p_bern: float
-    seed: int
-    index: int
+    p_bern: float | None
+    seed: int | None
+    index: int | None
 
     def pruned(self, layer: str) -> Tensor:
         """Return a bool CPU tensor of the layer's element shape, True where pruned.

@@ -55,7 +55,7 @@ def _unusual(options: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, bool):
             yield f"{'' if value else 'no '}{name.replace('_', ' ')}"
         else:
-            yield f"{name}={','.join(listed(value))}"
+            yield f"{name}={','.join(map(str, listed(value)))}"
 
 
 def listed(value: Any) -> list[Any]:

@@ -46,8 +46,9 @@ class PathKeys(yaml.SafeLoader):
         """
         found: dict[Any, Any] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in found:
-                problem = f"{key.value} stands there twice" if key.value in found else "no text"
+            is_text = isinstance(key, yaml.ScalarNode)
+            if not is_text or key.value in found:
+                problem = f"{key.value} stands there twice" if is_text else "a path has to be text"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             found[key.value] = self.construct_object(value, deep=deep)
         return found

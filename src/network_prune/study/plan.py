@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from network_prune.by_layer import ByLayer
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, STUDY_OPTIONS, defaults, read_options
@@ -82,7 +83,9 @@ def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]
         found = variants.setdefault(network, {})
         for point in product(*(grid[name] for name in _AXES)):
             values = {**grid, **dict(zip(_AXES, point, strict=True))}
-            is_dense = not (values["p_prune"] and values["p_bern"])
+            p_prune = values["p_prune"]
+            prunes = any(p_prune.values()) if isinstance(p_prune, ByLayer) else p_prune > 0
+            is_dense = not (prunes and values["p_bern"])
             if is_dense and values["scope"] != "alone":  # there each layer has its row
                 continue
             with_norm = grid["with_norm"] and values["method"] == "neurons"
