@@ -1,7 +1,5 @@
 """The public face, declared once: type checkers read it, and the package looks names up in it."""
 
-from .core.prunable import Draw as Draw
-from .core.prunable import PrunableSet as PrunableSet
 from .errors import NetworkPruneError as NetworkPruneError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.memory import kept_memory as kept_memory
@@ -14,6 +12,8 @@ from .pruning.masks.prune import restore as restore
 from .pruning.masks.shortcuts import prune_connections as prune_connections
 from .pruning.masks.shortcuts import prune_neurons as prune_neurons
 from .pruning.masks.shortcuts import prune_weights as prune_weights
+from .pruning.prunable import Draw as Draw
+from .pruning.prunable import PrunableSet as PrunableSet
 from .pruning.ranking.rank import rank as rank
 from .pruning.surrogates.backward_only import BackwardOnly as BackwardOnly
 from .pruning.surrogates.diversified import Diversified as Diversified

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -48,6 +49,22 @@ class ElementSet:
 
     def __hash__(self) -> int:
         return hash(self.sha256)
+
+    @classmethod
+    def of(cls, granularity: Granularity, flags: Mapping[Layer, Tensor]) -> "ElementSet":
+        """Return the set of those elements whose flag is true.
+
+        Args:
+            granularity: what an element is.
+            flags: for each layer a bool tensor of its element shape.
+        """
+        words = [np.zeros(0, np.uint64)]
+        for own in flags.values():
+            bits = np.zeros(64 * word_count(own.numel()), np.bool_)
+            bits[: own.numel()] = own.cpu().numpy().reshape(-1)
+            octets = np.packbits(bits, bitorder="little")
+            words.append(octets.view("<u8").astype(np.uint64, copy=False))
+        return cls(granularity, tuple(flags), np.concatenate(words))
 
     @property
     def all_count(self) -> int:

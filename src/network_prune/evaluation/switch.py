@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import FirstLook, look_first
 from network_prune.evaluation.runner import Runner
@@ -14,6 +13,7 @@ from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.masks.summary import Summary, summarize
+from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
 from network_prune.sources.data.pictures import Batch
 

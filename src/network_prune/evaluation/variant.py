@@ -13,7 +13,7 @@ from network_prune.options import LEARNED, METHODS, OPTIONS, layer_types, split_
 if TYPE_CHECKING:
     from torch import nn
 
-    from network_prune.core.prunable import PrunableSet
+    from network_prune.pruning.prunable import PrunableSet
 
 _TENSORS: str = OPTIONS["tensors"].default
 # What earlier versions had no word for: only said where it isn't this, so that keys stay.

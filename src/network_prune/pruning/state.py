@@ -23,7 +23,8 @@ def check_not_pruned(model: nn.Module) -> None:
             raise StateError(
                 f"layer {path!r} is pruned already; call "
                 "network_prune.restore(model), make_permanent(model) or "
-                "torch.nn.utils.prune.remove first"
+                "torch.nn.utils.prune.remove first (network_prune.Draw.from_model(model) has its "
+                "masks)"
             )
         if any(map(is_held, module._parameters.values())):
             raise StateError(

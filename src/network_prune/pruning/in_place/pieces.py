@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from network_prune.core.drawing import Drawn
 from network_prune.core.elements import ElementSet
 from network_prune.core.layers import Granularity, Layer
 from network_prune.core.streams import Octets, flags_of, octets_of
+from network_prune.pruning.drawing import Drawn
 
 Bits = NDArray[Any]
 Order = NDArray[np.uint16]

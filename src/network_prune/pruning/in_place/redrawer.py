@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from network_prune.core.drawing import Drawer
 from network_prune.core.elements import ElementSet
-from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.streams import check_stream_number
 from network_prune.errors import StateError
+from network_prune.pruning.drawing import Drawer
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.in_place.pieces import Piece, pieces_of
 from network_prune.pruning.masks.targets import Target, find_targets
+from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.state import check_not_pruned, hold, release
 
 

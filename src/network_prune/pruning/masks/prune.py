@@ -5,15 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.display.html import html_table
-from network_prune.errors import StateError
+from network_prune.errors import ArgumentError, StateError
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod
 from network_prune.pruning.masks.refresher import attach_refreshers
 from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.masks.targets import Target, find_targets
+from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import storage_key
 from network_prune.pruning.state import check_not_pruned
 
@@ -26,14 +26,14 @@ class Pruned:
 
     Attributes:
         model: the network.
-        prunable: the prunable set that draws are made from.
+        prunable: the prunable set that draws are made from; the draw where `prune` was given one.
         draw: the present draw.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        prunable: PrunableSet,
+        prunable: PrunableSet | Draw,
         draw: Draw,
         methods: dict[Target, MaskMethod],
     ) -> None:
@@ -50,19 +50,26 @@ class Pruned:
 
         Raises:
             ArgumentError: ``index`` isn't in [0, 2**64).
-            StateError: masks were taken off or stacked on by other means meanwhile; or this is
-                inside a torch.func transform.
+            StateError: masks were taken off or stacked on by other means meanwhile; `prune` was
+                given a draw; or this is inside a torch.func transform.
         """
         check_no_transform()
         self._check_masked()
+        p_bern, seed, last = self.draw.p_bern, self.draw.seed, self.draw.index
+        is_given = not isinstance(self.prunable, PrunableSet)
+        if is_given or p_bern is None or seed is None or last is None:
+            raise StateError(
+                "the network was pruned by one draw, which says nothing of others; restore it and "
+                "call prune(model, prunable, ...) with the draw's prunable set"
+            )
         for target, method in self._methods.items():
             if len(method) or not method.is_on(target.module):
                 raise StateError(
                     f"layer {target.layer!r} was changed by torch.nn.utils.prune meanwhile; "
                     "call network_prune.restore(model) and prune the network again"
                 )
-        index = self.draw.index + 1 if index is None else index
-        draw = self.prunable.draw(p_bern=self.draw.p_bern, seed=self.draw.seed, index=index)
+        index = last + 1 if index is None else index
+        draw = self.prunable.draw(p_bern=p_bern, seed=seed, index=index)
         masks = {target: target.mask(draw) for target in self._methods}
         for target, method in self._methods.items():
             method.redraw(target.module, masks[target])
@@ -138,7 +145,7 @@ class Pruned:
 
 def prune(
     model: AnyNetwork,
-    prunable: PrunableSet,
+    prunable: PrunableSet | Draw,
     *,
     p_bern: float = 1.0,
     seed: int = 0,
@@ -169,7 +176,8 @@ def prune(
 
     Args:
         model: the network that ``prunable`` was ranked on, or one of the same shapes.
-        prunable: what `rank` returned.
+        prunable: what `rank` returned, or a draw, which is then the mask: one that was loaded,
+            say, or `Draw.from_model` found; then the other numbers have no meaning.
         p_bern: probability in [0, 1] that a prunable element is pruned.
         seed: integer in [0, 2**64) that names the draws.
         index: which draw of the seed.
@@ -184,7 +192,7 @@ def prune(
     Source: arXiv 2208.08677, section 3.2.
     """
     model = module_of(model)
-    draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
+    draw = _draw_of(prunable, p_bern, seed, index)
     check_not_pruned(model)
     targets = find_targets(model, prunable, with_norm)
     masks = {target: target.mask(draw) for target in targets}
@@ -197,6 +205,17 @@ def prune(
         _take_off(model)
         raise
     return Pruned(model, prunable, draw, methods)
+
+
+def _draw_of(prunable: PrunableSet | Draw, p_bern: float, seed: int, index: int) -> Draw:
+    if isinstance(prunable, PrunableSet):
+        return prunable.draw(p_bern=p_bern, seed=seed, index=index)
+    if (p_bern, seed, index) != (1.0, 0, 0):
+        raise ArgumentError(
+            f"a draw is a mask already, so that p_bern={p_bern}, seed={seed}, index={index} mean "
+            "nothing; leave them out, or pass the prunable set"
+        )
+    return prunable
 
 
 def restore(model: AnyNetwork) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity
-from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.display.canvas import new_axes
 from network_prune.display.charts import draw_bars
 from network_prune.display.html import html_table
+from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Summary:
 
 def summarize(
     model: nn.Module,
-    prunable: PrunableSet,
+    prunable: PrunableSet | Draw,
     draw: Draw,
     *,
     silenced: Sequence[tuple[Tensor, Tensor]] = (),
@@ -182,7 +182,7 @@ def summarize(
 
     Args:
         model: the network of the prunable set.
-        prunable: what `rank` returned.
+        prunable: what `rank` returned, or the draw itself where nothing else is known.
         draw: a draw of ``prunable``.
         silenced: original and mask (True = keep) of each bias and norm under a mask.
     """

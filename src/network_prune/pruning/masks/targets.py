@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.core.layers import Granularity
-from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.masks.norms import following_norms
+from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import (
     RANKABLE,
     Place,
@@ -46,8 +46,8 @@ class Target:
             return torch.empty_like(tensor, requires_grad=False).copy_(mask)
 
 
-def find_targets(model: nn.Module, prunable: PrunableSet, with_norm: bool) -> list[Target]:
-    """Return everything in ``model`` that a draw of ``prunable`` masks.
+def find_targets(model: nn.Module, prunable: PrunableSet | Draw, with_norm: bool) -> list[Target]:
+    """Return everything in ``model`` that a draw of ``prunable``, or itself, masks.
 
     Raises:
         ArgumentError: ``with_norm`` is asked for elements other than neurons.
@@ -99,7 +99,7 @@ def _refuse_two_layers_in_one(targets: list[Target]) -> None:
             )
 
 
-def _ranked_places(model: nn.Module, prunable: PrunableSet) -> dict[str, Place]:
+def _ranked_places(model: nn.Module, prunable: PrunableSet | Draw) -> dict[str, Place]:
     modules = dict(model.named_modules())
     ranked: dict[str, Place] = {}
     for layer in prunable.layers:

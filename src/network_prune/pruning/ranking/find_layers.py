@@ -58,17 +58,36 @@ def find_layers(
         StateError: the network is pruned already.
         UnsupportedNetworkError: no layer is left, or one can't be ranked.
     """
-    _check_types(layers)
-    _check_tensors(tensors)
     check_not_pruned(model)
-    candidates = find_places(model, layers, tensors)
-    if not candidates:
-        raise UnsupportedNetworkError(_nothing_to_rank(model, layers, tensors))
-    chosen = _choose(candidates, include, exclude)
+    chosen = choose_places(model, layers=layers, tensors=tensors, include=include, exclude=exclude)
     weights = {name: sound_weight(name, place) for name, place in chosen.items()}
     found = [FoundLayer(chosen[name].describe(name), weight) for name, weight in weights.items()]
     first = {storage_key(layer.weight): layer for layer in reversed(found)}
     return [layer for layer in found if first[storage_key(layer.weight)] is layer]
+
+
+def choose_places(
+    model: nn.Module,
+    *,
+    layers: Sequence[type[nn.Module]],
+    tensors: Sequence[str],
+    include: Sequence[str],
+    exclude: Sequence[str],
+) -> dict[str, Place]:
+    """Return the places of the weights to look at, by layer name; a mask may be on them.
+
+    Takes what `find_layers` does.
+
+    Raises:
+        ArgumentError: a type can't be ranked, or a pattern matches no layer.
+        UnsupportedNetworkError: there is no such layer.
+    """
+    _check_types(layers)
+    _check_tensors(tensors)
+    candidates = find_places(model, layers, tensors)
+    if not candidates:
+        raise UnsupportedNetworkError(_nothing_to_rank(model, layers, tensors))
+    return _choose(candidates, include, exclude)
 
 
 def _check_types(layers: Sequence[object]) -> None:

@@ -15,7 +15,6 @@ from network_prune.core.lowest import (
     NonFiniteScoreError,
     Part,
 )
-from network_prune.core.prunable import PrunableSet
 from network_prune.core.scores import (
     SCORE_NAMES,
     DataScore,
@@ -31,6 +30,7 @@ from network_prune.core.scores import (
 from network_prune.core.streams import random_scores
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
 from network_prune.pruning.given import AnyNetwork, module_of
+from network_prune.pruning.prunable import PrunableSet
 from network_prune.pruning.ranking.find_layers import FoundLayer, find_layers
 from network_prune.pruning.ranking.learned_scores import data_scores
 from network_prune.pruning.ranking.loss_gradient import LossGradient, loss_gradient

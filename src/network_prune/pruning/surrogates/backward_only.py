@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from network_prune.core.drawing import Drawn
 from network_prune.errors import StateError, UnsupportedNetworkError
+from network_prune.pruning.drawing import Drawn
 from network_prune.pruning.surrogates.masked_weights import RankedWeight
 from network_prune.pruning.surrogates.surrogate import Surrogate
 

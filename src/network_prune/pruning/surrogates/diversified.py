@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from network_prune.core.drawing import Drawn
+from network_prune.pruning.drawing import Drawn
 from network_prune.pruning.surrogates.masked_weights import Holder, replaced
 from network_prune.pruning.surrogates.surrogate import Surrogate
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from network_prune.core.drawing import Drawn
 from network_prune.core.layers import Layer
-from network_prune.core.prunable import PrunableSet
 from network_prune.errors import StateError
+from network_prune.pruning.drawing import Drawn
 from network_prune.pruning.masks.targets import find_targets
+from network_prune.pruning.prunable import PrunableSet
 from network_prune.pruning.state import is_held
 
 

@@ -13,11 +13,11 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from network_prune.core.drawing import Drawer, Drawn
-from network_prune.core.prunable import Draw, PrunableSet
 from network_prune.core.streams import check_stream_number
 from network_prune.errors import ArgumentError, check_choice, check_fraction
+from network_prune.pruning.drawing import Drawer, Drawn
 from network_prune.pruning.given import AnyNetwork, module_of
+from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.state import check_not_pruned
 from network_prune.pruning.surrogates.checkpointing import (
     check_no_checkpoint_around,

@@ -8,9 +8,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from network_prune.core.drawing import Drawn
-from network_prune.core.prunable import PrunableSet
 from network_prune.evaluation.variant import Variant
+from network_prune.pruning.drawing import Drawn
+from network_prune.pruning.prunable import PrunableSet
 from network_prune.pruning.surrogates.diversified import Diversified
 from network_prune.pruning.surrogates.ensemble import Ensemble
 from network_prune.pruning.surrogates.masked_weights import Holder, find_ranked_weights, replaced

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 import network_prune as npr
-from network_prune.core.drawing import Drawer
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer
+from network_prune.pruning.drawing import Drawer
 from tests.networks import build
 
 CPU = torch.device("cpu")

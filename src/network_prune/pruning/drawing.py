@@ -10,7 +10,6 @@ from torch import Tensor
 
 from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
 from network_prune.core.elements import ElementSet
-from network_prune.core.prunable import Draw, draw_among
 from network_prune.core.streams import (
     Octets,
     check_stream_number,
@@ -18,6 +17,7 @@ from network_prune.core.streams import (
     octets_of,
 )
 from network_prune.errors import check_fraction
+from network_prune.pruning.prunable import Draw, draw_among
 
 _CPU = torch.device("cpu")
 # Words that are unpacked at once, of as many layers as they hold: a megabyte of flags.

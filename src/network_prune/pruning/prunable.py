@@ -1,12 +1,12 @@
 """The prunable set of a network, and the draws that are made from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from os import PathLike
 from typing import Any, ClassVar, Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from network_prune.by_layer import ByLayer
 from network_prune.core.elements import ElementSet
@@ -15,6 +15,8 @@ from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.streams import bernoulli_bits, check_stream_number
 from network_prune.display.html import html_table
 from network_prune.errors import check_fraction
+from network_prune.pruning.given import AnyNetwork, module_of
+from network_prune.pruning.ranking.found_masks import find_masked
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,6 +128,45 @@ class Draw(_Chosen):
     p_bern: float | None
     seed: int | None
     index: int | None
+
+    @classmethod
+    def from_model(
+        cls,
+        model: AnyNetwork,
+        *,
+        layers: Sequence[type[nn.Module]] = (nn.Conv2d,),
+        tensors: Sequence[str] = ("weight",),
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+    ) -> Self:
+        """Return what a network prunes already, as a draw of single weights that wasn't drawn.
+
+        A layer that carries a mask of torch.nn.utils.prune, of one method or several stacked,
+        gives what the mask prunes; one without gives its weights that are exactly 0. The
+        network isn't changed.
+
+        Args:
+            model: the network, or what `load_network` returned.
+            layers: layer types to look at, as `rank` takes them.
+            tensors: ``weight``, ``bias`` or both.
+            include: wildcard patterns of layer paths; none means all.
+            exclude: wildcard patterns of layer paths to leave out.
+
+        Raises:
+            ArgumentError: a type can't be ranked, or a pattern matches no layer.
+            UnsupportedNetworkError: there is no such layer, or one computes its weight.
+        """
+        model = module_of(model)
+        elements = find_masked(
+            model, layers=layers, tensors=tensors, include=include, exclude=exclude
+        )
+        return cls(elements, None, None, None)
+
+    def __repr__(self) -> str:
+        drawn = super().__repr__()
+        if self.seed is not None:
+            return drawn
+        return f"{drawn[: drawn.index(' layers, ')]} layers, made elsewhere)"
 
     def pruned(self, layer: str) -> Tensor:
         """Return a bool CPU tensor of the layer's element shape, True where pruned.
