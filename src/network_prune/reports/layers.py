@@ -1,12 +1,16 @@
-"""What pruning each layer alone costs: layers down, p_prune across."""
+"""What pruning each layer alone costs: layers down, p_prune across; and what it says of targets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from network_prune.evaluation.mean import excludes_zero
 from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
 from network_prune.reports.tables import figures_text
 from network_prune.results.records import Record
 from network_prune.results.series.alone import LayerTable, layer_tables
+from network_prune.results.series.targets import Target, targets_of
+from network_prune.study.fractions_file import fractions_text
+from network_prune.whole_file import write_whole
 
 
 def layer_lines(records: Sequence[Record]) -> list[str]:
@@ -43,3 +47,35 @@ def _cell(record: Record | None) -> str:
         return "–"
     mark = " *" if excludes_zero(difference["acc1_interval"]) else ""
     return f"{difference['acc1_difference']:+.2f}{mark}"
+
+
+def write_targets(records: Sequence[Record], *, target: float, path: Path) -> list[str]:
+    """Write each layer's fraction to a file, and return a table of them in Markdown.
+
+    Args:
+        records: of one network's layers pruned alone, in one way.
+        target: fraction in [0, 1] of all weights of the ranked layers.
+        path: the file.
+
+    Raises:
+        ArgumentError: ``target`` is out of reach.
+        RunError: the file can't be written.
+    """
+    (table,) = layer_tables(records)
+    targets = targets_of(table, target)
+    fractions = {layer: each.fraction for layer, each in targets.items()}
+    about = f"{target:.4g} of the weights of {table.title}"
+    write_whole(path, fractions_text(fractions, [" ".join(about.split())]).encode())
+    return [
+        *_target_lines(targets),
+        f"p_prune by layer for {about} is in {path}; --p-prune-file takes it",
+    ]
+
+
+def _target_lines(targets: Mapping[str, Target]) -> list[str]:
+    head = ["layer", "p_prune", "weights", "loss alone"]
+    rows = [
+        markdown_row([layer, f"{each.fraction:.4f}", str(each.weights), f"{each.loss:+.4f}"])
+        for layer, each in targets.items()
+    ]
+    return ["", *markdown_head(head, words=1).splitlines(), *rows, ""]

@@ -85,9 +85,8 @@ def sensitivity_command(
     with waiting("importing PyTorch"):
         from network_prune.cli.study_run import run_study
         from network_prune.display.canvas import check_plot
-        from network_prune.reports.layers import layer_lines
+        from network_prune.reports.layers import layer_lines, write_targets
         from network_prune.reports.plots import draw_plot
-        from network_prune.reports.targets import write_targets
 
     if plot is not None:
         check_plot(plot)
