@@ -9,7 +9,7 @@ from network_prune.reports.tables import figures_text
 from network_prune.results.records import Record
 from network_prune.results.series.alone import LayerTable, layer_tables
 from network_prune.results.series.targets import Target, targets_of
-from network_prune.study.fractions_file import fractions_text
+from network_prune.sources.fractions_file import fractions_text
 from network_prune.whole_file import write_whole
 
 

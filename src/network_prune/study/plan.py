@@ -9,7 +9,7 @@ from network_prune.by_layer import ByLayer
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, STUDY_OPTIONS, defaults, read_options
-from network_prune.study.fractions_file import with_files
+from network_prune.sources.fractions_file import with_files
 
 _AXES = ("method", "score", "scope", "p_prune", "p_bern")
 

@@ -9,7 +9,7 @@ import yaml
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, check_choice
 from network_prune.options import GRID_OPTIONS, OPTIONS, Option, read_options
 from network_prune.results.published.figures import published_plan
-from network_prune.study.fractions_file import PathKeys
+from network_prune.sources.fractions_file import PathKeys
 
 PRESETS: Mapping[str, Callable[[], dict[str, Any]]] = {"published": published_plan}
 

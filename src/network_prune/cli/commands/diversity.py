@@ -6,7 +6,7 @@ from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import METHODS, OPTIONS
-from network_prune.study.fractions_file import with_files
+from network_prune.sources.fractions_file import with_files
 from network_prune.study.plan import make_plan
 
 # What draws that are computed with their gradients can't do without, or don't take.

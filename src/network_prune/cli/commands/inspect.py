@@ -9,7 +9,7 @@ from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, defaults
-from network_prune.study.fractions_file import with_files
+from network_prune.sources.fractions_file import with_files
 
 if TYPE_CHECKING:
     from network_prune.pruning.masks.summary import LayerSummary, Summary
