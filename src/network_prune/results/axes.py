@@ -56,7 +56,7 @@ def axes(record: Record) -> dict[str, Any]:
         **{name: running[name] for name in DECIDING},
         **record["versions"],
     }
-    by_layer = variant.get("by_layer")
+    by_layer: Any = variant.get("by_layer")
     columns["by_layer"] = by_layer and short_hash(by_layer)
     for name, value in columns.items():
         if isinstance(value, list | tuple):

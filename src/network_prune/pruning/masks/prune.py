@@ -56,8 +56,8 @@ class Pruned:
         check_no_transform()
         self._check_masked()
         p_bern, seed, last = self.draw.p_bern, self.draw.seed, self.draw.index
-        is_given = not isinstance(self.prunable, PrunableSet)
-        if is_given or p_bern is None or seed is None or last is None:
+        prunable = self.prunable
+        if isinstance(prunable, Draw) or p_bern is None or seed is None or last is None:
             raise StateError(
                 "the network was pruned by one draw, which says nothing of others; restore it and "
                 "call prune(model, prunable, ...) with the draw's prunable set"
@@ -69,7 +69,7 @@ class Pruned:
                     "call network_prune.restore(model) and prune the network again"
                 )
         index = last + 1 if index is None else index
-        draw = self.prunable.draw(p_bern=p_bern, seed=seed, index=index)
+        draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
         masks = {target: target.mask(draw) for target in self._methods}
         for target, method in self._methods.items():
             method.redraw(target.module, masks[target])
