@@ -121,7 +121,10 @@ def test_a_victim_needs_no_gradient():
 
 
 def test_an_augmentation_that_finds_nothing_to_prune(refused):
-    assert "layer" in refused(augmentation=["none", "dwp:layers=conv3d"])
+    told = refused(augmentation=["none", "dwp:layers=conv3d"])
+    assert "dwp:layers=conv3d can't be made of" in told
+    assert "has no Conv3d layer to rank" in told
+    assert "leave dwp out, or say its layers: dwp:layers=…" in told
 
 
 def test_a_picture_that_cant_be_read(refused, listed, tmp_path):

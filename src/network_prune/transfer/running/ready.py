@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.variant import Network
 from network_prune.options import OPTIONS, defaults
@@ -15,7 +15,7 @@ from network_prune.results.images import Images
 from network_prune.sources.inputs import Inputs
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.figures.rates import Rate, rate
-from network_prune.transfer.plan import OWN, Row, TransferPlan, network_name
+from network_prune.transfer.plan import OWN, Row, TransferPlan, ensemble_name, network_name
 from network_prune.transfer.running.images import AttackedImages
 from network_prune.transfer.running.networks import Networks
 from network_prune.transfer.running.peer_run import check_peer
@@ -87,7 +87,6 @@ class Ready:
             NetworkPruneError: an image can't be read, a surrogate has no gradient, or nothing
                 can be ranked in it as an augmentation wants.
         """
-        _ = self.clean
         first = self.shares(self.images.pixels(range(1)))
         for network in dict.fromkeys(n for row in rows for n in (*row.surrogates, *row.beside)):
             self.networks.check_gradient(network, first)
@@ -96,9 +95,19 @@ class Ready:
             what = (row.surrogates, row.beside, str(row.augmentation))
             if what not in seen:
                 seen.add(what)
-                self.source(row)
+                self._check_source(row)
                 if row.by != OWN:
                     check_peer(row, self.networks.classes)
+        _ = self.clean
+
+    def _check_source(self, row: Row) -> None:
+        try:
+            self.source(row)
+        except UnsupportedNetworkError as error:
+            raise UnsupportedNetworkError(
+                f"{row.name} can't be made of {ensemble_name(row.surrogates)}: {error}; leave "
+                f"{row.augmentation.name} out, or say its layers: {row.augmentation.name}:layers=…"
+            ) from None
 
     def source(self, row: Row) -> Any:
         """Return what gives a row's attack its gradients."""
