@@ -31,8 +31,6 @@ SETTINGS = Attack(loss=Loss.LOGIT, diversity=0.7, translation=5)
 class SeedsWay:
     """Connections pruned by torch.nn.utils.prune before each pass, and restored after it."""
 
-    passes = 1
-
     def __init__(self, network: PixelNetwork) -> None:
         self._network = network
         self._layers = peers.convolutions(network)

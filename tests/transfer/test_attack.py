@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.sources.preprocessing import Preprocessing
-from network_prune.transfer.attack.iteration import iterations_for, run_attack
+from network_prune.transfer.attack.iteration import run_attack
 from network_prune.transfer.attack.parts import aim, bounds, diversify, normalised, smooth
 from network_prune.transfer.attack.settings import PRESETS, Attack, Goal, Loss
 from network_prune.transfer.augmentations.augmentation import Augmentation
@@ -27,8 +27,6 @@ PLAIN = {"momentum": 0.0, "normalise": False}
 
 class Alone:
     """A source of one network, as it is."""
-
-    passes = 1
 
     def __init__(self, compute):
         self.compute = compute
@@ -191,15 +189,6 @@ def test_an_image_that_nothing_depends_on_stays():
     images = pictures()
     *_, last = run_attack(source, images, torch.tensor([0, 1, 2]), Attack(), iterations=2)
     assert torch.equal(last.images, images)
-
-
-def test_a_budget_pays_for_whole_iterations():
-    source = Alone(None)
-    source.passes = 5
-    assert iterations_for(29, source, Attack()) == 5
-    assert iterations_for(29, source, Attack(scales=2)) == 2
-    with pytest.raises(ArgumentError, match="passes=4 doesn't pay for one iteration of 5"):
-        iterations_for(4, source, Attack())
 
 
 # --- parts ------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from torch import nn
 import network_prune as npr
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.sources.preprocessing import Preprocessing
+from network_prune.transfer.attack.iteration import run_attack
 from network_prune.transfer.attack.parts import aim
-from network_prune.transfer.attack.settings import Loss
+from network_prune.transfer.attack.settings import Attack, Loss
 from network_prune.transfer.augmentations.augmentation import DEFAULTS, Augmentation
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.pixel_network import PixelNetwork
@@ -144,12 +145,28 @@ def test_several_networks_have_a_draw_each(model, pixels):
     assert len(source.ratios) == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "passes"), [("none", 1), ("dwp", 1), ("dwp:draws=3", 3), ("rapa", 5), ("mup", 2)]
-)
-def test_an_iterations_passes_are_counted(model, text, passes):
-    source = make_surrogate(Augmentation.parse(text), [PixelNetwork(model, PREPROCESSING)], seed=0)
-    assert source.passes == passes
+class Counting(nn.Module):
+    """Counts the images that it computes."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.count = model, 0
+
+    def forward(self, pixels):
+        self.count += len(pixels)
+        return self.model(pixels)
+
+
+@pytest.mark.parametrize("text", ["none", "dwp", "dwp:draws=3", "rapa", "scale", "mup"])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_an_iterations_passes_are_those_that_it_takes(model, pixels, text, copies):
+    counting = Counting(model)
+    augmentation = Augmentation.parse(text)
+    source = make_surrogate(augmentation, [PixelNetwork(counting, PREPROCESSING)], seed=0)
+    counting.count = 0
+    attack = Attack(scales=copies)
+    list(run_attack(source, pixels, torch.tensor([0, 1, 2]), attack, iterations=2))
+    assert counting.count == 2 * 3 * augmentation.passes(copies)
 
 
 def test_ratios_are_those_of_the_first_draw(model):

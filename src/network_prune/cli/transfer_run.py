@@ -73,17 +73,30 @@ def run_transfer(
     except KeyboardInterrupt:
         finished = shown.finished()
         if finished:
-            _show(finished, plan, outlets, notes=shown.notes)
+            show_transfer(finished, plan.options["against"], outlets, notes=shown.notes)
         if out is not None:
             where = f"what is finished is in {out}; the same command goes on from there"
             say(where, to=sys.stderr)
         raise
-    _show(found, plan, outlets, notes=shown.notes)
+    show_transfer(found, plan.options["against"], outlets, notes=shown.notes)
 
 
-def _show(found: Transfer, plan: TransferPlan, outlets: Outlets, *, notes: tuple[str, ...]) -> None:
+def show_transfer(
+    found: Transfer, against: str, outlets: Outlets, *, notes: tuple[str, ...] = ()
+) -> None:
+    """Show what was computed, and compare it.
+
+    Args:
+        found: the records.
+        against: the augmentation that others are compared with.
+        outlets: what is shown and written.
+        notes: what to know about networks, images and rows.
+
+    Raises:
+        RunError: something can't be written.
+    """
     sets = found.sets
-    compared = found.compare(plan.options["against"])
+    compared = found.compare(against)
     rows = found.rows()
     data = {
         "records": list(found),

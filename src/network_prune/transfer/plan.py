@@ -54,7 +54,8 @@ class Row:
     @property
     def passes_per_iteration(self) -> int:
         """Forward-backward passes of each image, in all networks that are averaged."""
-        return each_of(self.augmentation, self.attack) * len(self.surrogates + self.beside)
+        each = self.augmentation.passes(self.attack.scales)
+        return each * len(self.surrogates + self.beside)
 
     @property
     def passes(self) -> int:
@@ -117,11 +118,6 @@ def network_name(network: Network) -> str:
 def ensemble_name(networks: Sequence[Network]) -> str:
     """Return the names of networks whose logits are averaged, as the options take them."""
     return "+".join(map(network_name, networks))
-
-
-def each_of(augmentation: Augmentation, attack: Attack) -> int:
-    """Return the passes of each image and network that an iteration takes."""
-    return augmentation.passes * attack.scales
 
 
 def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
@@ -193,9 +189,11 @@ def _rows(
     victims = tuple(network for network in asked or named if network not in group)
     beside = [_read_one("bound", text) for text in options["bound"]]
     beside = tuple(network for network in beside if network not in group)
+    none, by, seed = Augmentation.parse("none"), options["attack"], options["seed"]
+    plain = Row(group, (), victims, none, attack, by, seed, iterations=1, points=(1,))
     for text in options["augmentation"]:
-        augmentation = Augmentation.parse(text)
-        yield from _seeded(group, (), victims, augmentation, attack, settings, options)
+        row = replace(plain, augmentation=Augmentation.parse(text))
+        yield from _seeded(row, settings, options["seeds"])
     if beside:
         left = tuple(network for network in victims if network not in beside)
         if not left:
@@ -203,8 +201,7 @@ def _rows(
                 f"bound={ensemble_name(beside)} leaves no victim of {ensemble_name(group)}; name "
                 "another with victim (--victim)"
             )
-        none = Augmentation.parse("none")
-        yield from _seeded(group, beside, left, none, attack, settings, options)
+        yield from _seeded(replace(plain, beside=beside, victims=left), settings, options["seeds"])
 
 
 def _settings(goal: Goal, said: Mapping[str, Any], preset: str) -> dict[str, Any]:
@@ -219,34 +216,16 @@ def _settings(goal: Goal, said: Mapping[str, Any], preset: str) -> dict[str, Any
     return {**usual, **said}
 
 
-def _seeded(
-    surrogates: tuple[Network, ...],
-    beside: tuple[Network, ...],
-    victims: tuple[Network, ...],
-    augmentation: Augmentation,
-    attack: Attack,
-    settings: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> Iterator[Row]:
-    """Yield a row for each seed; one alone where all would be the same."""
-    each = each_of(augmentation, attack)
-    iterations = _iterations(augmentation, each, settings)
-    is_own = options["attack"] == OWN
+def _seeded(row: Row, settings: Mapping[str, Any], seeds: int) -> Iterator[Row]:
+    """Yield a row with its iterations for each seed; one alone where all would be the same."""
+    each = row.augmentation.passes(row.attack.scales)
+    iterations = _iterations(row.augmentation, each, settings)
+    is_own = row.by == OWN
     # Of others' attacks, the end alone is seen.
     points = _points(iterations, each, settings) if is_own else (iterations,)
-    is_random = augmentation.is_random or not is_own or attack.diversity > 0
-    for seed in range(options["seed"], options["seed"] + (options["seeds"] if is_random else 1)):
-        yield Row(
-            surrogates,
-            beside,
-            victims,
-            augmentation,
-            attack,
-            options["attack"],
-            seed,
-            iterations,
-            points,
-        )
+    is_random = row.augmentation.is_random or not is_own or row.attack.diversity > 0
+    for seed in range(row.seed, row.seed + (seeds if is_random else 1)):
+        yield replace(row, seed=seed, iterations=iterations, points=points)
 
 
 def _iterations(augmentation: Augmentation, each: int, settings: Mapping[str, Any]) -> int:

@@ -62,6 +62,15 @@ DryRun = Annotated[
 ]
 
 
+Show = Annotated[
+    Path | None,
+    typer.Option(
+        help="Compute nothing, and show what is recorded in this folder.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+
 @takes(TRANSFER_OPTIONS, options=TRANSFER_OPTIONS)
 def transfer_command(
     values: dict[str, Any],
@@ -74,6 +83,7 @@ def transfer_command(
     csv: Csv = None,
     markdown: Markdown = False,
     plot: Plot = None,
+    show: Show = None,
 ) -> None:
     """Make adversarial images on surrogates and try them on victims.
 
@@ -96,16 +106,20 @@ def transfer_command(
     plan = make_transfer_plan(values)
     check_writable(output, csv, plot)
     with waiting("importing PyTorch"):
-        from network_prune.cli.transfer_run import Outlets, run_transfer
+        from network_prune.cli.transfer_run import Outlets, run_transfer, show_transfer
         from network_prune.display.canvas import check_plot
         from network_prune.reports.transfer.head import plan_lines
+        from network_prune.transfer.transferred import load_transfer
 
     if plot is not None:
         check_plot(plot)
+    outlets = Outlets(as_json=as_json, markdown=markdown, output=output, csv=csv, plot=plot)
+    if show is not None:
+        show_transfer(load_transfer(show), plan.options["against"], outlets)
+        return
     if dry_run:
         from network_prune.transfer.running.ready import Ready
 
         say(*plan_lines(plan, len(Ready(plan).images)))
         return
-    outlets = Outlets(as_json=as_json, markdown=markdown, output=output, csv=csv, plot=plot)
     run_transfer(plan, outlets, out=out, save_images=save_images, adversarial=adversarial)

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from network_prune.errors import ArgumentError, UnsupportedNetworkError
+from network_prune.errors import UnsupportedNetworkError
 from network_prune.transfer.attack.parts import aim, bounds, diversify, normalised, smooth
 from network_prune.transfer.attack.settings import Attack
 
@@ -16,13 +16,7 @@ Compute = Callable[[Tensor], Tensor]
 
 
 class Source(Protocol):
-    """What gradients come from: a surrogate, under as many draws an iteration as it likes.
-
-    Attributes:
-        passes: forward-backward passes that an iteration takes of each image and network.
-    """
-
-    passes: int
+    """What gradients come from: a surrogate, under as many draws an iteration as it likes."""
 
     def draws(self, number: int, aim_of: Callable[[Compute], Tensor]) -> Iterator[Compute]:
         """Yield for each draw of an iteration what computes logits from pixels.
@@ -46,20 +40,6 @@ class Point:
 
     iteration: int
     images: Tensor
-
-
-def iterations_for(passes: int, source: Source, attack: Attack) -> int:
-    """Return how many iterations a budget of forward-backward passes an image pays for.
-
-    Raises:
-        ArgumentError: not a single one.
-    """
-    each = source.passes * attack.scales
-    if passes < each:
-        raise ArgumentError(
-            f"passes={passes} doesn't pay for one iteration of {each}; pass {each} or more"
-        )
-    return passes // each
 
 
 def run_attack(

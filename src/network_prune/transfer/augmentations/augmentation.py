@@ -96,10 +96,13 @@ class Augmentation:
         """Draws an iteration, over which its gradient is the mean."""
         return self.settings.get("draws", 1)
 
-    @property
-    def passes(self) -> int:
-        """Forward-backward passes of each image that an iteration takes of each network."""
-        return 2 if self.name == "mup" else self.draws
+    def passes(self, copies: int = 1) -> int:
+        """Return what an iteration takes of each network, in forward-backward passes of an image.
+
+        Args:
+            copies: of the image, as scale invariance has them; mup looks at the first alone.
+        """
+        return self.draws * copies + (self.name == "mup")
 
     @property
     def is_random(self) -> bool:

@@ -43,7 +43,6 @@ class Augmented:
     """Networks as they are, and the base of those under an augmentation.
 
     Attributes:
-        passes: forward-backward passes that an iteration takes of each image and network.
         seconds_drawing: time in seconds spent on masks so far; on a GPU, of starting that.
         ratios: for each network, which share of the ranked and of all its parameters the first
             draw zeroes.
@@ -52,7 +51,6 @@ class Augmented:
     def __init__(
         self, augmentation: Augmentation, networks: Sequence[PixelNetwork], seed: int
     ) -> None:
-        self.passes = augmentation.draws
         self.seconds_drawing = 0.0
         self.ratios: list[dict[str, float]] = []
         self._networks = networks
@@ -137,7 +135,6 @@ class Unimportant(Augmented):
         self, augmentation: Augmentation, networks: Sequence[PixelNetwork], seed: int
     ) -> None:
         super().__init__(augmentation, networks, seed)
-        self.passes = 2
         self._settings = {**augmentation.settings, **_EACH_LAYER}
         whole = [_rank(each.model, {**self._settings, "p_prune": 0.0}) for each in networks]
         self._weights = [
