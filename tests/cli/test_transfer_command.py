@@ -54,6 +54,20 @@ def test_rows_come_as_they_are_finished_then_tables(made):
     assert not made.err
 
 
+def test_a_folder_is_shown_without_computing_anything(made, monkeypatch):
+    monkeypatch.setattr(RowRun, "run", None)
+    shown = call("transfer", "--show", made.folder / "run")
+    assert shown.code == 0
+    tables = made.out[made.out.index("digits, targeted: images taken") :].splitlines()
+    assert shown.out.strip().splitlines() == [x for x in tables if not x.startswith("note: ")]
+
+
+def test_a_folder_that_holds_no_run_is_refused(tmp_path):
+    refused = call("transfer", "--show", tmp_path)
+    assert refused.code == 2
+    assert "holds no transfer.jsonl" in refused.err
+
+
 def test_json_holds_records_figures_comparisons_and_the_summary(made):
     found = json.loads((made.folder / "a.json").read_text())
     assert list(found) == ["records", "figures", "comparisons", "summary"]
