@@ -86,7 +86,9 @@ def test_what_has_none_beside_it_is_named():
         *grid(["none"], goals=["targeted"]),
         attacked(("b", "c"), record={"augmentation": "dwp"}),
     ]
-    assert lines(rows)[-1] == "without none beside them, and so not compared: dwp"
+    assert lines(rows)[-1] == (
+        "without none beside them on all or some victims, and so not compared there: dwp"
+    )
 
 
 @pytest.mark.parametrize("name", ["a|b", "<i>", "x*y*"])

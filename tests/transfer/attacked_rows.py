@@ -1,7 +1,7 @@
 """Rows of transfer runs that never ran, for tests of figures and tables."""
 
 from network_prune.results.outcome_store import OutcomeStore
-from network_prune.transfer.figures.sets import Attacked
+from network_prune.transfer.figures.attacked import Attacked
 from tests import made_transfers
 
 

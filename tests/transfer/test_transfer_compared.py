@@ -1,6 +1,7 @@
 """Augmentations against one of them: paired on the same images, over all settings."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.paired import matched_interval
 from network_prune.results.comparing.statistics import holm, images_needed, mcnemar
+from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.compared import compare_on, compare_sets, is_equal_cost
 from network_prune.transfer.figures.pictures import curve_pictures
 from network_prune.transfer.figures.sets import sets_of
@@ -93,6 +95,84 @@ def test_of_several_budgets_the_one_of_equal_passes_is_compared_with():
     assert {each.against.passes for each in found.comparisons} == {50}
     found = compare_sets(sets_of([few, attacked(record=rapa)]))
     assert {each.against.passes for each in found.comparisons} == {10}
+
+
+def on(row, victims, points=(0, 1, 2, 3)):
+    """The row as a run with these victims records it, looked at at these points alone."""
+    names = (row.record["surrogates"][0]["name"], *victims)
+    found = row.predictions
+    classes = np.array([found.only(name, points) for name in names])
+    known = {network["name"]: network for network in row.record["victims"]}
+    record = {
+        **row.record,
+        "victims": [known[name] for name in victims],
+        "points": [row.record["points"][place] for place in points],
+    }
+    return Attacked(record, replace(found, networks=names, classes=classes))
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [["other"], ["other", "third"]],
+        [["other", "third"], ["third"]],
+        [["other"], ["third"]],
+        [["third"], ["third", "other"], ["other"]],
+    ],
+)
+def test_a_victim_counts_once_however_often_the_attack_was_run(runs):
+    rows = grid(["none", "dwp", "rapa"], shares=HELPS)
+    once = compare_sets(sets_of(rows))
+    sets = sets_of([on(row, victims) for victims in runs for row in rows])
+    assert len(sets) == 6
+    found = compare_sets(sets)
+
+    def figures(compared):
+        return sorted(compared.rows(), key=lambda row: [*map(str, row.values())])
+
+    assert figures(found) == figures(once)
+    assert found.summary == once.summary
+    assert not found.unpaired
+
+
+def test_a_victim_counts_once_with_all_its_seeds():
+    rows = grid(["none", "dwp"], goals=["targeted"], seeds=[0, 1, 2])
+    first, more = [on(row, ["other"]) for row in rows], [r for r in rows if r.record["seed"] < 2]
+    sets = sets_of([*first, *more])
+    assert [(each.augmentation, each.victims, each.seeds) for each in sets] == [
+        (name, victims, seeds)
+        for name in ("none", "dwp")
+        for victims, seeds in ((("other",), (0, 1, 2)), (("third",), (0, 1)))
+    ]
+    found = {each.victim: each.to_dict() for each in compare_sets(sets).comparisons}
+    whole = {each.victim: each.to_dict() for each in compare_sets(sets_of(rows)).comparisons}
+    assert len(found) == len(compare_sets(sets).comparisons)
+    assert found["other"] == whole["other"]
+
+
+def test_an_attack_looked_at_at_other_points_is_the_same_and_has_what_its_rows_share():
+    rows = grid(["none", "dwp"], goals=["targeted"])
+    again = [on(row, ["other"], points=(1, 3)) for row in rows if row.record["seed"] == 1]
+    none, dwp = sets_of([*rows, *again])
+    assert [point["iteration"] for point in dwp.first["points"]] == [20, 40]
+    for place, old in ((0, 1), (1, 3)):
+        for victim in ("other", "third"):
+            whole = sets_of(rows)[1].success(victim, old)
+            assert dwp.success(victim, place) == whole
+    assert len(compare_sets([none, dwp]).comparisons) == 2
+
+
+def test_each_victim_is_compared_where_the_other_was_tried_on_it_and_the_rest_is_told():
+    few, many = (attacked(record={"iterations": i}) for i in (20, 40))
+    dwp = attacked(record={"augmentation": "dwp"})
+    found = compare_sets(sets_of([few, on(many, ["other"]), dwp]))
+    assert {each.victim: each.against.passes for each in found.comparisons} == {
+        "other": 40,
+        "third": 20,
+    }
+    found = compare_sets(sets_of([on(many, ["other"]), dwp]))
+    assert [each.victim for each in found.comparisons] == ["other"]
+    assert [each.augmentation for each in found.unpaired] == ["dwp"]
 
 
 def test_bounds_and_folders_are_not_compared_and_others_may_be_compared_with():

@@ -223,6 +223,16 @@ def test_a_plan_may_grow_in_its_folder(tmp_path):
     assert len((tmp_path / "transfer.jsonl").read_text().splitlines()) == 2
 
 
+def test_a_folder_that_grew_by_a_victim_is_compared_as_if_it_had_been_there(tmp_path):
+    run(plan(victim=[SECOND]), out=tmp_path)
+    run(plan(victim=[SECOND, THIRD]), out=tmp_path)
+    grown, whole = load_transfer(tmp_path), run(plan(victim=[SECOND, THIRD]))
+    assert len(grown) == 4
+    assert len(grown.sets) == 2
+    assert grown.compare().rows() == whole.compare().rows()
+    assert grown.compare().summary == whole.compare().summary
+
+
 def test_batches_and_times_are_of_the_record(tmp_path):
     (record,) = run(plan(augmentation=["none"]))
     assert record["running"] == {"batch_size": 3, "device": "cpu"}

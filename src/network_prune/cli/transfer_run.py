@@ -15,8 +15,9 @@ from network_prune.reports.transfer.head import row_line, transfer_head
 from network_prune.reports.transfer.lines import transfer_lines
 from network_prune.results.outcome_store import OutcomeStore
 from network_prune.study.events import Dropped
+from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.pictures import curve_pictures
-from network_prune.transfer.figures.sets import Attacked, AttackSet
+from network_prune.transfer.figures.sets import AttackSet
 from network_prune.transfer.plan import TransferPlan
 from network_prune.transfer.running.events import Advanced, Event, Recorded, Started
 from network_prune.transfer.transfer import transfer
@@ -126,13 +127,14 @@ class _Shown:
         self._plan = plan
         self._out = out
         self._to = sys.stdout if prints else None
+        self._keys: tuple[str, ...] = ()
         self._attacked: list[Attacked] = []
 
     def tell(self, event: Event) -> None:
         """Show an event, above the bar."""
         match event:
             case Started():
-                self.notes = event.notes
+                self.notes, self._keys = event.notes, event.keys
                 self._print(*transfer_head(self._plan, event.due, event.images, event.clean), "")
             case Recorded():
                 self._attacked.append(Attacked(event.record, event.predictions))
@@ -144,14 +146,16 @@ class _Shown:
                 pass
 
     def finished(self) -> Transfer:
-        """Return the rows that were finished, with those that were recorded before."""
+        """Return the plan's rows that were finished, with those that were recorded before."""
+        if self._out is not None and (self._out / TRANSFER.file).is_file():
+            found = load_transfer(self._out)
+            recorded = {record["key"]: record for record in found}
+            records = [recorded[key] for key in self._keys if key in recorded]
+            return Transfer(records, found.store, source=found.source)
         store = OutcomeStore()
         for each in self._attacked:
             store.put(each.predictions.to_bytes())
-        records = [each.record for each in self._attacked]
-        if self._out is not None and (self._out / TRANSFER.file).is_file():
-            return load_transfer(self._out)
-        return Transfer(records, store)
+        return Transfer([each.record for each in self._attacked], store)
 
     def _print(self, *lines: str) -> None:
         if self._to is not None:

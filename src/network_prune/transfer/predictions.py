@@ -61,6 +61,10 @@ class Predictions:
         """Return what a network takes the end's images for, cut to 8 bits, int64 ``[n]``."""
         return self._of(network)[_TRUNCATED]
 
+    def only(self, network: str, points: Sequence[int]) -> np.ndarray:
+        """Return a network's part of ``classes``, of the points at some places alone."""
+        return self._of(network)[[_CLEAN, *(1 + place for place in points), _ROUNDED, _TRUNCATED]]
+
     @classmethod
     def join(cls, parts: Iterable["Predictions"]) -> "Predictions":
         """Return those of one or more batches, one after the other, as one."""

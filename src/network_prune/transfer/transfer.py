@@ -145,6 +145,7 @@ def _run(
         Started(
             rows,
             len(wanted) - len(due),
+            tuple(base["key"] for _, base in wanted),
             len(ready.images),
             ready.accuracies if due else {},
             ready.notes,

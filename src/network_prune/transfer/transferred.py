@@ -11,9 +11,10 @@ from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
 from network_prune.results.records import Form, Record, read_records
 from network_prune.results.rows import Row
 from network_prune.results.series.shown import frame_of
+from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.compared import TransferCompared, compare_sets
 from network_prune.transfer.figures.rows import flat_rows
-from network_prune.transfer.figures.sets import Attacked, AttackSet, sets_of
+from network_prune.transfer.figures.sets import AttackSet, sets_of
 from network_prune.transfer.figures.shown import html_of, plot_of
 from network_prune.transfer.predictions import Predictions
 

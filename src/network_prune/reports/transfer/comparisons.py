@@ -66,7 +66,10 @@ def comparison_notes(compared: TransferCompared) -> Iterator[str]:
         )
     if compared.unpaired:
         names = ", ".join(dict.fromkeys(each.augmentation for each in compared.unpaired))
-        yield f"without {compared.against} beside them, and so not compared: {names}"
+        yield (
+            f"without {compared.against} beside them on all or some victims, and so not compared "
+            f"there: {names}"
+        )
 
 
 def summary_rows(compared: TransferCompared) -> Iterator[list[str]]:

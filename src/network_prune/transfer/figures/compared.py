@@ -136,7 +136,7 @@ class TransferCompared:
     Attributes:
         against: what others are compared with.
         comparisons: one an augmentation, surrogate, goal and victim.
-        unpaired: sets without one to compare them with.
+        unpaired: sets without one to compare them with, on all their victims or on some.
     """
 
     against: str
@@ -167,8 +167,9 @@ class TransferCompared:
 def compare_sets(sets: Sequence[AttackSet], against: str = "none") -> TransferCompared:
     """Compare augmentations with one of them, each on the same images and victims.
 
-    Where there are several to compare one with, it is one of equal passes, else of as many
-    iterations, else the nearest in passes. Upper bounds and folders are no augmentations.
+    Where there are several to compare one with, on each victim it is one of equal passes, else of
+    as many iterations, else the nearest in passes, of those that were tried on it. Upper bounds
+    and folders are no augmentations.
 
     Args:
         sets: of any surrogates, goals and augmentations.
@@ -185,26 +186,28 @@ def compare_sets(sets: Sequence[AttackSet], against: str = "none") -> TransferCo
     for each in own:
         if each.augmentation == against:
             baselines.setdefault(setting(each), []).append(each)
-    pairs = [
-        (each, _nearest(each, baselines.get(setting(each), ())))
-        for each in own
-        if each.augmentation != against
-    ]
-    comparisons = [
-        compare_on(one, other, victim)
-        for one, other in pairs
-        if other is not None
-        for victim in one.victims
-        if victim in other.victims
-    ]
-    return TransferCompared(against, comparisons, [one for one, other in pairs if other is None])
+    comparisons: list[TransferComparison] = []
+    unpaired: list[AttackSet] = []
+    for one in own:
+        if one.augmentation == against:
+            continue
+        beside = baselines.get(setting(one), ())
+        others = {
+            name: _nearest(one, [e for e in beside if name in e.victims]) for name in one.victims
+        }
+        comparisons += [
+            compare_on(one, other, name) for name, other in others.items() if other is not None
+        ]
+        if not beside or None in others.values():
+            unpaired.append(one)
+    return TransferCompared(against, comparisons, unpaired)
 
 
 def compare_on(one: AttackSet, other: AttackSet, victim: str) -> TransferComparison:
     """Return a set less another one on a victim, over the images that the goal's rate is of.
 
-    Seeds that both have belong together, as all that is random about the attack itself is the
-    same under one; where the seeds aren't the same, any of one is held against any of the other.
+    Seeds that both have belong together, as what is random about the attack itself starts alike
+    under one; where the seeds aren't the same, any of one is held against any of the other.
     """
     figure, of_right = SUCCESS[one.goal]
     hits = [each.hits(victim, figure) for each in (one, other)]

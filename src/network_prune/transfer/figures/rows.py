@@ -5,8 +5,9 @@ from typing import Any
 
 from network_prune.evaluation.mean import plain
 from network_prune.results.rows import Row
+from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.rates import Rate, rate
-from network_prune.transfer.figures.sets import FIGURES, Attacked, AttackSet, When
+from network_prune.transfer.figures.sets import FIGURES, AttackSet, When
 
 # What images are at the end, as the attack leaves them and as files of 8 bits hold them.
 _SAVED = ("rounded", "truncated")

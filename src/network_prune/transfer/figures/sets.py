@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -12,6 +12,7 @@ import numpy as np
 from network_prune.results.records import Record
 from network_prune.transfer.attack.settings import Goal
 from network_prune.transfer.augmentations.augmentation import augmentation_text
+from network_prune.transfer.figures.attacked import Attacked, common_points, joined
 from network_prune.transfer.figures.rates import Rate, rate
 from network_prune.transfer.predictions import Predictions
 
@@ -21,18 +22,13 @@ _MEASURED: Final = {
     *("key", "seed", "ratios", "distance", "seconds", "seconds_drawing", "notes"),
     *("predictions", "pictures"),
 }
+# What is seen of an attack, and doesn't change it.
+_SEEN: Final = {"points", "victims"}
 # What augmentations that are compared may differ in; an upper bound leaves out victims.
 _OF_AUGMENTATION: Final = {
-    *("augmentation", "iterations", "passes", "passes_per_iteration", "points", "victims"),
+    *("augmentation", "iterations", "passes", "passes_per_iteration"),
+    *_SEEN,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Attacked:
-    """One row: its record, and what networks took its images for."""
-
-    record: Record
-    predictions: Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +74,7 @@ class AttackSet:
     @cached_property
     def surrogates(self) -> tuple[str, ...]:
         """The networks that images are made on, without those of a bound."""
-        return self.networks[: len(self.first["surrogates"])]
+        return self.rows[0].surrogates
 
     @property
     def surrogate(self) -> str:
@@ -88,7 +84,7 @@ class AttackSet:
     @cached_property
     def victims(self) -> tuple[str, ...]:
         """The other networks that images are tried on."""
-        return self.networks[len(self.first["surrogates"]) :]
+        return self.rows[0].victims
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -166,11 +162,30 @@ SUCCESS: Final = {Goal.TARGETED: ("targeted", False), Goal.UNTARGETED: ("error",
 
 
 def sets_of(rows: Iterable[Attacked]) -> list[AttackSet]:
-    """Return rows as sets, in the order of their first ones; of a seed's several the last."""
-    found: dict[str, dict[int, Attacked]] = {}
+    """Return rows as sets, in the order of their first ones; of a seed's several the last.
+
+    An attack that was run again for other victims, or looked at at other points, is the same
+    one: each victim is in one set, which has all its seeds, and the points that these share.
+    """
+    found: dict[str, dict[str, dict[int, Attacked]]] = {}
     for row in rows:
-        found.setdefault(_without(row.record, _MEASURED), {})[row.record["seed"]] = row
-    return [AttackSet([own[seed] for seed in sorted(own)]) for own in found.values()]
+        own = found.setdefault(_without(row.record, _MEASURED | _SEEN), {})
+        for network in row.predictions.networks:
+            own.setdefault(network, {})[row.record["seed"]] = row
+    return [each for own in found.values() for each in _sets(own)]
+
+
+def _sets(rows: Mapping[str, Mapping[int, Attacked]]) -> Iterator[AttackSet]:
+    """Yield the sets of one attack's rows by network and seed: one for victims of like seeds."""
+    first = next(iter(next(iter(rows.values())).values()))
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for name in rows:
+        if name not in first.surrogates:
+            by_seeds.setdefault(tuple(sorted(rows[name])), []).append(name)
+    for seeds, victims in (by_seeds or {tuple(sorted(rows[first.surrogates[0]])): []}).items():
+        own = [{name: rows[name][seed] for name in (*first.surrogates, *victims)} for seed in seeds]
+        points = common_points(row for each in own for row in each.values())
+        yield AttackSet([joined(each, points) for each in own])
 
 
 def grouped(sets: Iterable[AttackSet]) -> list[list[AttackSet]]:

@@ -17,6 +17,7 @@ class Started:
     Attributes:
         due: the rows, in order.
         recorded: how many of the others are recorded already.
+        keys: of the records of all rows, in order.
         images: how many images each has.
         clean: Acc@1 of each network on them, if anything is due.
         notes: what to know about networks, images and rows, for people.
@@ -24,6 +25,7 @@ class Started:
 
     due: tuple[Row, ...]
     recorded: int
+    keys: tuple[str, ...]
     images: int
     clean: Mapping[str, Rate]
     notes: tuple[str, ...]
