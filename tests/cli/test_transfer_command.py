@@ -136,6 +136,31 @@ def test_ctrl_c_shows_what_is_finished(monkeypatch, tmp_path, is_kept):
         assert "rows           4 of 6 to compute" in again.out
 
 
+def test_ctrl_c_shows_the_rows_of_the_plan_alone(monkeypatch, tmp_path):
+    small = ("transfer", *SMALL, "--goal", "untargeted", "--out", tmp_path / "run")
+    assert call(*small, "--epsilon", "0.2").code == 0
+
+    def run(_):
+        raise KeyboardInterrupt
+
+    usual, count = RowRun.run, iter(range(100))
+    monkeypatch.setattr(RowRun, "run", lambda row: (usual if next(count) < 2 else run)(row))
+    shown = [call(*small, "--output", tmp_path / f"{name}.json") for name in ("one", "again")]
+    assert {each.code for each in shown} == {130}
+    found = json.loads((tmp_path / "one.json").read_text())["records"]
+    assert [(r["augmentation"]["name"], r["attack"]["epsilon"]) for r in found] == [
+        ("none", 0.15),
+        ("dwp", 0.15),
+    ]
+    assert json.loads((tmp_path / "again.json").read_text())["records"] == found
+
+
+def test_passes_are_said_to_be_of_each_surrogate():
+    help_text = " ".join(call("transfer", "--help").out.replace("│", " ").split())
+    assert "Passes of each image and surrogate, as for --passes" in help_text
+    assert "A+B takes twice as many in all" in help_text
+
+
 def test_a_dry_run_says_what_it_costs(run, tmp_path):
     outcome = run("transfer", *SMALL, "--dry-run", "--out", tmp_path / "run")
     assert "digits, targeted, dwp: 2 seeds x 4 iterations x 1 passes" in outcome.out

@@ -123,14 +123,16 @@ _OWN: Mapping[str, Option] = {
     ),
     "passes": Option(
         ATTACK,
-        "Forward-backward passes of each image and surrogate: the same budget for each "
-        "augmentation, which makes as many iterations of it as it pays for.",
+        "Forward-backward passes of each image and surrogate (A+B takes twice as many in all, as "
+        "tables count them): the same budget for each augmentation, which makes as many iterations "
+        "of it as it pays for.",
         int,
         whole(1),
     ),
     "at": Option(
         ATTACK,
-        "Passes after which figures are taken as well; for curves.",
+        "Passes of each image and surrogate, as for --passes, after which figures are taken as "
+        "well; for curves.",
         int,
         whole(1),
         (),
