@@ -269,6 +269,34 @@ def test_other_weights_of_the_same_name_are_refused(tmp_path, monkeypatch):
         run(plan(surrogate=[f"{FIRST}={weights}"], augmentation=["none"]), out=out)
 
 
+def test_other_weights_of_a_bounds_network_are_refused(tmp_path):
+    weights = tmp_path / "weights.pt"
+    torch.save(load_network(SECOND).model.state_dict(), weights)
+    out, bound = tmp_path / "out", f"{SECOND}={weights}"
+    values = plan(victim=[THIRD], bound=[bound], augmentation=["none"], limit=3)
+    run(values, out=out)
+    torch.save(load_network(THIRD).model.state_dict(), weights)
+    with pytest.raises(SourceError, match=r"the weights of .*weights\.pt aren't those"):
+        run(values, out=out)
+
+
+def test_other_preprocessing_of_a_bounds_network_is_another_row(tmp_path):
+    code = "from tests.transfer.tiny_networks import build\n\n\ndef beside():\n    net = build(2)\n"
+    path = tmp_path / "beside.py"
+    values = plan(bound=[f"{path}:beside"], augmentation=["none"], limit=3)
+
+    def made(mean):
+        changed = f"    net.preprocessing['mean'] = [{mean}]\n    return net\n"
+        path.write_text(code + changed)
+        return run(values, out=tmp_path / "out")
+
+    (none, bound), (same, other) = made(0.3), made(0.7)
+    assert none["key"] == same["key"]
+    assert bound["key"] != other["key"]
+    assert bound["augmentation"]["preprocessing"][0]["mean"] == [0.3]
+    assert len(load_transfer(tmp_path / "out")) == 3
+
+
 def test_other_images_of_the_same_name_are_refused(tmp_path):
     data = tmp_path / "data.npz"
     pixels = np.arange(4 * 64, dtype=np.uint8).reshape(4, 8, 8)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from network_prune.errors import SourceError
@@ -79,14 +79,21 @@ def check_names(ready: Ready, records: Iterable[Record]) -> None:
         for network, loaded in ready.networks.loaded.items()
     }
     for record in records:
-        for network in (*record["surrogates"], *record["victims"]):
-            name = network["name"]
-            if hashes.get(name, network["weights_sha256"]) != network["weights_sha256"]:
+        for name, recorded in _recorded_hashes(record):
+            if hashes.get(name, recorded) != recorded:
                 raise _changed(f"the weights of {name}")
         old = record["images"]
         is_same_name = all(old[name] == images[name] for name in ("name", "asked"))
         if is_same_name and old["identity"] != images["identity"]:
             raise _changed(f"the images of {old['name']}")
+
+
+def _recorded_hashes(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield name and hash of all networks of a record, those of an upper bound among them."""
+    for network in (*record["surrogates"], *record["victims"]):
+        yield network["name"], network["weights_sha256"]
+    beside = record["augmentation"]
+    yield from zip(beside.get("networks", ()), beside.get("weights_sha256", ()), strict=True)
 
 
 def _changed(what: str) -> SourceError:
@@ -161,6 +168,11 @@ def _describe_folder(row: Row, folder: AdversarialFolder) -> dict[str, Any]:
 def _describe_augmentation(row: Row, ready: Ready) -> dict[str, Any]:
     if not row.beside:
         return row.augmentation.to_dict()
-    hashes = [ready.networks.loaded[network].weights_sha256 for network in row.beside]
-    names = [network_name(network) for network in row.beside]
-    return {"name": "bound", "networks": names, "weights_sha256": hashes}
+    identities = [_identity(network) for network in _describe(row.beside, ready)]
+    names, hashes, preprocessing = map(list, zip(*identities, strict=True))
+    return {
+        "name": "bound",
+        "networks": names,
+        "weights_sha256": hashes,
+        "preprocessing": preprocessing,
+    }
