@@ -9,6 +9,7 @@ import torch
 from network_prune.errors import ArgumentError, NetworkPruneError
 from network_prune.transfer.plan import make_transfer_plan
 from network_prune.transfer.running import peer_run
+from network_prune.transfer.running.events import Noted
 from network_prune.transfer.transfer import transfer
 from tests.transfer.tiny import FIRST, SECOND, plan, quiet
 
@@ -57,6 +58,31 @@ def test_passes_are_counted_by_calls_and_draws(library):
     assert found[0]["attack"]["by"] == "torchattack:MIFGSM"
     assert found[0]["attack"]["loss"] is None
     assert found[0]["distance"]["linf"] <= 0.2 + 1e-6
+
+
+def test_passes_other_than_planned_are_told_at_the_end_and_of_records_too(library, tmp_path):
+    values = peer(augmentation=["none", "dwp:draws=3"], limit=2)
+    del values["steps"]
+    text = "torchattack:MIFGSM took {} passes where {} were planned: its {} steps were set as if"
+    for _ in range(2):
+        events = []
+        transfer({**values, "passes": 6}, out=tmp_path, told=events.append, progress=False)
+        (noted,) = [event for event in events if isinstance(event, Noted)]
+        assert events[-1] is noted
+        assert noted.notes == (
+            f"{text.format(12, 6, 6)} each took 1",
+            f"{text.format(12, 6, 2)} each took 3",
+        )
+    with pytest.warns(UserWarning, match="took 12 passes where 6 were planned"):
+        transfer({**values, "passes": 6}, out=tmp_path, progress=False)
+
+
+def test_a_folders_images_have_no_passes_to_tell_of(library, tmp_path):
+    values = peer(augmentation=["none"], limit=2)
+    run(values, save_images=tmp_path)
+    events = []
+    transfer(values, adversarial=tmp_path, told=events.append, progress=False)
+    assert not [event for event in events if isinstance(event, Noted)]
 
 
 def test_an_ensembles_passes_are_those_of_each_network(library):

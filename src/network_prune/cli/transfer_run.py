@@ -19,7 +19,7 @@ from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.pictures import curve_pictures
 from network_prune.transfer.figures.sets import AttackSet
 from network_prune.transfer.plan import TransferPlan
-from network_prune.transfer.running.events import Advanced, Event, Recorded, Started
+from network_prune.transfer.running.events import Advanced, Event, Noted, Recorded, Started
 from network_prune.transfer.transfer import transfer
 from network_prune.transfer.transferred import TRANSFER, Transfer, load_transfer
 
@@ -136,6 +136,8 @@ class _Shown:
             case Started():
                 self.notes, self._keys = event.notes, event.keys
                 self._print(*transfer_head(self._plan, event.due, event.images, event.clean), "")
+            case Noted():
+                self.notes = (*self.notes, *event.notes)
             case Recorded():
                 self._attacked.append(Attacked(event.record, event.predictions))
                 self._print(row_line(AttackSet(self._attacked[-1:])))

@@ -14,10 +14,11 @@ from network_prune.errors import ArgumentError
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.events import Dropped
 from network_prune.transfer.plan import Row, TransferPlan, make_transfer_plan, of_folder
-from network_prune.transfer.running.events import Event, Started, Told
+from network_prune.transfer.running.events import Event, Noted, Started, Told
 from network_prune.transfer.running.folder import AdversarialFolder
 from network_prune.transfer.running.folder_run import run_folder
 from network_prune.transfer.running.identity import check_names, describe_row
+from network_prune.transfer.running.peer_run import peer_notes
 from network_prune.transfer.running.ready import Ready
 from network_prune.transfer.running.row_run import RowRun
 from network_prune.transfer.running.saved import SavedImages
@@ -29,7 +30,7 @@ Advance = Callable[[int], object]
 
 def _warn(event: Event) -> None:
     """Warn of what a caller who listens to no events should know."""
-    texts = event.notes if isinstance(event, Started) else ()
+    texts = event.notes if isinstance(event, Started | Noted) else ()
     if isinstance(event, Dropped):
         texts = (str(event),)
     for text in texts:
@@ -66,7 +67,8 @@ def transfer(
     Raises:
         ArgumentError: an option isn't allowed.
         NetworkPruneError: a network or images can't be loaded, don't fit, or fail.
-        RunError: another run writes to ``out``, or nothing can be written there.
+        RunError: another run writes to ``out``, nothing can be written there, or ``save_images``
+            holds other images.
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
     if save_images is not None and adversarial is not None:
@@ -94,8 +96,8 @@ def _attack(
 ) -> list[str]:
     """Compute what isn't recorded or saved; return the keys of all rows."""
     ready = Ready(plan)
-    saver = None if saved_in is None else SavedImages(saved_in, plan.rows, ready.images)
     wanted = [(row, describe_row(row, ready)) for row in plan.rows]
+    saver = None if saved_in is None else SavedImages(saved_in, wanted, ready.images)
 
     def is_done(row: Row) -> bool:
         return saver is None or saver.is_whole(row)
@@ -104,6 +106,9 @@ def _attack(
         RowRun(row, base, ready, kept, saver, told, advance).run()
 
     _run(wanted, is_done, run, ready, kept, told, progress)
+    notes = peer_notes((row, kept.records[base["key"]]) for row, base in wanted)
+    if texts := tuple(dict.fromkeys(notes)):
+        told(Noted(texts))
     return [base["key"] for _, base in wanted]
 
 

@@ -59,5 +59,16 @@ class Recorded:
     predictions: Predictions
 
 
-Event = Dropped | Started | Advanced | Recorded
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """All rows are recorded, and there is more to know about them.
+
+    Attributes:
+        notes: what, for people.
+    """
+
+    notes: tuple[str, ...]
+
+
+Event = Dropped | Started | Advanced | Recorded | Noted
 Told = Callable[[Event], object]

@@ -1,10 +1,13 @@
 """Another library's attack on a batch, driven by the same surrogates as our own."""
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor, nn
 
 from network_prune.core.streams import stream_key
 from network_prune.errors import ArgumentError
+from network_prune.results.records import Record
 from network_prune.transfer.attack.iteration import Compute, Source
 from network_prune.transfer.peers import PREFIX, torchattack_attack
 from network_prune.transfer.plan import Row
@@ -59,6 +62,20 @@ def run_peer(
     )
     made = attack(images, classes, stream_key(row.seed, first))
     return made, model.images
+
+
+def peer_notes(rows: Iterable[tuple[Row, Record]]) -> Iterator[str]:
+    """Yield of which rows other passes were counted than were planned.
+
+    Args:
+        rows: each with its record.
+    """
+    for row, record in rows:
+        if row.by.startswith(PREFIX) and record["passes"] != row.passes:
+            yield (
+                f"{row.by} took {record['passes']} passes where {row.passes} were planned: its "
+                f"{row.iterations} steps were set as if each took {row.passes_per_iteration}"
+            )
 
 
 def check_peer(row: Row, outputs: int) -> None:
