@@ -151,11 +151,14 @@ _OWN: Mapping[str, Option] = {
         ATTACK, "Probability of input diversity (DI) in an iteration.", float, fraction
     ),
     "diversity_scale": Option(
-        ATTACK, "The frame of input diversity as a multiple of the image.", float, check_scale
+        ATTACK,
+        "The frame of input diversity as a multiple of the image, 1 to 4.",
+        float,
+        check_scale,
     ),
     "translation": Option(
         ATTACK,
-        "Side of the kernel that smooths gradients (TI), odd; 0 for none.",
+        "Side of the kernel that smooths gradients (TI), odd, up to 99; 0 for none.",
         int,
         check_kernel,
     ),

@@ -8,6 +8,10 @@ from typing import Any, Final
 
 from network_prune.errors import ArgumentError, check_choice, check_fraction
 
+# Far above what anybody uses, and small enough for the memory of any machine.
+_LARGEST_SCALE: Final = 4
+_LARGEST_KERNEL: Final = 99
+
 
 class Goal(StrEnum):
     """What an adversarial image is to be taken for: a class chosen before, or any wrong one."""
@@ -38,8 +42,9 @@ class Attack:
         diversity: probability that an iteration's images are shrunk into a larger frame, 0 for
             never. Source: Xie et al., "Improving transferability of adversarial examples with
             input diversity", CVPR 2019.
-        diversity_scale: the frame's side as a multiple of the images', 1 or more.
-        translation: side of the kernel that gradients are smoothed by, odd; 0 or 1 for none.
+        diversity_scale: the frame's side as a multiple of the images', in [1, 4].
+        translation: side of the kernel that gradients are smoothed by, odd, up to 99; 0 or 1 for
+            none.
             Source: Dong et al., "Evading defenses to transferable adversarial examples by
             translation-invariant attacks", CVPR 2019.
         scales: copies of the images, each half as bright as the one before, over which an
@@ -118,10 +123,12 @@ def check_scale(name: str, value: Any) -> float:
     """Return ``value`` if it is a frame's scale.
 
     Raises:
-        ArgumentError: it is below 1 or no finite number.
+        ArgumentError: it is outside [1, 4].
     """
-    if isinstance(value, bool) or not 1 <= float(value) < math.inf:
-        raise ArgumentError(f"{name}={value} is below 1; pass the frame's scale, e.g. 1.1")
+    if isinstance(value, bool) or not 1 <= float(value) <= _LARGEST_SCALE:
+        raise ArgumentError(
+            f"{name}={value} is outside [1, {_LARGEST_SCALE}]; pass the frame's scale, e.g. 1.1"
+        )
     return float(value)
 
 
@@ -129,11 +136,13 @@ def check_kernel(name: str, value: Any) -> int:
     """Return ``value`` if it is a kernel's side.
 
     Raises:
-        ArgumentError: it is even or negative.
+        ArgumentError: it is even, negative or above 99.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or value % 2 == 0 < value:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or not (value == 0 or (0 < value <= _LARGEST_KERNEL and value % 2)):
         raise ArgumentError(
-            f"{name}={value} is no kernel's side; pass an odd number, or 0 for none"
+            f"{name}={value} is no kernel's side; pass an odd number up to {_LARGEST_KERNEL}, or 0 "
+            "for none"
         )
     return value
 
