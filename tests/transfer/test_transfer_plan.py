@@ -129,6 +129,20 @@ def test_what_makes_no_sense_is_refused(values, told):
         rows(**values)
 
 
+def test_a_plus_in_the_path_of_a_file_joins_nothing(tmp_path):
+    folder = tmp_path / "a+b"
+    folder.mkdir()
+    code, weights = folder / "my.py", folder / "w+1.pt"
+    for path in (code, weights):
+        path.touch()
+    ((surrogates, victims),) = [
+        (row.surrogates, row.victims)
+        for row in rows(surrogate=[f"{code}:a+b={weights}+c+{code}:d"], victim=[f"{code}:v"])
+    ]
+    assert names(surrogates) == [f"{code}:a", f"b={weights}", "c", f"{code}:d"]
+    assert names(victims) == [f"{code}:v"]
+
+
 def test_a_plan_is_a_mapping():
     with pytest.raises(ArgumentError, match=r"plan=\['dwp'\] is no mapping; pass e\.g\."):
         make_transfer_plan(["dwp"])  # pyright: ignore[reportArgumentType]

@@ -1,5 +1,6 @@
 """What a transfer run computes: a row for each surrogates, goal, augmentation and seed."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -266,10 +267,28 @@ def _notes(rows: Sequence[Row], options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _read_networks(name: str, text: str) -> tuple[Network, ...]:
-    networks = tuple(_read_network(name, part, text) for part in text.split("+"))
+    networks = tuple(_read_network(name, part, text) for part in _split(text))
     if len(set(networks)) < len(networks):
         raise ArgumentError(f"{name} {text!r} names a network twice; name each once")
     return networks
+
+
+def _split(text: str) -> Iterator[str]:
+    """Yield what ``+`` joins; one in the path of a file that is there joins nothing."""
+    parts = text.split("+")
+    while parts:
+        ends = range(len(parts), 1, -1)
+        end = next((end for end in ends if _is_path("+".join(parts[:end]))), 1)
+        yield "+".join(parts[:end])
+        del parts[:end]
+
+
+def _is_path(text: str) -> bool:
+    """Return whether each ``+`` in ``FILE:CALLABLE=WEIGHTS`` is one of an existing file's path."""
+    arch, _, weights = text.partition("=")
+    path, _, maker = arch.rpartition(":")
+    named = [each for each in (path, weights) if "+" in each]
+    return "+" not in maker and all(map(os.path.isfile, named))
 
 
 def _read_one(name: str, text: str) -> Network:
