@@ -230,3 +230,90 @@ def test_a_file_in_the_folders_place_is_told(tmp_path):
     place.write_text("")
     with pytest.raises(RunError, match=r"cannot write .*file: Not a directory"):
         run(one(), save_images=place)
+
+
+def fail(event):
+    raise AssertionError(f"{event} was told")
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epsilon": 0.05},
+        {"limit": 4},
+        {"goal": "untargeted"},
+        {"augmentation": ["scale"], "against": "scale"},
+    ],
+)
+def test_images_of_another_row_are_refused_and_stay(tmp_path, changes):
+    folder = tmp_path / "images"
+    run(one(), out=tmp_path / "first", save_images=folder)
+    before = snapshot(folder)
+    with pytest.raises(RunError, match=r"holds images or labels other than.*; pass another folder"):
+        run({**one(), **changes}, out=tmp_path / "second", save_images=folder, told=fail)
+    assert snapshot(folder) == before
+
+
+def test_labels_with_other_targets_are_refused_though_nothing_follows_them(tmp_path):
+    values = one(goal="untargeted", limit=3)
+    run(values, save_images=tmp_path)
+    with pytest.raises(RunError, match="holds images or labels other than those of"):
+        run({**values, "target_seed": 1}, save_images=tmp_path)
+
+
+def test_one_row_of_several_in_anothers_folder_is_refused(tmp_path):
+    run(plan(limit=3), save_images=tmp_path)
+    with pytest.raises(RunError, match=r"seed-0 holds images or labels other than those of"):
+        run(plan(limit=3, passes=2), save_images=tmp_path)
+
+
+@pytest.mark.parametrize("foreign", ["images/0.png", "labels.csv"])
+def test_files_of_somebody_else_are_refused_and_stay(tmp_path, foreign):
+    path = tmp_path / foreign
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"foreign")
+    with pytest.raises(RunError, match="holds images or labels other than those of"):
+        run(one(limit=3), save_images=tmp_path)
+    assert snapshot(tmp_path) == {path: b"foreign"}
+
+
+def test_images_that_another_run_puts_there_meanwhile_are_not_overwritten(tmp_path):
+    def told(event):
+        if isinstance(event, Advanced) and event.images == 3:
+            run(one(epsilon=0.05, limit=3), save_images=tmp_path / "b")
+            shutil.rmtree(tmp_path / "a")
+            shutil.copytree(tmp_path / "b", tmp_path / "a")
+
+    with pytest.raises(RunError, match="holds images or labels other than those of"):
+        run(one(), save_images=tmp_path / "a", told=told)
+    assert len(pictures(tmp_path / "a")) == 3
+
+
+def test_files_other_than_pngs_among_the_pictures_are_refused(folder):
+    (folder / "images" / ".hidden").touch()
+    (folder / "images" / "x.jpg").touch()
+    with pytest.raises(SourceError, match=r"copied has besides x\.jpg; it must hold one PNG"):
+        run(one(), adversarial=folder)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_pictures_with_an_alpha_channel_are_refused(folder, mode):
+    path = pictures(folder)[-1]
+    with Image.open(path) as picture:
+        changed = picture.convert(mode)
+    changed.save(path)
+    with pytest.raises(SourceError, match=r"\d+\.png has an alpha channel, which no network is"):
+        run(one(), adversarial=folder)
+
+
+def test_a_colour_that_stands_for_transparency_is_refused(folder):
+    path = pictures(folder)[-1]
+    with Image.open(path) as picture:
+        picture.load()
+    picture.save(path, transparency=0)
+    with pytest.raises(SourceError, match="has an alpha channel"):
+        run(one(), adversarial=folder)

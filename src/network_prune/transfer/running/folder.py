@@ -48,6 +48,13 @@ class AdversarialFolder:
         except OSError as error:
             raise SourceError(f"cannot read {folder}: {error.strerror or error}") from None
         self._names = [name for name in names if name.lower().endswith(".png")]
+        self._others = [
+            name
+            for name in names
+            if not name.startswith(".")
+            and name not in (*self._names, LABELS)
+            and (self._pictures / name).is_file()
+        ]
         if not self._names:
             raise SourceError(
                 f"{folder} holds no PNG; pass the folder that --save-images or another attack wrote"
@@ -61,7 +68,7 @@ class AdversarialFolder:
             SourceError: it does.
         """
         lacking = [name for name in images.files if name not in set(self._names)]
-        others = [name for name in self._names if name not in set(images.files)]
+        others = [name for name in (*self._names, *self._others) if name not in set(images.files)]
         for names, what in ((lacking, "lacks"), (others, "has besides")):
             if names:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -75,7 +82,7 @@ class AdversarialFolder:
         """Return some pictures, uint8 ``[n, channels, size, size]``.
 
         Raises:
-            SourceError: one can't be read, or is of another size.
+            SourceError: one can't be read, is of another size, or has an alpha channel.
         """
         return torch.stack([self._read(name, channels) for name in names])
 
@@ -147,6 +154,11 @@ class AdversarialFolder:
             raise SourceError(
                 f"{self.folder}: {name} is {width} x {height}, not {self.size} x {self.size} as "
                 "the first one; all must be squares of one size"
+            )
+        if "A" in image.getbands() or "transparency" in image.info:
+            raise SourceError(
+                f"{self.folder}: {name} has an alpha channel, which no network is shown; write it "
+                "without (RGB or grey)"
             )
         pixels = np.array(convert(image, "L" if channels == 1 else "RGB"))
         return torch.from_numpy(pixels.reshape(self.size, self.size, channels)).permute(2, 0, 1)
