@@ -308,7 +308,7 @@ def test_a_damaged_state_of_a_pass_is_no_obstacle(tmp_path, monkeypatch, undistu
     read = Progress.read
 
     def damaged(self):
-        self._path.write_text(content)
+        self._file._path.write_text(content)
         return read(self)
 
     monkeypatch.setattr(Progress, "read", damaged)
