@@ -85,7 +85,10 @@ def test_a_modules_network_takes_weights_from_a_file(package, tmp_path):
         ("tim:resnet18", "no module tim; did you mean timm:resnet18?"),
         ("TIMM:resnet18", "no module TIMM; did you mean timm:resnet18?"),
         ("hup:owner/repo:net", "unknown kind of network .*did you mean hub:owner/repo:net"),
-        ("own-zoo:make", "unknown kind of network 'own-zoo:make'; pass one of: digits, digits-plain"),
+        (
+            "own-zoo:make",
+            "unknown kind of network 'own-zoo:make'; pass one of: digits, digits-plain",
+        ),
         ("own_zoo_of_nets.nets:", "unknown kind of network"),
     ],
 )
