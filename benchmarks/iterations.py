@@ -5,7 +5,6 @@ step and what it is made of; writes JSON and the table of docs/transfer.md.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 
 import timm
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import peers
-from benchmarks.tables import DOCS, Row, include, machine, table
+from benchmarks.tables import DOCS, Row, publish
 from benchmarks.timing import Timed, ratio, time_in_turn
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.transfer.attack.iteration import run_attack
@@ -96,14 +95,15 @@ def main() -> None:
     rows: list[Row] = []
     for network in arguments.networks:
         rows += measure(network, rounds=arguments.rounds, device=arguments.device)
-    where = machine(arguments.device)
-    result = {"machine": where, "rounds": arguments.rounds, "rows": rows}
-    name = f"iterations-{arguments.device.partition(':')[0]}.json"
-    (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = table(rows, arguments.networks)
-    print(f"{where}\n\n{text}")
-    if arguments.device == "cpu":
-        include(f"Measured on {where}.\n\n{text}", DOCS / "transfer.md", mark="iterations")
+    publish(
+        rows,
+        arguments.networks,
+        name="iterations",
+        page=DOCS / "transfer.md",
+        rounds=arguments.rounds,
+        device=arguments.device,
+        mark="iterations",
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ and the table of docs/surrogates.md.
 
 import argparse
 import copy
-import json
 from collections.abc import Callable
 
 import torch
@@ -15,7 +14,7 @@ from torch import nn
 
 import network_prune
 from benchmarks import peers
-from benchmarks.tables import DOCS, Row, include, machine, table
+from benchmarks.tables import DOCS, Row, publish
 from benchmarks.timing import Timed, ratio, time_in_turn
 
 P_PRUNE, P_BERN = 0.2, 0.5
@@ -91,14 +90,14 @@ def main() -> None:
     rows: list[Row] = []
     for network in arguments.networks:
         rows += measure(network, rounds=arguments.rounds, device=arguments.device)
-    where = machine(arguments.device)
-    result = {"machine": where, "rounds": arguments.rounds, "rows": rows}
-    name = f"surrogates-{arguments.device.partition(':')[0]}.json"
-    (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = table(rows, arguments.networks)
-    print(f"{where}\n\n{text}")
-    if arguments.device == "cpu":
-        include(f"Measured on {where}.\n\n{text}", DOCS / "surrogates.md")
+    publish(
+        rows,
+        arguments.networks,
+        name="surrogates",
+        page=DOCS / "surrogates.md",
+        rounds=arguments.rounds,
+        device=arguments.device,
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the benchmarks share of their output: the machine's name and the tables in docs/."""
 
+import json
 import platform
 from pathlib import Path
 
@@ -41,3 +42,24 @@ def include(text: str, page: Path, *, mark: str = "table") -> None:
     head, _, rest = page.read_text(encoding="utf-8").partition(first)
     _, _, tail = rest.partition(last)
     page.write_text(f"{head}{first}\n{text}\n{last}{tail}", encoding="utf-8")
+
+
+def publish(
+    rows: list[Row],
+    networks: list[str],
+    *,
+    name: str,
+    page: Path,
+    rounds: int,
+    device: str,
+    mark: str = "table",
+) -> None:
+    """Print rows as a table, write them as JSON and, measured on a CPU, the table to a page."""
+    where = machine(device)
+    result = {"machine": where, "rounds": rounds, "rows": rows}
+    file = DOCS / f"{name}-{device.partition(':')[0]}.json"
+    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = table(rows, networks)
+    print(f"{where}\n\n{text}")
+    if device == "cpu":
+        include(f"Measured on {where}.\n\n{text}", page, mark=mark)
