@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from network_prune.option_checks import fraction, one_of, text, whole
-from network_prune.options import DATA, OPTIONS, Option
+from network_prune.options import DATA, NETWORK, OPTIONS, RUNNING, Option
 from network_prune.transfer.attack.settings import (
     PRESETS,
     Goal,
@@ -17,7 +17,7 @@ from network_prune.transfer.attack.settings import (
 )
 from network_prune.transfer.augmentations.augmentation import DEFAULTS, Augmentation
 
-NETWORKS, ATTACK, AUGMENTATIONS, RUNNING = "Networks", "Attack", "Augmentations", "Running"
+ATTACK, AUGMENTATIONS = "Attack", "Augmentations"
 # Options of a study that mean the same here.
 _SHARED: Final = (
     "cache_dir",
@@ -29,7 +29,6 @@ _SHARED: Final = (
     "limit",
     "device",
 )
-_EPSILON: Final = "16/255"
 
 
 def _augmentation(name: str, value: Any) -> str:
@@ -38,7 +37,7 @@ def _augmentation(name: str, value: Any) -> str:
 
 _OWN: Mapping[str, Option] = {
     "surrogate": Option(
-        NETWORKS,
+        NETWORK,
         "Network that images are made on, NAME or NAME=WEIGHTS, as --arch and --weights take them; "
         "several joined by + have their logits averaged.",
         str,
@@ -48,7 +47,7 @@ _OWN: Mapping[str, Option] = {
         shown="the embedded ones",
     ),
     "victim": Option(
-        NETWORKS,
+        NETWORK,
         "Network that images are tried on, named like a surrogate.",
         str,
         text,
@@ -57,7 +56,7 @@ _OWN: Mapping[str, Option] = {
         shown="all networks named as surrogates",
     ),
     "bound": Option(
-        NETWORKS,
+        NETWORK,
         "Networks beside the surrogate whose logits are averaged with its own in one more row: an "
         "ensemble of true networks, as an upper bound.",
         str,
@@ -111,7 +110,7 @@ _OWN: Mapping[str, Option] = {
         "The L∞ bound as a share of the pixels' range.",
         str,
         read_share,
-        shown=_EPSILON,
+        shown="16/255",
     ),
     "step": Option(ATTACK, "What an iteration changes a pixel by.", str, read_share, shown="2/255"),
     "steps": Option(
@@ -190,6 +189,6 @@ _OWN: Mapping[str, Option] = {
 }
 TRANSFER_OPTIONS: Mapping[str, Option] = {
     **_OWN,
-    **{name: replace(OPTIONS[name]) for name in _SHARED},
+    **{name: OPTIONS[name] for name in _SHARED},
     "limit": replace(OPTIONS["limit"], shown="all, of the embedded digits 50"),
 }

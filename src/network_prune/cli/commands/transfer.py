@@ -8,7 +8,8 @@ import typer
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
-from network_prune.transfer.options import RUNNING, TRANSFER_OPTIONS
+from network_prune.options import RUNNING
+from network_prune.transfer.options import TRANSFER_OPTIONS
 
 IMAGES = "Images"
 Out = Annotated[
