@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,33 +10,44 @@ from typing import Any
 
 from benchmarks.tables import Row
 
+GRANULARITIES = ("weight", "connection", "neuron")
+
 
 def measure(network: str) -> list[Row]:
     """Return the rows of one torchvision network, in bytes per weight of its convolutions."""
-    rows: list[Row] = []
-    for granularity in ("weight", "connection", "neuron"):
-        command = [sys.executable, "-m", "benchmarks.memory", network, granularity]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = json.loads(output.splitlines()[-1])
-        rows += [
-            {
-                "network": network,
-                "granularity": granularity,
-                "measure": measure,
-                "value": value,
-                "unit": "bytes a weight",
-            }
-            for measure, value in found.items()
-        ]
-    return rows
+    command = [sys.executable, "-m", "benchmarks.memory", network, *GRANULARITIES]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = dict(zip(GRANULARITIES, map(json.loads, output.splitlines()), strict=True))
+    return [
+        {
+            "network": network,
+            "granularity": granularity,
+            "measure": measure,
+            "value": value,
+            "unit": "bytes a weight",
+        }
+        for granularity, values in found.items()
+        for measure, value in values.items()
+    ]
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("network")
-    parser.add_argument("granularity")
+    parser.add_argument("granularity", nargs="+")
     arguments = parser.parse_args()
-    print(json.dumps(_measure_here(arguments.network, arguments.granularity)))
+    import torchvision  # once for all
+
+    assert torchvision.models
+    for granularity in arguments.granularity:
+        sys.stdout.flush()
+        if child := os.fork():
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if code:
+                sys.exit(code)
+        else:
+            print(json.dumps(_measure_here(arguments.network, granularity)))
+            return
 
 
 def _measure_here(network: str, granularity: str) -> dict[str, float]:

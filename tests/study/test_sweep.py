@@ -1,11 +1,5 @@
 """Sweeps: what single evaluations give, recorded once, whatever interrupts them."""
 
-import json
-import os
-import random
-import signal
-import time
-
 import pytest
 import torch
 from PIL import Image
@@ -17,32 +11,17 @@ from network_prune.evaluation import one_pass
 from network_prune.evaluation.reading import Reading
 from network_prune.results.command import commands
 from network_prune.results.records import FILE, RecordFile, read_records
-from network_prune.study import state_file
 from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
 from network_prune.study.progress import Progress
 from network_prune.study.sweep import sweep
+from tests.study.small_grid import GRID
 
-GRID = {
-    "method": ["weights", "neurons"],
-    "p_prune": [0.2, 0.4],
-    "p_bern": [1, 0.5],
-    "draws": 2,
-    "limit": 60,
-    "batch_size": 16,
-}
 COUNTS = ("n", "hits1", "hits5", "loss_sum", "loss_square_sum")
 
 
 def counts(metrics):
     return tuple(metrics[name] for name in COUNTS)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """Return the records of the grid, by key."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    return {record["key"]: record for record in sweep(GRID, out=folder)}
 
 
 # --- figures ------------------------------------------------------------------------------
@@ -378,40 +357,6 @@ def test_what_is_no_plan_is_refused(tmp_path, plan, message):
 
 def _interrupt(*_):
     raise KeyboardInterrupt
-
-
-def _killed_runs(folder, kills, seed):
-    """Start the sweep in forks and kill each at a random moment, then run it to its end."""
-    chance = random.Random(seed)
-    start = time.perf_counter()
-    sweep(GRID, out=folder / "timed")
-    whole = time.perf_counter() - start
-    for _ in range(kills):
-        child = os.fork()
-        if not child:
-            try:
-                sweep(GRID, out=folder / "killed")
-            finally:
-                os._exit(0)
-        time.sleep(chance.uniform(0, 1.2 * whole))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return sweep(GRID, out=folder / "killed")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
-@pytest.mark.parametrize(("kills", "seed"), [(10, 1), pytest.param(100, 2, marks=pytest.mark.slow)])
-def test_runs_killed_at_any_moment_end_as_an_undisturbed_one(
-    tmp_path, monkeypatch, undisturbed, kills, seed
-):
-    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
-    monkeypatch.setattr(state_file, "SECONDS_BETWEEN", 0.0)
-    records = _killed_runs(tmp_path, kills, seed)
-    assert None not in [records.outcomes(record) for record in records]
-    assert {record["key"]: record for record in records} == undisturbed
-    lines = (tmp_path / "killed" / FILE).read_text().splitlines()
-    assert len(lines) == len({json.loads(line)["key"] for line in lines}) == len(undisturbed)
 
 
 # --- refused ------------------------------------------------------------------------------
