@@ -8,7 +8,6 @@ from torch import nn
 
 import network_prune as npr
 from benchmarks.memory import status
-from tests.networks import build, inputs
 
 
 def cycle(model, images):
@@ -30,13 +29,16 @@ def alive():
     return sum(issubclass(type(each), torch.Tensor | nn.Module) for each in gc.get_objects())
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [100, pytest.param(2000, marks=pytest.mark.slow)])
 def test_cycles_leave_no_tensor_no_module_and_no_memory(times):
-    model, images = nn.Sequential(build("plain"), nn.Flatten()).eval(), inputs()
+    # One set of these weights is 150 kB.
+    model = nn.Sequential(nn.Conv2d(4, 64, 3), nn.BatchNorm2d(64), nn.Conv2d(64, 64, 3)).eval()
+    model.append(nn.Flatten())
+    images = torch.randn(2, 4, 8, 8)
     for _ in range(times // 10):
         cycle(model, images)
     tensors, memory = alive(), status("VmRSS")
     for _ in range(times):
         cycle(model, images)
     assert alive() == tensors
-    assert status("VmRSS") - memory < 4e6
+    assert status("VmRSS") - memory < 16e6
