@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from math import fsum
 from typing import Any, Final
 
-from network_prune.errors import ArgumentError, check_fraction, unknown_name
+from network_prune.errors import ArgumentError, brief, check_fraction, unknown_name
 
 _OTHERS: Final = "*"
 
@@ -91,15 +91,15 @@ def short_hash(fractions: Mapping[str, float]) -> str:
 def _path(key: object) -> str:
     if not isinstance(key, str):
         raise ArgumentError(
-            f"p_prune has the key {key!r}, which is no text; pass layer paths or patterns in quotes"
+            f"p_prune has the key {brief(key)}, which is no text; pass paths or patterns in quotes"
         )
     return key
 
 
 def _fraction(key: object, value: Any) -> float:
     if isinstance(value, bool):
-        raise ArgumentError(f"p_prune of {key!r} is {value!r}; pass a fraction in [0, 1]")
-    return check_fraction(f"p_prune of {key!r}", value)
+        raise ArgumentError(f"p_prune of {brief(key)} is {brief(value)}; pass a fraction in [0, 1]")
+    return check_fraction(f"p_prune of {brief(key)}", value)
 
 
 def _unused(key: str, layers: Sequence[str]) -> str:

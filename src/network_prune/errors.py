@@ -1,10 +1,13 @@
 """Every error that network-prune raises on purpose, grouped by cause."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import Final
 
 _FEW: Final = 12
+_LONG: Final = 200
+_LONGEST: Final = 4000
 
 
 class NetworkPruneError(Exception):
@@ -40,6 +43,26 @@ class RunError(NetworkPruneError, RuntimeError):
     exit_code = 1
 
 
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+        self.maxstring = self.maxother = _LONG
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write down numbers of many digits.
+        return repr(x) if x.bit_length() <= _LONG else f"<a number of {x.bit_length()} bits>"
+
+
+_SHORT: Final = _Short()
+
+
+def brief(value: object) -> str:
+    """Return what ``repr`` gives, of a large value its ends alone; it is never made whole."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= 2 * _LONG else f"{text[: 2 * _LONG]}…"
+
+
 def check_fraction(name: str, value: float) -> float:
     """Return ``value`` as a float.
 
@@ -50,10 +73,11 @@ def check_fraction(name: str, value: float) -> float:
         fraction = float(value)
     except (OverflowError, TypeError, ValueError):
         raise ArgumentError(
-            f"{name}={value!r} is not a number; pass a fraction in [0, 1]"
+            f"{name}={brief(value)} is not a number; pass a fraction in [0, 1]"
         ) from None
     if not 0.0 <= fraction <= 1.0:
-        raise ArgumentError(f"{name}={value} is outside [0, 1]; pass a fraction, e.g. 0.7 for 70%")
+        shown = brief(value if isinstance(value, int) else fraction)
+        raise ArgumentError(f"{name}={shown} is outside [0, 1]; pass a fraction, e.g. 0.7 for 70%")
     return fraction
 
 
@@ -67,8 +91,9 @@ def check_choice(kind: str, value: str, allowed: Iterable[str]) -> None:
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Return an error text for a ``name`` that isn't ``allowed``: the nearest names, or all."""
     names = list(allowed)
-    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    parts = [f"unknown {kind} {name!r}"]
+    is_long = len(name) > _LONG
+    nearest = [] if is_long else difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    parts = [f"unknown {kind} {brief(name)}"]
     if nearest:
         parts.append(f"did you mean {' or '.join(nearest)}?")
     if len(names) <= _FEW:
@@ -78,9 +103,16 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     return "; ".join(parts)
 
 
+def joined(text: str) -> str:
+    """Return ``text`` on one line, the middle of a very long one left out."""
+    half = _LONGEST // 2
+    text = text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
+    return " ".join(text.split())
+
+
 def one_line(error: BaseException, *, limit: int = 200) -> str:
     """Return type and text of ``error`` on one line."""
-    text = " ".join(str(error).split())
+    text = joined(str(error))
     short = text if len(text) <= limit else text[:limit] + "…"
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
 
@@ -96,5 +128,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 def failure_text(error: Exception) -> str:
     """Return what to tell of ``error``, which may be any, on one line."""
     if isinstance(error, NetworkPruneError):
-        return " ".join(str(error).split())
+        return joined(str(error))
     return OUT_OF_MEMORY if is_out_of_memory(error) else one_line(error)

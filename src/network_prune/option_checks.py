@@ -7,15 +7,17 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from network_prune.errors import ArgumentError, check_choice, check_fraction
+from network_prune.errors import ArgumentError, brief, check_choice, check_fraction
 
 LARGEST: Final = 2**64 - 1
+# A mapping of fractions may be given as text; that of a thousand layers takes a tenth of this.
+LONGEST: Final = 2**20
 
 
 def fraction(name: str, value: Any) -> float:
     """Return ``value`` if it is a number in [0, 1]."""
     if isinstance(value, bool):
-        raise ArgumentError(f"{name}={value!r} is not a number; pass a fraction in [0, 1]")
+        raise ArgumentError(f"{name}={brief(value)} is not a number; pass a fraction in [0, 1]")
     return check_fraction(name, value)
 
 
@@ -23,34 +25,44 @@ def text(name: str, value: Any) -> str:
     """Return ``value`` as text that isn't empty."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text:
-        raise ArgumentError(f"{name}={value!r} is no text; pass a name")
+        raise ArgumentError(f"{name}={brief(value)} is no text; pass a name")
+    if len(text) > LONGEST or "\0" in text:
+        raise ArgumentError(
+            f"{name}={brief(text)} is no name; pass at most {LONGEST} characters, without NUL"
+        )
     return text
 
 
 def flag(name: str, value: Any) -> bool:
     """Return ``value`` if it is true or false."""
     if not isinstance(value, bool):
-        raise ArgumentError(f"{name}={value!r} is neither true nor false; pass one of them")
+        raise ArgumentError(f"{name}={brief(value)} is neither true nor false; pass one of them")
     return value
 
 
 def number(name: str, value: Any) -> float:
     """Return ``value`` if it is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentError(f"{name}={value!r} is no number; pass one for each channel")
-    return float(value)
+        raise ArgumentError(f"{name}={brief(value)} is no number; pass one for each channel")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ArgumentError(f"{name}={brief(value)} is no number of usual size") from None
 
 
-def whole(least: int) -> Callable[[str, Any], int]:
-    """Return a check for whole numbers from ``least`` to 2**64 - 1."""
+def whole(least: int, most: int = LARGEST) -> Callable[[str, Any], int]:
+    """Return a check for whole numbers from ``least`` to ``most``."""
+    shown = "2**64 - 1" if most == LARGEST else str(most)
 
     def check(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ArgumentError(f"{name}={value!r} is no whole number; pass one from {least} on")
+            raise ArgumentError(
+                f"{name}={brief(value)} is no whole number; pass one from {least} on"
+            )
         if value < least:
-            raise ArgumentError(f"{name}={value} is too small; pass {least} or more")
-        if value > LARGEST:
-            raise ArgumentError(f"{name}={value} is too large; pass at most 2**64 - 1")
+            raise ArgumentError(f"{name}={brief(value)} is too small; pass {least} or more")
+        if value > most:
+            raise ArgumentError(f"{name}={brief(value)} is too large; pass at most {shown}")
         return value
 
     return check

@@ -20,7 +20,7 @@ from network_prune.cli.commands.sweep import sweep_command
 from network_prune.cli.commands.transfer import transfer_command
 from network_prune.cli.output import say
 from network_prune.cli.takes import OnceCommand
-from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory
+from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory, joined
 
 app = typer.Typer(
     help="Prune a network's lowest-scored elements at random and see what is left of it.",
@@ -84,7 +84,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(code: int, message: str) -> int:
-    say("network-prune: error: " + " ".join(message.split()), to=sys.stderr)
+    say(f"network-prune: error: {joined(message)}", to=sys.stderr)
     return code
 
 

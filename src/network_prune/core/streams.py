@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, brief
 
 Words = NDArray[np.uint64]
 Octets = NDArray[np.uint8]
@@ -45,9 +45,11 @@ def check_stream_number(name: str, value: object) -> int:
         ArgumentError: ``value`` is not an integer in [0, 2**64).
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ArgumentError(f"{name}={value!r} is not an integer; pass one from 0 to 2**64 - 1")
+        raise ArgumentError(
+            f"{name}={brief(value)} is not an integer; pass one from 0 to 2**64 - 1"
+        )
     if not 0 <= value <= _MASK:
-        raise ArgumentError(f"{name}={value} is outside [0, 2**64 - 1]; pass one from there")
+        raise ArgumentError(f"{name}={brief(value)} is outside [0, 2**64 - 1]; pass one from there")
     return int(value)
 
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from torch import nn
 
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, brief
 
 
 class HasModel(Protocol):
@@ -29,6 +29,6 @@ def module_of(network: AnyNetwork) -> nn.Module:
     if isinstance(module, nn.Module):
         return module
     raise ArgumentError(
-        f"model={network!r} is a {type(network).__name__}; pass an nn.Module or what load_network "
-        "returned"
+        f"model={brief(network)} is a {type(network).__name__}; pass an nn.Module or what "
+        "load_network returned"
     )

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import filelock
 
-from network_prune.errors import RunError, SourceError
+from network_prune.errors import RunError, SourceError, brief
 from network_prune.options import OPTIONS
 from network_prune.results.line_file import LineFile, cannot_write, read_bytes, whole_lines
 from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
@@ -205,7 +205,7 @@ def _read(entry: Any, last: Record, form: Form, where: str, remedy: str) -> Reco
         raise SourceError(f"{where} is no record; {remedy}") from None
     known = " and ".join(map(str, form.schemas))
     raise SourceError(
-        f"{where} has schema {entry['schema']!r}, this version reads {known}; "
+        f"{where} has schema {brief(entry['schema'])}, this version reads {known}; "
         "use the version of network-prune that wrote it, or another folder"
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from network_prune.errors import ArgumentError, SourceError, check_choice
+from network_prune.errors import ArgumentError, SourceError, brief, check_choice
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -395,7 +395,7 @@ def _check_sizes(resize: int, crop: int) -> None:
 
 def _check_size(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{name}={value!r} is no size; pass whole pixels, 1 or more")
+        raise ArgumentError(f"{name}={brief(value)} is no size; pass whole pixels, 1 or more")
 
 
 def _numbers(name: str, given: Any) -> tuple[float, ...]:
@@ -403,9 +403,9 @@ def _numbers(name: str, given: Any) -> tuple[float, ...]:
     values: Any = (given,) if isinstance(given, int | float | str) else given
     try:
         return tuple(float(value) for value in values)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ArgumentError(
-            f"{name}={given!r} isn't numbers; pass one for each channel, e.g. {name}=[0.5]"
+            f"{name}={brief(given)} isn't numbers; pass one for each channel, e.g. {name}=[0.5]"
         ) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from network_prune.core.scores import parse_score
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import plain
-from network_prune.errors import ArgumentError, RunError, failure_text
+from network_prune.errors import ArgumentError, RunError, brief, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
 from network_prune.evaluation.variant import Network
@@ -86,7 +86,7 @@ def _check_measure(measure: Measure | None, out: str | PathLike[str] | None) -> 
     if measure is None:
         return Measure()
     if not isinstance(measure, Measure):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentError(f"measure={measure!r} is no measure; pass e.g. DrawsCompared(5)")
+        raise ArgumentError(f"measure={brief(measure)} is no measure; pass e.g. DrawsCompared(5)")
     if out is not None and type(measure) is not Measure:
         raise ArgumentError(
             f"out={os.fspath(out)!r} keeps loss and accuracy alone, not what "

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from network_prune.core.layers import Layer
-from network_prune.errors import ArgumentError, UnsupportedNetworkError, unknown_name
+from network_prune.errors import ArgumentError, UnsupportedNetworkError, brief, unknown_name
 from network_prune.pruning.ranking.rankable import (
     NORMS,
     RANKABLE,
@@ -98,12 +98,14 @@ def _check_types(layers: Sequence[object]) -> None:
         raise ArgumentError(f"layers is empty; pass some of {allowed}")
     for kind in layers:
         if not (isinstance(kind, type) and (issubclass(kind, RANKABLE) or is_kin(kind))):
-            raise ArgumentError(f"layers={kind!r} can't be ranked; pass some of {allowed}")
+            raise ArgumentError(f"layers={brief(kind)} can't be ranked; pass some of {allowed}")
 
 
 def _check_tensors(tensors: Sequence[object]) -> None:
     if isinstance(tensors, str) or not tensors or not set(tensors) <= set(TENSORS):
-        raise ArgumentError(f"tensors={tensors!r} isn't a list of some of {', '.join(TENSORS)}")
+        raise ArgumentError(
+            f"tensors={brief(tensors)} isn't a list of some of {', '.join(TENSORS)}"
+        )
 
 
 def _nothing_to_rank(

@@ -28,7 +28,7 @@ from network_prune.core.scores import (
     squared_norms,
 )
 from network_prune.core.streams import random_scores
-from network_prune.errors import ArgumentError, UnsupportedNetworkError, check_fraction
+from network_prune.errors import ArgumentError, UnsupportedNetworkError, brief, check_fraction
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.prunable import PrunableSet
 from network_prune.pruning.ranking.find_layers import FoundLayer, find_layers
@@ -127,7 +127,7 @@ def _rule(score: object) -> Score | Mapping[str, Tensor]:
     if isinstance(score, Score | Mapping):
         return score
     raise ArgumentError(
-        f"score={score!r} is neither the name of a score nor a mapping from layer names to "
+        f"score={brief(score)} is neither the name of a score nor a mapping from layer names to "
         f"tensors; pass one of {', '.join(SCORE_NAMES)} or such a mapping"
     )
 

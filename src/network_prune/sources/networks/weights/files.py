@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import ArgumentError, SourceError, brief
 
 State = dict[str, Tensor]
 
@@ -55,8 +55,8 @@ def weights_name(weights: str | os.PathLike[str] | Enum | None, spec: str) -> st
         return path if is_weights_file(path) else os.path.join(os.curdir, path)
     if not isinstance(weights, str | Enum):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
-            f"weights={weights!r} is a {type(weights).__name__}; pass a name, a path, a member of "
-            "torchvision's weights, or None for random ones"
+            f"weights={brief(weights)} is a {type(weights).__name__}; pass a name, a path, a "
+            "member of torchvision's weights, or None for random ones"
         )
     name = str(weights)
     # An entry of torch.hub is given names as they are, and torchvision's knows DEFAULT as V2.
