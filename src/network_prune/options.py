@@ -43,6 +43,8 @@ TENSORS: Final = ("weight", "bias")
 EXIF: Final = ("source", "turn", "ignore")
 ORDERS: Final = ("data", "text")
 PRECISIONS: Final = ("bfloat16", "float16")
+MOST_VARIANTS: Final = 100_000
+MOST_WORKERS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,13 @@ GRID_OPTIONS: Mapping[str, Option] = {
         (1.0,),
         many=True,
     ),
-    "draws": Option(PRUNING, "Evaluate this many draws of each prunable set.", int, whole(1), 1),
+    "draws": Option(
+        PRUNING,
+        "Evaluate this many draws of each prunable set.",
+        int,
+        whole(1, MOST_VARIANTS),
+        1,
+    ),
     "score": Option(
         PRUNING,
         "How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED, or by images: "
@@ -359,9 +367,9 @@ STUDY_OPTIONS: Mapping[str, Option] = {
     "batch_size": Option(RUNNING, "Images a batch.", int, whole(1), 64, decides=True),
     "workers": Option(
         RUNNING,
-        "Processes that decode images.",
+        f"Processes that decode images, up to {MOST_WORKERS}.",
         int,
-        whole(0),
+        whole(0, MOST_WORKERS),
         shown="one a core for image files",
     ),
     "device": Option(

@@ -51,7 +51,7 @@ def test_a_plan_file_reads_paths_as_they_are_written(tmp_path):
         {"0.10": 0.1, "on": 0.2, "010": 0.3, "*": 0.0}
     ]
     path.write_text("p_prune:\n  a: 0.1\n  a: 0.2\n")
-    with pytest.raises(ArgumentError, match="line 2: a stands there twice"):
+    with pytest.raises(SourceError, match="line 3: a stands there twice"):
         read_plan_file(path)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from network_prune.by_layer import ByLayer
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
+from network_prune.plain_file import read_small_text
+from network_prune.sources.yaml_text import MOST_BYTES, compose, construct
 
 
 def with_files(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,39 +35,12 @@ def fractions_text(fractions: Mapping[str, float], comments: Iterable[str] = ())
     return "\n".join(lines) + "\n"
 
 
-class PathKeys(yaml.SafeLoader):
-    """Reads keys as they are written: layers are called ``0.10`` or ``on``, too."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping from text.
-
-        Raises:
-            ConstructorError: a key is no text, or stands there twice.
-        """
-        found: dict[Any, Any] = {}
-        for key, value in node.value:
-            is_text = isinstance(key, yaml.ScalarNode)
-            if not is_text or key.value in found:
-                problem = f"{key.value} stands there twice" if is_text else "a path has to be text"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            found[key.value] = self.construct_object(value, deep=deep)
-        return found
-
-
 def _read(name: str) -> ByLayer:
     is_inline = name.lstrip().startswith("{")
     where = "p_prune_file" if is_inline else name
-    try:
-        text = name if is_inline else Path(name).read_text(encoding="utf-8")
-        found = yaml.load(text, PathKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is no YAML"
-        raise SourceError(f"{where}{line}: {problem}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise SourceError(f"cannot read p_prune_file {name}: {reason}") from None
+    text = name if is_inline else read_small_text(Path(name), what="p_prune_file", most=MOST_BYTES)
+    node = compose(text, where)
+    found = None if node is None else construct(node, where)
     if not isinstance(found, Mapping):
         raise ArgumentError(f"{where}: it holds no fractions; write LAYER: FRACTION, one a line")
     try:

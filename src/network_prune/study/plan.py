@@ -1,14 +1,22 @@
 """What a study evaluates: grids of variants, and the options that all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
 from network_prune.by_layer import ByLayer
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, brief
 from network_prune.evaluation.variant import Network, Variant
-from network_prune.options import GRID_OPTIONS, OPTIONS, STUDY_OPTIONS, defaults, read_options
+from network_prune.options import (
+    GRID_OPTIONS,
+    MOST_VARIANTS,
+    OPTIONS,
+    STUDY_OPTIONS,
+    defaults,
+    read_options,
+)
 from network_prune.sources.fractions_file import with_files
 
 _AXES = ("method", "score", "scope", "p_prune", "p_bern")
@@ -38,15 +46,18 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
             list of mappings of grid options; what a grid doesn't say is what ``values`` says.
 
     Raises:
-        ArgumentError: an option is unknown or a value isn't allowed.
+        ArgumentError: an option is unknown or a value isn't allowed, or there are too many
+            variants.
         SourceError: a name with wildcards matches no network.
     """
     if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentError(f"plan={values!r} is no mapping; pass e.g. {{'p_prune': [0.1, 0.2]}}")
+        raise ArgumentError(
+            f"plan={brief(values)} is no mapping; pass e.g. {{'p_prune': [0.1, 0.2]}}"
+        )
     grids: Any = values.get("grids") or [{}]
     if not isinstance(grids, list | tuple) or not all(isinstance(g, Mapping) for g in grids):
         raise ArgumentError(
-            f"grids={grids!r} is no list of mappings; pass e.g. [{{'p_prune': 0.1}}]"
+            f"grids={brief(grids)} is no list of mappings; pass e.g. [{{'p_prune': 0.1}}]"
         )
     common = read_options(with_files({k: v for k, v in values.items() if k != "grids"}), OPTIONS)
     shared = {name: value for name, value in common.items() if name in GRID_OPTIONS}
@@ -55,8 +66,12 @@ def make_plan(values: Mapping[str, Any]) -> Plan:
         for grid in grids
     ]
     variants: dict[Network, dict[Variant, None]] = {}
-    for grid in full:
-        _expand(grid, variants)
+    # Finding out which networks wildcards stand for takes seconds.
+    check_count(sum(len(grid["arch"]) * _count(grid) for grid in full))
+    spans = [(grid, _networks(grid["arch"], grid["weights"])) for grid in full]
+    check_count(sum(len(networks) * _count(grid) for grid, networks in spans))
+    for grid, networks in spans:
+        _expand(grid, networks, variants)
     others = {name: value for name, value in common.items() if name in STUDY_OPTIONS}
     options = {**defaults(STUDY_OPTIONS), **others}
     # What prunes nothing is the dense network.
@@ -73,13 +88,36 @@ def overruled(said: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     return {**said, **values, **({"grids": grids} if grids else {})}
 
 
-def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]]) -> None:
+def check_count(variants: int) -> None:
+    """Raise an ArgumentError if a study has more variants than one may have."""
+    if variants > MOST_VARIANTS:
+        raise ArgumentError(
+            f"the plan stands for {brief(variants)} variants; a study has at most {MOST_VARIANTS}: "
+            "pass fewer values or draws, or several plans"
+        )
+
+
+def _count(grid: Mapping[str, Any]) -> int:
+    """Return how many variants of a network a grid stands for, at the most."""
+    points = prod(len(grid[name]) for name in _AXES if name != "p_bern")
+    return points * sum(_draws(grid, p_bern) for p_bern in grid["p_bern"])
+
+
+def _draws(grid: Mapping[str, Any], p_bern: float) -> int:
+    return grid["draws"] if p_bern < 1 else 1  # all draws at p_bern 1 are the same
+
+
+def _expand(
+    grid: Mapping[str, Any],
+    networks: Sequence[Network],
+    variants: dict[Network, dict[Variant, None]],
+) -> None:
     """Add a grid's variants to those that are there; what prunes nothing adds none."""
     if grid["with_norm"] and "neurons" not in grid["method"]:
         raise ArgumentError(
             f"with_norm goes with method neurons, not {', '.join(grid['method'])}; leave it out"
         )
-    for network in _networks(grid["arch"], grid["weights"]):
+    for network in networks:
         found = variants.setdefault(network, {})
         for point in product(*(grid[name] for name in _AXES)):
             values = {**grid, **dict(zip(_AXES, point, strict=True))}
@@ -89,9 +127,8 @@ def _expand(grid: Mapping[str, Any], variants: dict[Network, dict[Variant, None]
             if is_dense and values["scope"] != "alone":  # there each layer has its row
                 continue
             with_norm = grid["with_norm"] and values["method"] == "neurons"
-            # All draws at p_bern 1 are the same.
-            draws = grid["draws"] if values["p_bern"] < 1 else 1
-            for index in range(grid["index"], grid["index"] + draws):
+            indices = range(grid["index"], grid["index"] + _draws(grid, values["p_bern"]))
+            for index in indices:
                 found[Variant.of({**values, "index": index, "with_norm": with_norm})] = None
 
 

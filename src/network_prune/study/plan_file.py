@@ -6,10 +6,11 @@ from typing import Any, NoReturn
 
 import yaml
 
-from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, check_choice
+from network_prune.errors import ArgumentError, NetworkPruneError, check_choice
 from network_prune.options import GRID_OPTIONS, OPTIONS, Option, read_options
+from network_prune.plain_file import read_small_text
 from network_prune.results.published.figures import published_plan
-from network_prune.sources.fractions_file import PathKeys
+from network_prune.sources.yaml_text import MOST_BYTES, compose, construct
 
 PRESETS: Mapping[str, Callable[[], dict[str, Any]]] = {"published": published_plan}
 
@@ -18,15 +19,13 @@ def read_plan_file(path: Path) -> dict[str, Any]:
     """Return what a plan file says, each value checked; `make_plan` takes it.
 
     Raises:
-        SourceError: the file can't be read as YAML.
+        SourceError: the file, or a shell's pipe, can't be read as YAML of a usual size.
         ArgumentError: a key is unknown, double or has a value that isn't allowed; the
             message starts with file and line.
     """
-    try:
-        return _read_plan(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise SourceError(f"cannot read the plan {path}: {reason}") from None
+    name = str(path)
+    node = compose(read_small_text(path, what="the plan", most=MOST_BYTES), name)
+    return {} if node is None else _Reader(name).plan(node)
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -39,25 +38,11 @@ def read_preset(name: str) -> dict[str, Any]:
     return PRESETS[name]()
 
 
-def _read_plan(text: str, name: str) -> dict[str, Any]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is no YAML"
-        raise SourceError(f"{name}{where}: {problem}") from None
-    if node is None:
-        return {}
-    return _Reader(name).plan(node)
-
-
 class _Reader:
     """Reads a plan's nodes, which know their lines."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._loader = PathKeys("")
 
     def plan(self, node: yaml.Node) -> dict[str, Any]:
         grids: list[dict[str, Any]] = []
@@ -76,7 +61,9 @@ class _Reader:
         found: dict[str, Any] = {}
         seen: set[str] = set()
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._fail(key_node, "a key has to be text")
+            key = key_node.value
             if key in seen:
                 self._fail(key_node, f"{key} stands there twice; leave one out")
             seen.add(key)
@@ -85,19 +72,13 @@ class _Reader:
                 continue
             if key in OPTIONS and key not in keys:
                 self._fail(key_node, f"{key} holds for the whole study; write it outside grids")
-            value = self._value(value_node)
+            value = construct(value_node, self._name)
             try:
                 check_choice("key", key, [*keys, *others])
                 found |= read_options({key: value}, keys)
             except NetworkPruneError as error:
                 self._fail(key_node, str(error))
         return found
-
-    def _value(self, node: yaml.Node) -> Any:
-        try:
-            return self._loader.construct_object(node, deep=True)
-        except yaml.YAMLError as error:
-            self._fail(node, str(getattr(error, "problem", error)))
 
     def _grids(self, node: yaml.Node) -> list[dict[str, Any]]:
         if not isinstance(node, yaml.SequenceNode):

@@ -21,6 +21,7 @@ from network_prune.study.identity import (
     describe_running,
     describe_versions,
 )
+from network_prune.study.plan import check_count
 from network_prune.study.score_images import ScoreImages
 
 _LOOKED_AT: Final = 8
@@ -63,7 +64,7 @@ class ReadyNetwork:
         pixels = preprocessing.pixel_transform()
         self.data = inputs.load_data(inputs.data, self.loaded, pixels)
         self.loaded.model.to(self._device)
-        self.variants = tuple(v for each in variants for v in each.spelt_out(self.loaded.model))
+        self.variants = tuple(self._spelt_out(variants))
         self.has_dense: bool = options["dense"] or not self.variants
         self.keeps_outcomes: bool = options["outcomes"]
         self._score_images = None
@@ -86,6 +87,14 @@ class ReadyNetwork:
             },
             self._score_images and self._score_images.describe(),
         )
+
+    def _spelt_out(self, variants: Iterable[Variant]) -> Iterator[Variant]:
+        count = 0
+        for each in variants:
+            spelt_out = each.spelt_out(self.loaded.model)
+            count += len(spelt_out)
+            check_count(count)
+            yield from spelt_out
 
     def images(self) -> Images:
         """Return names and classes of the images."""

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import Any, Final
 
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, brief
 from network_prune.evaluation.variant import Network
-from network_prune.options import defaults, read_options
+from network_prune.options import MOST_VARIANTS, defaults, read_options
 from network_prune.sources.digits.names import NAMES
 from network_prune.transfer.attack.settings import PRESETS, Attack, Goal
 from network_prune.transfer.augmentations.augmentation import Augmentation
@@ -133,7 +134,7 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
     """
     if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
-            f"plan={values!r} is no mapping; pass e.g. {{'augmentation': ['none', 'dwp']}}"
+            f"plan={brief(values)} is no mapping; pass e.g. {{'augmentation': ['none', 'dwp']}}"
         )
     said = read_options(values, TRANSFER_OPTIONS)
     options: dict[str, Any] = {**defaults(TRANSFER_OPTIONS), "surrogate": NAMES, **said}
@@ -147,12 +148,18 @@ def make_transfer_plan(values: Mapping[str, Any]) -> TransferPlan:
     if options["preset"] == "digits" and options["image_size"] is None:
         options["image_size"] = _DIGITS_SIZE
     options["augmentation"] = _with_against(options)
-    rows = [
+    made = (
         row
         for group in dict.fromkeys(groups)
         for goal in dict.fromkeys(options["goal"])
         for row in _rows(group, Goal(goal), tuple(named), said, options)
-    ]
+    )
+    rows = list(islice(made, MOST_VARIANTS + 1))
+    if len(rows) > MOST_VARIANTS:
+        raise ArgumentError(
+            f"the plan stands for more than {MOST_VARIANTS} rows, which a run has at most; pass "
+            "fewer seeds, networks or augmentations, or several plans"
+        )
     rows.sort(key=lambda row: row.seed)  # so that what is there early can be compared
     return TransferPlan(tuple(rows), options, _notes(rows, options))
 
