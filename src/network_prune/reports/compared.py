@@ -7,7 +7,7 @@ from typing import Any
 
 from network_prune.evaluation.mean import plain
 from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
-from network_prune.results.axes import DENSE, axes, axis_text, differing
+from network_prune.results.axes import DENSE, axes, axis_texts, differing
 from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
 from network_prune.results.comparing.sets import RecordSet
@@ -131,8 +131,7 @@ class _Table:
 
     def _apart(self, each: RecordSet) -> list[str]:
         """Return what else sets it apart from others."""
-        values = axes(each.first) if self._others else {}
-        return [axis_text(n, values[n]) for n in self._others if values[n] is not None]
+        return axis_texts(self._others, axes(each.first)) if self._others else []
 
     def _numbers(
         self, each: RecordSet, comparison: Comparison | None, adjusted: float

@@ -8,7 +8,7 @@ from typing import Any
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.evaluation.variant import Network
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.results.axes import DENSE, axes, axis_text
+from network_prune.results.axes import DENSE, axes, axis_texts
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
 
@@ -28,7 +28,7 @@ def record_row(record: Record, *, differing: Sequence[str] = ()) -> str:
     to_dense = "–" if difference is None else difference_text(difference, "acc1")
     ratio = realised["pruning_ratio"] if realised else 0.0
     values = axes(record)
-    others = [axis_text(name, values[name]) for name in differing if values[name] is not None]
+    others = axis_texts(differing, values)
     return _row(record, index, ratio, figures_text(record["metrics"]), to_dense, others)
 
 

@@ -73,6 +73,12 @@ def differing(records: Iterable[Record]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def axis_texts(names: Iterable[str], values: Mapping[str, Any]) -> list[str]:
+    """Return some columns of `axes` for a table, those that a record has."""
+    found = ((name, values.get(name)) for name in names)
+    return [axis_text(name, value) for name, value in found if value is not None]
+
+
 def axis_text(name: str, value: Any) -> str:
     """Return a column and its value for a table, a hash by its first digits."""
     is_hash = name.endswith(("sha256", "identity"))

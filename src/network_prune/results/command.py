@@ -66,7 +66,7 @@ def _grids(variants: Sequence[_Row]) -> Iterator[dict[str, Any]]:
 def _shared(record: Record) -> dict[str, Any]:
     """Return the options that a record was made with, beside those of its variant."""
     asked = record["asked"]
-    data: dict[str, Any] = {**asked["data"], "data_root": asked["data"]["root"]}
+    data: dict[str, Any] = {**asked["data"], "data_root": asked["data"].get("root")}
     running = {name: value for name, value in asked["running"].items() if name != "amp"}
     amp = asked["running"]["amp"]
     return {

@@ -18,13 +18,17 @@ _COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "devic
 
 def network_of(record: Record) -> Network:
     """Return which network a record is of."""
-    return Network(record["network"]["name"], record["asked"]["weights"])
+    return Network(record["network"]["name"], _asked(record))
 
 
 def network_text(record: Record) -> str:
     """Return the network's name for a table, with the name of its weights or their file."""
     network = record["network"]
-    return _network_text(network["name"], network["weights"], record["asked"]["weights"])
+    return _network_text(network["name"], network["weights"], _asked(record))
+
+
+def _asked(record: Record) -> str:
+    return record["asked"]["weights"] or "default"
 
 
 @cache

@@ -1,47 +1,93 @@
 """What every record holds: names with the kinds of their values."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from network_prune.errors import SourceError
 from network_prune.evaluation.variant import LATER
+from network_prune.option_checks import LARGEST
 from network_prune.options import DECIDING, OPTIONS
 
-_NUMBER: Final = (int, float)
-_FIGURE: Final = (int, float, type(None))
-_FIGURES: Final = ("loss", "acc1", "acc5")
-# Intervals are pairs of figures.
-_PAIR: Final = "pair"
+_Kind = Callable[[Any], bool]
+_LARGEST_FLOAT: Final = sys.float_info.max
 
-_EVERY: Final[Mapping[str, Mapping[str, Any]]] = {
-    "network": {"name": str, "weights": str, "weights_sha256": str},
+
+def _of(*kinds: type) -> _Kind:
+    return lambda value: isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _of(int, float)(value) and -_LARGEST_FLOAT <= value <= _LARGEST_FLOAT
+
+
+def _is_figure(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_interval(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_figure, value))
+
+
+def _is_count(value: Any) -> bool:
+    return _of(int)(value) and 0 <= value <= LARGEST
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | bool) or _is_figure(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_flat(value: Any) -> bool:
+    """Return whether ``value`` maps names to plain values and lists of such."""
+    if not isinstance(value, dict):
+        return False
+    each: Any = value.values()
+    return all(
+        all(map(_is_plain, entry)) if isinstance(entry, list) else _is_plain(entry)
+        for entry in each
+    )
+
+
+_TEXT: Final = _of(str)
+_TEXT_OR_NONE: Final = _of(str, type(None))
+_SIZE: Final = _of(int, list, type(None))
+_FIGURES: Final = ("loss", "acc1", "acc5")
+_Shape = Mapping[str, _Kind]
+
+_EVERY: Final[Mapping[str, _Shape]] = {
+    "network": {"name": _TEXT, "weights": _TEXT, "weights_sha256": _TEXT},
     "preprocessing": {
-        "resize": (int, list, type(None)),
-        "crop": (int, list, type(None)),
-        "interpolation": str,
-        "mean": list,
-        "std": list,
+        **dict.fromkeys(("resize", "crop"), _SIZE),
+        "interpolation": _TEXT,
+        **dict.fromkeys(("mean", "std"), _of(list)),
     },
-    "data": {"name": str, "identity": str},
-    "asked": {"weights": (str, type(None)), "data": dict, "running": dict},
-    "versions": {"torch": str},
+    "data": {"name": _TEXT, "identity": _TEXT},
+    "asked": {"weights": _TEXT_OR_NONE, "data": _is_flat, "running": _is_flat},
+    "versions": {"torch": _TEXT},
     "metrics": {
-        **dict.fromkeys(("n", "hits1", "hits5", "loss_sum", "unreadable", "non_finite"), int),
-        **dict.fromkeys(_FIGURES, _FIGURE),
-        **{f"{name}_interval": _PAIR for name in _FIGURES},
+        **dict.fromkeys(("n", "hits1", "hits5", "unreadable", "non_finite"), _is_count),
+        "loss_sum": _of(int),
+        **dict.fromkeys(_FIGURES, _is_figure),
+        **{f"{name}_interval": _is_interval for name in _FIGURES},
     },
 }
-_VARIANT: Final = {
-    **dict.fromkeys(("method", "score", "scope"), str),
-    **dict.fromkeys(("p_prune", "p_bern"), _NUMBER),
-    **dict.fromkeys(("seed", "index"), int),
+_VARIANT: Final[_Shape] = {
+    **dict.fromkeys(("method", "score", "scope"), _TEXT),
+    **dict.fromkeys(("p_prune", "p_bern"), _is_number),
+    **dict.fromkeys(("seed", "index"), _is_count),
 }
-_REALISED: Final = {"pruning_ratio": _NUMBER, "zeroed_ratio": _NUMBER}
-_DIFFERENCE: Final = {
-    **{f"{name}_difference": _FIGURE for name in _FIGURES},
-    **{f"{name}_interval": _PAIR for name in _FIGURES},
-    **dict.fromkeys(("n", "gained1", "lost1", "loss_sum"), int),
+_REALISED: Final[_Shape] = dict.fromkeys(("pruning_ratio", "zeroed_ratio"), _is_number)
+_DIFFERENCE: Final[_Shape] = {
+    **{f"{name}_difference": _is_figure for name in _FIGURES},
+    **{f"{name}_interval": _is_interval for name in _FIGURES},
+    **dict.fromkeys(("n", "gained1", "lost1"), _is_count),
+    "loss_sum": _of(int),
 }
+_SCORE_DATA: Final[_Shape] = {"name": _TEXT, "identity": _TEXT, "n": _is_count}
 
 
 def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
@@ -59,30 +105,49 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     parts = dict(_EVERY)
     if record["variant"] is not None:
         parts |= {"variant": _VARIANT, "realised": _REALISED}
-        _check_kind(record["variant"].get("by_layer"), (dict, type(None)))
+        _check_variant(record["variant"], record["realised"])
     if record["difference"] is not None:
         parts["difference"] = _DIFFERENCE
+    if record["score_data"] is not None:
+        parts["score_data"] = _SCORE_DATA
     for part, kinds in parts.items():
         if part in last and record[part] == last[part]:
             continue
-        for name, kind in kinds.items():
-            _check_kind(record[part][name], kind)
-    _check_kind(record["key"], str)
-    for name in ("score_data", "outcomes"):
-        _check_kind(record.get(name), (dict, type(None)))
-    if any(record[part] != last.get(part) for part in ("asked", "versions")):
+        for name, is_kind in kinds.items():
+            _check(is_kind(record[part][name]))
+    _check(_TEXT(record["key"]) and _is_count(record["metrics"].get("ties", 0)))
+    _check(all(_TEXT_OR_NONE(record.get(name)) for name in ("prunable_sha256", "draw_sha256")))
+    _check(all(map(_TEXT_OR_NONE, (record.get("outcomes") or {}).values())))
+    shared = ("asked", "versions", "preprocessing", "data", "notes", "used")
+    if any(record.get(part) != last.get(part) for part in shared):
         _check_shared(record)
     _check_known(record["variant"] or {})
 
 
+def _check_variant(variant: Mapping[str, Any], realised: Mapping[str, Any]) -> None:
+    by_layer = variant.get("by_layer")
+    _check(by_layer is None or _is_flat(by_layer))
+    _check(_is_flat({name: value for name, value in variant.items() if name != "by_layer"}))
+    others = dict(realised)
+    _check(_are_texts(others.pop("warnings", [])) and isinstance(others.pop("layers", []), list))
+    _check(all(map(_is_plain, others.values())))
+
+
 def _check_shared(record: Mapping[str, Any]) -> None:
     """Check what most records of a study have in common."""
-    running = record["asked"]["running"]
+    running, used = record["asked"]["running"], record.get("used", {})
     for name in DECIDING:
         running[name]
     _check_known(running)
     for version in record["versions"].values():
-        _check_kind(version, str)
+        _check(_TEXT(version))
+    asked = record["asked"].get("preprocessing", {})
+    for part in (record["preprocessing"], asked, record["data"], used):
+        _check(_is_flat(part))
+    for name in ("crop_mode", "crop_rounding"):
+        _check(_TEXT(record["preprocessing"].get(name, "")))
+    for texts in (record.get("notes", []), used.get("warnings", [])):
+        _check(_are_texts(texts))
 
 
 def _check_known(options: Mapping[str, Any]) -> None:
@@ -94,11 +159,6 @@ def _check_known(options: Mapping[str, Any]) -> None:
         )
 
 
-def _check_kind(value: Any, kind: Any) -> None:
-    if kind is _PAIR:
-        if not isinstance(value, list) or len(value) != 2:
-            raise TypeError
-        for end in value:
-            _check_kind(end, _FIGURE)
-    elif isinstance(value, bool) or not isinstance(value, kind):
+def _check(is_kind: bool) -> None:
+    if not is_kind:
         raise TypeError

@@ -188,7 +188,7 @@ def _parse(path: Path, lines: bytes, form: Form) -> Iterator[Record]:
         remedy = f"remove the line, and {form.lost} again"
         try:
             entry = json.loads(line, parse_constant=_no_number)
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         last = _read(entry, last, form, f"{path} line {number}", remedy)
         yield last

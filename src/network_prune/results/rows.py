@@ -35,8 +35,8 @@ def flat_row(record: Record) -> Row:
         **differences,
         **{name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")},
         "notes": "; ".join(record.get("notes", ())),
-        "prunable_sha256": record["prunable_sha256"],
-        "draw_sha256": record["draw_sha256"],
+        "prunable_sha256": record.get("prunable_sha256"),
+        "draw_sha256": record.get("draw_sha256"),
         "key": record["key"],
     }
 

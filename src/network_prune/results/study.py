@@ -206,7 +206,7 @@ def without_repeats(studies: Sequence[Study]) -> list[Study]:
 def _load_file(path: Path) -> Study:
     try:
         entries: Any = json.loads(read_bytes(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SourceError(f"{path} is no JSON; pass what eval wrote with --output") from None
     if not isinstance(entries, list) or not entries:
         raise SourceError(f"{path} has no list of records; pass what eval wrote with --output")

@@ -3,9 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
+from network_prune.errors import SourceError
+from network_prune.option_checks import LARGEST
 from network_prune.results.records import Record
 from network_prune.results.series.families import Family, families
+
+_COUNTS: Final = ("elements", "prunable", "pruned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,33 @@ def landings(records: Iterable[Record]) -> list[Landing]:
     return [landing for landing in found if landing.cells]
 
 
+def _layers(record: Record) -> list[dict[str, Any]]:
+    """Return name and counts of elements of each layer of a record.
+
+    Raises:
+        SourceError: the record says something else of its layers.
+    """
+    layers: Any = record["realised"].get("layers", [])
+    if not all(map(_is_layer, layers)):
+        raise SourceError(
+            f"record {record['key'][:8]} doesn't say of its layers what sweep writes; remove its "
+            "line, and its variant is evaluated again"
+        )
+    return layers
+
+
+def _is_layer(layer: Any) -> bool:
+    counts: list[Any] = [layer.get(name) for name in _COUNTS] if isinstance(layer, dict) else [None]
+    are_whole = all(type(count) is int and 0 <= count <= LARGEST for count in counts)
+    return are_whole and counts[0] > 0 and isinstance(layer.get("name"), str)
+
+
 def _landing(family: Family) -> Landing:
     sums: defaultdict[tuple[str, float], list[int]] = defaultdict(lambda: [0, 0, 0])
     for record in family.records:
-        for layer in record["realised"].get("layers", ()):
+        for layer in _layers(record):
             place = sums[layer["name"], record["variant"]["p_prune"]]
-            for number, name in enumerate(("elements", "prunable", "pruned")):
+            for number, name in enumerate(_COUNTS):
                 place[number] += layer[name]
     cells = {
         place: Share(prunable / elements, pruned / elements)

@@ -8,7 +8,7 @@ from network_prune.display.html import html_table
 from network_prune.errors import ArgumentError, check_choice
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.extras import require
-from network_prune.results.axes import DENSE, axes, axis_text, differing
+from network_prune.results.axes import DENSE, axes, axis_texts, differing
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
 from network_prune.results.rows import Row
@@ -41,8 +41,7 @@ def _cells(record: Record, names: Sequence[str]) -> Iterator[str]:
     variant: Mapping[str, Any] = record["variant"] or DENSE
     values = axes(record)
     yield network_text(record)
-    others = (axis_text(name, values[name]) for name in names if values[name] is not None)
-    yield " ".join([method_text(record), *others])
+    yield " ".join([method_text(record), *axis_texts(names, values)])
     yield f"{variant['p_prune']:g}"
     yield f"{variant['p_bern']:g}"
     yield f"{variant['seed']}/{variant['index']}" if record["variant"] else "–"
