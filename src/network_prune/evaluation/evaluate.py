@@ -21,6 +21,7 @@ from network_prune.options import OPTIONS, check_options
 from network_prune.pruning.forward import device_of, eval_mode
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.state import pruned_weights
+from network_prune.pruning.unfinished import settling
 from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.data.pictures import Batches, LabelledImages
 
@@ -30,6 +31,7 @@ _BATCH_SIZE: int = OPTIONS["batch_size"].default
 _AMP_DTYPE: str = OPTIONS["amp_dtype"].default
 
 
+@settling
 def evaluate(
     model: AnyNetwork,
     data: Images,
@@ -123,7 +125,7 @@ def evaluate(
                 sums += part
                 reading.advance(part.metrics.n)
     for line in look.warnings(layers) if look else ():
-        warnings.warn(plain(line), stacklevel=2)
+        warnings.warn(plain(line), stacklevel=3)
     seconds = time.perf_counter() - start
     return sums.metrics + Metrics(unreadable=len(reading.left_out), seconds=seconds)
 

@@ -1,7 +1,6 @@
 """Run a network on labelled images: in eval mode, on its device, with named errors."""
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,12 +14,12 @@ from network_prune.errors import (
     UnsupportedNetworkError,
     one_line,
 )
+from network_prune.pruning.unfinished import Change
 
 Tensors = Callable[[], Mapping[str, Tensor]]
 
 
-@contextmanager
-def eval_mode(model: nn.Module, weights: Tensors = dict) -> Generator[None]:
+def eval_mode(model: nn.Module, weights: Tensors = dict) -> Change:
     """Put ``model`` into eval mode, and each module's mode back at the end.
 
     Modules change their mode through their own ``train``, where some do more than set a
@@ -34,11 +33,7 @@ def eval_mode(model: nn.Module, weights: Tensors = dict) -> Generator[None]:
         StateError: what `switch_to_eval` raises; the modes are back.
     """
     modes = {module: module.training for module in model.modules()}
-    try:
-        switch_to_eval(model, weights)
-        yield
-    finally:
-        _put_back(model, modes)
+    return Change(lambda: switch_to_eval(model, weights), lambda: _put_back(modes))
 
 
 def switch_to_eval(model: nn.Module, weights: Tensors = dict) -> None:
@@ -63,14 +58,22 @@ def switch_to_eval(model: nn.Module, weights: Tensors = dict) -> None:
             )
 
 
-def _put_back(module: nn.Module, modes: Mapping[nn.Module, bool]) -> None:
-    """Put back the modes from the outermost module inwards, each as its parent left it."""
-    mode = modes.get(module, module.training)
-    if module.training != mode:
-        module.train(mode)
-    for child in module.children():
-        _put_back(child, modes)
-    module.training = mode
+def _put_back(modes: Mapping[nn.Module, bool]) -> None:
+    """Put back the modes from the outermost module inwards, also where a module's own code fails.
+
+    Raises what that code raises, when all modes are back.
+    """
+    errors: list[Exception] = []
+    for module, mode in modes.items():
+        try:
+            if module.training != mode:
+                module.train(mode)
+        except Exception as error:
+            errors.append(error)
+    for module, mode in modes.items():
+        module.training = mode
+    if errors:
+        raise errors[0]
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -10,14 +10,19 @@ from torch.utils.weak import WeakIdKeyDictionary
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import StateError
 from network_prune.pruning.ranking.rankable import RANKABLE, TENSORS, find_places
+from network_prune.pruning.unfinished import settle_unfinished
 
 # The values are weak references to what can put the weights back.
 _held: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 
 def check_not_pruned(model: nn.Module) -> None:
-    """Raise a StateError that names the first pruned layer, or inside a torch.func transform."""
+    """Raise a StateError that names the first pruned layer, or inside a torch.func transform.
+
+    What interrupted calls left is put back first.
+    """
     check_no_transform()
+    settle_unfinished()
     for path, module in model.named_modules():
         if any(isinstance(h, prune.BasePruningMethod) for h in module._forward_pre_hooks.values()):
             raise StateError(

@@ -15,6 +15,7 @@ from network_prune.errors import ArgumentError, RunError, brief, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
 from network_prune.evaluation.variant import Network
+from network_prune.pruning.unfinished import settling
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.results.study import Study
 from network_prune.sources.inputs import Inputs
@@ -35,6 +36,7 @@ def _warn(event: Event) -> None:
         warnings.warn(plain(text), stacklevel=3)
 
 
+@settling
 def sweep(
     plan: Plan | Mapping[str, Any],
     *,

@@ -20,6 +20,7 @@ from torch.nn.utils import prune
 from torch.utils.hooks import RemovableHandle
 
 from network_prune.errors import UnsupportedNetworkError
+from network_prune.pruning.hooks import drop_hooks
 from network_prune.pruning.masks.changes import Seen, State, sample_of, state_of
 
 
@@ -122,26 +123,17 @@ class MaskMethod(prune.PruningContainer):
         return masked
 
     def attach(self, module: nn.Module, mask: Tensor) -> None:
-        """Put ``mask`` (of the tensor's shape) on the module, wholly or not at all."""
+        """Put ``mask`` (of the tensor's shape) on the module; `take_off` undoes any part of it."""
         name = self._tensor_name
-        rename(module._parameters, name, f"{name}_orig")
-        try:
-            module.register_buffer(f"{name}_mask", mask)
-            self.refresh(module)
-            module.register_forward_pre_hook(self)
-            self._handle = module.register_forward_hook(self.after_alone, always_call=True)
-        except BaseException:
-            self.uncover(module)
-            raise
+        _rename(module, name, f"{name}_orig")
+        module.register_buffer(f"{name}_mask", mask)
+        self.refresh(module)
+        module.register_forward_pre_hook(self)
+        self._handle = module.register_forward_hook(self.after_alone, always_call=True)
 
     def is_on(self, module: nn.Module) -> bool:
         """Whether the hook is in its place; torch.nn.utils.prune may have removed it."""
         return any(hook is self for hook in module._forward_pre_hooks.values())
-
-    def redraw(self, module: nn.Module, mask: Tensor) -> None:
-        """Exchange the mask; the old mask tensor stays as it was for graphs that hold it."""
-        module._buffers[f"{self._tensor_name}_mask"] = mask
-        self.renew(module)
 
     def remove(self, module: nn.Module) -> None:
         """Bake the zeros in; called by ``torch.nn.utils.prune.remove``, which drops the hook."""
@@ -152,17 +144,16 @@ class MaskMethod(prune.PruningContainer):
         self.uncover(module)
 
     def take_off(self, module: nn.Module) -> None:
-        """Put the original back as it is, and drop the hook."""
+        """Put the original back as it is, and drop the hook; harmless twice."""
         self.uncover(module)
-        for key in [key for key, hook in module._forward_pre_hooks.items() if hook is self]:
-            del module._forward_pre_hooks[key]
+        drop_hooks(module, self)
 
     def uncover(self, module: nn.Module) -> None:
         """Put the original Parameter back under its name and place; the hook is left alone."""
         name = self._tensor_name
         module.__dict__.pop(name, None)
         module._buffers.pop(f"{name}_mask", None)
-        rename(module._parameters, f"{name}_orig", name)
+        _rename(module, f"{name}_orig", name)
         if self._handle is not None:
             self._handle.remove()
         for tell in self.when_removed:
@@ -212,8 +203,9 @@ class _LeafCopy:
         return type(None), ()
 
 
-def rename(entries: dict[str, Any], old: str, new: str) -> None:
-    """Rename a key without changing the order of the entries."""
-    items = [(new if key == old else key, value) for key, value in entries.items()]
-    entries.clear()
-    entries.update(items)
+def _rename(module: nn.Module, old: str, new: str) -> None:
+    """Rename a Parameter, if it is there, in its place: all at once, so that none is ever lost."""
+    entries = module._parameters
+    if old in entries:
+        items = ((new if key == old else key, value) for key, value in entries.items())
+        vars(module)["_parameters"] = type(entries)(items)

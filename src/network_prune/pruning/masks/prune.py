@@ -1,5 +1,7 @@
 """Prune a network by masks and take the masks off again."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,15 +12,16 @@ from network_prune.display.html import html_table
 from network_prune.errors import ArgumentError, StateError
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod
-from network_prune.pruning.masks.refresher import attach_refreshers
+from network_prune.pruning.masks.refresher import attach_refreshers, drop_refreshers
 from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.masks.targets import Target, find_targets
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import storage_key
 from network_prune.pruning.state import check_not_pruned
+from network_prune.pruning.unfinished import Change, settling
 
-# A module, the name of its tensor under a mask, and the hook that puts it on.
-_Masked = tuple[nn.Module, str, MaskMethod]
+# A module, and the hook that puts a mask on one of its tensors.
+_Masked = tuple[nn.Module, MaskMethod]
 
 
 class Pruned:
@@ -42,6 +45,7 @@ class Pruned:
         self.draw = draw
         self._methods = methods
 
+    @settling
     def redraw(self, index: int | None = None) -> None:
         """Exchange the masks for those of another draw of the same seed.
 
@@ -71,10 +75,11 @@ class Pruned:
         index = last + 1 if index is None else index
         draw = prunable.draw(p_bern=p_bern, seed=seed, index=index)
         masks = {target: target.mask(draw) for target in self._methods}
-        for target, method in self._methods.items():
-            method.redraw(target.module, masks[target])
-        self.draw = draw
+        shown = {t: t.module._buffers[f"{t.name}_mask"] for t in self._methods}
+        exchange = partial(self._exchange, masks, draw)
+        Change(exchange, partial(self._exchange, shown, self.draw)).complete()
 
+    @settling
     def refresh(self) -> None:
         """Compute all masked weights anew, after a write that no forward notices (see `prune`).
 
@@ -83,10 +88,9 @@ class Pruned:
         """
         check_no_transform()
         self._check_masked()
-        for target, method in self._methods.items():
-            if method.is_on(target.module):
-                method.renew(target.module)
+        Change(self._renew, self._renew).complete()
 
+    @settling
     def restore(self) -> None:
         """Take the masks off: the network is exactly what it was. Twice does no harm."""
         if self._is_masked():
@@ -135,6 +139,17 @@ class Pruned:
             caption=repr(self),
         )
 
+    def _exchange(self, masks: Mapping[Target, Tensor | None], draw: Draw) -> None:
+        for target in self._methods:
+            target.module._buffers[f"{target.name}_mask"] = masks[target]
+        self.draw = draw
+        self._renew()
+
+    def _renew(self) -> None:
+        for target, method in self._methods.items():
+            if method.is_on(target.module):
+                method.renew(target.module)
+
     def _is_masked(self) -> bool:
         return any(method.is_on(target.module) for target, method in self._methods.items())
 
@@ -143,6 +158,7 @@ class Pruned:
             raise StateError("the masks were taken off; prune the network again for new ones")
 
 
+@settling
 def prune(
     model: AnyNetwork,
     prunable: PrunableSet | Draw,
@@ -197,13 +213,14 @@ def prune(
     targets = find_targets(model, prunable, with_norm)
     masks = {target: target.mask(draw) for target in targets}
     methods = {target: MaskMethod(target.name) for target in targets}
-    try:
-        for target, method in methods.items():
-            method.attach(target.module, masks[target])
-        attach_refreshers(model, [(target.module, method) for target, method in methods.items()])
-    except BaseException:
-        _take_off(model)
-        raise
+    masked = [(target.module, method) for target, method in methods.items()]
+
+    def put_on() -> None:
+        for (module, method), mask in zip(masked, masks.values(), strict=True):
+            method.attach(module, mask)
+        attach_refreshers(model, masked)
+
+    Change(put_on, lambda: _take_off(model, masked)).complete()
     return Pruned(model, prunable, draw, methods)
 
 
@@ -218,6 +235,7 @@ def _draw_of(prunable: PrunableSet | Draw, p_bern: float, seed: int, index: int)
     return prunable
 
 
+@settling
 def restore(model: AnyNetwork) -> None:
     """Take every mask of ours off: Parameters, their order, values and hooks as they were.
 
@@ -227,12 +245,17 @@ def restore(model: AnyNetwork) -> None:
     Raises:
         StateError: the network carries no mask of ours.
     """
-    if not _take_off(module_of(model)):
+    model = module_of(model)
+    masked = _masked_tensors(model)
+    if not masked:
         raise StateError(
             "the network carries no mask of network-prune; there is nothing to restore"
         )
+    take_off = partial(_take_off, model, masked)
+    Change(take_off, take_off).complete()
 
 
+@settling
 def make_permanent(model: AnyNetwork) -> None:
     """Bake the zeros in and take the masks off: a plain network, Parameters in their order.
 
@@ -248,11 +271,16 @@ def make_permanent(model: AnyNetwork) -> None:
     masked = _masked_tensors(model)
     if not masked:
         raise StateError("the network carries no mask of network-prune; prune it first")
+    originals = [getattr(module, f"{hook._tensor_name}_orig") for module, hook in masked]
     values = _baked(masked)
-    _take_off(model)
-    for (module, name, _), value in zip(masked, values, strict=True):
-        getattr(module, name).data = value
-    torch.clear_autocast_cache()
+
+    def bake() -> None:
+        for original, value in zip(originals, values, strict=True):
+            original.data = value
+        torch.clear_autocast_cache()
+        _take_off(model, masked)
+
+    Change(bake, bake).complete()
 
 
 def _baked(masked: list[_Masked]) -> list[Tensor]:
@@ -263,7 +291,8 @@ def _baked(masked: list[_Masked]) -> list[Tensor]:
     """
     baked: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
     values: list[Tensor] = []
-    for module, name, hook in masked:
+    for module, hook in masked:
+        name = hook._tensor_name
         mask = getattr(module, f"{name}_mask")
         original = getattr(module, f"{name}_orig")
         key = storage_key(original)
@@ -282,16 +311,15 @@ def _baked(masked: list[_Masked]) -> list[Tensor]:
 
 def _masked_tensors(model: nn.Module) -> list[_Masked]:
     return [
-        (module, hook._tensor_name, hook)
+        (module, hook)
         for module in model.modules()
         for hook in module._forward_pre_hooks.values()
         if isinstance(hook, MaskMethod)
     ]
 
 
-def _take_off(model: nn.Module) -> bool:
-    """Take off whatever masks there are; return whether there were any."""
-    masked = _masked_tensors(model)
-    for module, _, hook in masked:
+def _take_off(model: nn.Module, masked: Sequence[_Masked]) -> None:
+    """Take masks off, and what kept them right around; harmless twice."""
+    for module, hook in masked:
         hook.take_off(module)
-    return bool(masked)
+    drop_refreshers(model)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from network_prune.pruning.hooks import drop_hooks
 from network_prune.pruning.masks.mask_hook import MaskMethod
 
 
@@ -38,6 +39,10 @@ class Refresher:
             for handle in self._handles:
                 handle.remove()
 
+    def is_idle(self) -> bool:
+        """Whether no mask is left."""
+        return not any(method.is_on(holder) for holder, method in self._masked)
+
     def before(self, module: nn.Module, inputs: object) -> None:
         """Compute anew what no module further out has just computed."""
         compiling = torch.compiler.is_compiling()
@@ -64,3 +69,13 @@ def attach_refreshers(model: nn.Module, masked: list[tuple[nn.Module, MaskMethod
         own = [(holder, method) for holder, method in masked if holder in inside]
         if own:
             Refresher(own, outermost=module is model).attach(module)
+
+
+def drop_refreshers(model: nn.Module) -> None:
+    """Take refreshers off ``model`` and its modules that have no mask left; harmless twice."""
+    for module in model.modules():
+        hooks = (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+        owners = [getattr(hook, "__self__", None) for hook in hooks]
+        for owner in owners:
+            if isinstance(owner, Refresher) and owner.is_idle():
+                drop_hooks(module, owner)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from network_prune.core.labelled_batches import none_left
@@ -24,6 +23,7 @@ from network_prune.pruning.operands import UNCHECKED, Operands
 from network_prune.pruning.ranking.find_layers import FoundLayer
 from network_prune.pruning.ranking.rankable import owners, storage_key
 from network_prune.pruning.ranking.samples import Samples
+from network_prune.pruning.replaced import replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def loss_gradient(
             f"data gives no images; pass at least one batch (images, labels){none_left(data)}"
         )
     if operands.failed:
-        warnings.warn(UNCHECKED, stacklevel=4)
+        warnings.warn(UNCHECKED, stacklevel=5)
     layers = tuple(total.cpu() / samples.n for total in sums)
     _refuse_non_finite(found, layers)
     return LossGradient(layers, samples.sha256)
@@ -97,18 +97,16 @@ class _Slopes:
     def __init__(self, model: nn.Module, weights: Sequence[Tensor]) -> None:
         self._model = model
         self._stand_ins = [weight.detach().requires_grad_() for weight in weights]
-        paths = {module: path for path, module in model.named_modules()}
         held = owners(model)
-        self._by_name = {
-            f"{paths[module]}.{name}".lstrip("."): stand_in
+        self._held = [
+            (module, name, stand_in)
             for weight, stand_in in zip(weights, self._stand_ins, strict=True)
             for module, name in held[storage_key(weight)]
-        }
+        ]
 
     def __call__(self, images: Tensor, *, labels: Tensor, what: str) -> Sequence[Tensor]:
-        # All holders are named. Left to find ties itself, it would swap the weight of a module
-        # that has two paths twice, and put the stand-in back at the end.
-        logits = functional_call(self._model, self._by_name, (images,), tie_weights=False)
+        with replaced(self._held):
+            logits = self._model(images)
         logits = check_logits(logits, labels)
         if not logits.requires_grad:
             raise UnsupportedNetworkError(

@@ -35,8 +35,10 @@ from network_prune.pruning.ranking.find_layers import FoundLayer, find_layers
 from network_prune.pruning.ranking.learned_scores import data_scores
 from network_prune.pruning.ranking.loss_gradient import LossGradient, loss_gradient
 from network_prune.pruning.ranking.select import select
+from network_prune.pruning.unfinished import settling
 
 
+@settling
 def rank(
     model: AnyNetwork,
     granularity: Granularity | str = Granularity.WEIGHT,

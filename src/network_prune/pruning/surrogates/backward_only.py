@@ -10,6 +10,7 @@ from network_prune.errors import StateError, UnsupportedNetworkError
 from network_prune.pruning.drawing import Drawn
 from network_prune.pruning.surrogates.masked_weights import RankedWeight
 from network_prune.pruning.surrogates.surrogate import Surrogate
+from network_prune.pruning.unfinished import Change
 
 
 class BackwardOnly(Surrogate):
@@ -43,7 +44,7 @@ class BackwardOnly(Surrogate):
             (ranked, holder.weight) for ranked in self._weights for holder in ranked.find(modules)
         ]
         swap = _Swap(weights, drawn, self._factor)
-        with torch.autograd.graph.saved_tensors_hooks(swap.pack, swap.unpack):
+        with Change(swap.enter, swap.leave):
             return self._compute(self.model, args, kwargs)
 
 
@@ -88,9 +89,25 @@ class _Swap:
             self._by_storage.setdefault(_storage(weight), []).append((ranked, weight))
         self._drawn = drawn
         self._factor = factor
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, self._unpack)
+        self._is_on = False
 
-    def pack(self, tensor: Tensor) -> _Kept:
+    def enter(self) -> None:
+        """Let autograd call the hooks."""
+        self._is_on = True
+        self._hooks.__enter__()
+
+    def leave(self) -> None:
+        """End that; hooks that others left on top of these keep them where they do nothing."""
+        self._is_on = False
+        top: Any = torch._C._autograd._top_saved_tensors_default_hooks(True)  # pyright: ignore[reportAttributeAccessIssue]
+        if top is not None and top[0] == self._pack:
+            self._hooks.__exit__()
+
+    def _pack(self, tensor: Tensor) -> Tensor | _Kept:
         """Return what to keep in the place of ``tensor``."""
+        if not self._is_on:
+            return tensor
         if torch.is_autocast_enabled(tensor.device.type):
             raise StateError(
                 "BackwardOnly can't tell weights from the copies that torch.autocast makes; turn "
@@ -102,8 +119,10 @@ class _Swap:
                 return _KeptWeight(tensor, version, ranked, weight)
         return _Kept(tensor, version)
 
-    def unpack(self, kept: _Kept) -> Tensor:
+    def _unpack(self, kept: Tensor | _Kept) -> Tensor:
         """Return what the backward is to see."""
+        if isinstance(kept, Tensor):
+            return kept
         tensor = kept.tensor
         if not tensor.is_inference() and tensor._version != kept.version:
             raise StateError(

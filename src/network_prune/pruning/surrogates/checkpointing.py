@@ -4,8 +4,7 @@ The masks of the first time are gone by then, so gradients would silently be wro
 """
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from types import FrameType
 
 import torch
@@ -13,6 +12,8 @@ import torch.utils.checkpoint
 from torch import nn
 
 from network_prune.errors import StateError
+from network_prune.pruning.hooks import drop_hooks
+from network_prune.pruning.unfinished import Change
 
 _CHECKPOINT = torch.utils.checkpoint.__file__
 
@@ -22,8 +23,7 @@ def check_no_checkpoint_around() -> None:
     _look_outward(sys._getframe(1), None)
 
 
-@contextmanager
-def checkpoints_refused(model: nn.Module) -> Generator[None]:
+def checkpoints_refused(model: nn.Module) -> Change | nullcontext[None]:
     """Refuse a checkpoint around any module of ``model`` as long as the context lasts.
 
     Its modules have a forward pre-hook meanwhile. Without gradients nothing is ever
@@ -33,19 +33,21 @@ def checkpoints_refused(model: nn.Module) -> Generator[None]:
         StateError: in the forward of a module inside a checkpoint.
     """
     if not torch.is_grad_enabled():
-        yield
-        return
-    outside = sys._getframe(2)
+        return nullcontext()
+    outside, modules = sys._getframe(1), list(model.modules())
 
     def look(module: nn.Module, inputs: object) -> None:
         _look_outward(sys._getframe(1), outside)
 
-    handles = [module.register_forward_pre_hook(look) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    def put() -> None:
+        for module in modules:
+            module.register_forward_pre_hook(look)
+
+    def drop() -> None:
+        for module in modules:
+            drop_hooks(module, look)
+
+    return Change(put, drop)
 
 
 def _look_outward(frame: FrameType | None, end: FrameType | None) -> None:

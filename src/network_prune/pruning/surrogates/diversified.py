@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from network_prune.pruning.drawing import Drawn
-from network_prune.pruning.surrogates.masked_weights import Holder, replaced
+from network_prune.pruning.replaced import replaced
 from network_prune.pruning.surrogates.surrogate import Surrogate
 
 
@@ -57,11 +57,11 @@ class Diversified(Surrogate):
         with replaced(self._masked(drawn)):
             return self._compute(self.model, args, kwargs)
 
-    def _masked(self, drawn: Drawn) -> list[tuple[Holder, Tensor]]:
+    def _masked(self, drawn: Drawn) -> list[tuple[nn.Module, str, Tensor]]:
         """Return what the modules that hold ranked weights see in their place."""
         modules = dict(self.model.named_modules())
         return [
-            (holder, masked)
+            (holder.module, holder.name, masked)
             for ranked in self._weights
             for holders in [ranked.find(modules)]
             for masked in [ranked.mask(holders[0].weight, drawn, factor=self._factor)]

@@ -1,7 +1,6 @@
 """A network's weights under the mask of a draw, as new tensors: no Parameter is written."""
 
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -99,16 +98,3 @@ def find_ranked_weights(model: nn.Module, prunable: PrunableSet) -> tuple[Ranked
         RankedWeight(place, layer, tuple(holders[layer.name]))
         for place, layer in enumerate(prunable.layers)
     )
-
-
-@contextmanager
-def replaced(values: Iterable[tuple[Holder, Tensor]]) -> Generator[None]:
-    """Let modules see other tensors in the place of their Parameters, which stay as they are."""
-    values = list(values)
-    try:
-        for holder, value in values:
-            holder.module._parameters[holder.name] = value  # pyright: ignore[reportArgumentType]
-        yield
-    finally:
-        for holder, _ in values:
-            holder.module._parameters[holder.name] = holder.weight  # pyright: ignore[reportArgumentType]

@@ -1,13 +1,11 @@
 """A network that is computed under draw after draw: what all such models share."""
 
-import threading
 from abc import abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed
@@ -25,9 +23,7 @@ from network_prune.pruning.surrogates.checkpointing import (
 )
 from network_prune.pruning.surrogates.masked_weights import find_ranked_weights
 from network_prune.pruning.surrogates.wrapper import Wrapper
-
-_guard = threading.Lock()
-_locks: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+from network_prune.pruning.unfinished import Turn, settling
 
 
 class Mode(StrEnum):
@@ -100,7 +96,6 @@ class Surrogate(Wrapper):
         self.seed = check_stream_number("seed", seed)
         check_choice("mode", mode, Mode)
         self.mode = Mode(mode)
-        self.index: int | None = None
         self._schedule = Schedule(every, start, step)
         self._drawer = self._make_drawer()
         self._factor = self._make_factor(rescale)
@@ -108,6 +103,11 @@ class Surrogate(Wrapper):
         self._forwards = 0
         self._frozen_at: int | None = None
         self._compute: Callable[..., Any] = _compute
+
+    @property
+    def index(self) -> int | None:
+        """The last forward's draw; None before the first."""
+        return None if self._drawn is None else self._drawn.index
 
     @property
     def draw(self) -> Draw | None:
@@ -127,21 +127,26 @@ class Surrogate(Wrapper):
         """
         if index is None:
             index = self._schedule.index(self._forwards) if self.index is None else self.index
-        before, self._frozen_at = self._frozen_at, check_stream_number("index", index)
+        before, frozen_at = self._frozen_at, check_stream_number("index", index)
         try:
-            yield self
+            try:
+                self._frozen_at = frozen_at
+                yield self
+            finally:
+                self._frozen_at = before
         finally:
-            self._frozen_at = before
+            self._frozen_at = before  # Ctrl-C may have come right before it the first time
 
     # The network is computed by `_compute`, which `compile` compiles; drawing isn't.
     @torch.compiler.disable
+    @settling
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]  (the decorator's type)
         self, *args: Any, **kwargs: Any
     ) -> Any:
         """Return what the network returns, computed under one draw."""
         check_no_checkpoint_around()
         is_compiled = self._compute is not _compute
-        with lock_of(self.model):
+        with Turn(self.model):
             drawn = self._next_draw()
             with nullcontext() if is_compiled else checkpoints_refused(self.model):
                 return self._run(drawn, args, kwargs)
@@ -184,8 +189,8 @@ class Surrogate(Wrapper):
             self._forwards += 1
         else:
             index = self._frozen_at
-        if self._drawn is None or index != self.index:
-            self._drawn, self.index = self._drawer.draw(index), index
+        if self._drawn is None or index != self._drawn.index:
+            self._drawn = self._drawer.draw(index)
         return self._drawn
 
     def _make_drawer(self) -> Drawer:
@@ -204,12 +209,6 @@ class Surrogate(Wrapper):
         if ratio == 1.0:
             raise ArgumentError("rescale=True can't make up for a ratio of 1; pass a lower p_bern")
         return 1.0 / (1.0 - ratio)
-
-
-def lock_of(model: nn.Module) -> Any:
-    """Return the lock that surrogates of one network share, for one thread at a time."""
-    with _guard:
-        return _locks.setdefault(model, threading.RLock())
 
 
 def _compute(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.drawing import Drawn
 from network_prune.pruning.prunable import PrunableSet
+from network_prune.pruning.replaced import replaced
 from network_prune.pruning.surrogates.diversified import Diversified
 from network_prune.pruning.surrogates.ensemble import Ensemble
-from network_prune.pruning.surrogates.masked_weights import Holder, find_ranked_weights, replaced
+from network_prune.pruning.surrogates.masked_weights import find_ranked_weights
 from network_prune.transfer.attack.iteration import Compute
 from network_prune.transfer.augmentations.augmentation import Augmentation
 from network_prune.transfer.pixel_network import PixelNetwork
@@ -99,7 +100,7 @@ class _Timed(Diversified):
             drawn = self._next_draw()
         return _ratios(self.model, len(drawn.draw), drawn.draw.elements.all_count)
 
-    def _masked(self, drawn: Drawn) -> list[tuple[Holder, Tensor]]:
+    def _masked(self, drawn: Drawn) -> list[tuple[nn.Module, str, Tensor]]:
         start = time.perf_counter()
         values = super()._masked(drawn)
         self.seconds_drawing += time.perf_counter() - start
@@ -157,13 +158,13 @@ class Unimportant(Augmented):
     def _scores(self, aim_of: _AimOf) -> list[dict[str, Tensor]]:
         """Return |weight · gradient| by network and layer, each in its layer's element shape."""
         leaves: list[Tensor] = []
-        values: list[tuple[Holder, Tensor]] = []
+        values: list[tuple[nn.Module, str, Tensor]] = []
         for each, weights in zip(self._networks, self._weights, strict=True):
             modules = dict(each.model.named_modules())
             for ranked in weights:
                 holders = ranked.find(modules)
                 leaves.append(holders[0].weight.detach().requires_grad_())
-                values += [(holder, leaves[-1]) for holder in holders]
+                values += [(holder.module, holder.name, leaves[-1]) for holder in holders]
         with replaced(values):
             aim = aim_of(_averaged(self._networks))
         slopes = iter(torch.autograd.grad(aim, leaves, materialize_grads=True))
