@@ -18,7 +18,7 @@ FLOORS = (
     ("pruning", "sources"),
     ("core",),
     ("display",),
-    ("extras", "options", "plain_file", "whole_file"),
+    ("extras", "options", "plain_file", "process_wide", "whole_file"),
     ("by_layer", "option_checks"),
     ("errors", "version"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from network_prune.errors import StateError
+from network_prune.process_wide import ProcessWide
 
 
 @contextmanager
@@ -20,19 +21,28 @@ def usual_settings() -> Generator[None]:
         StateError: what `check_no_transform` raises.
     """
     check_no_transform()
-    dtype = torch.get_default_dtype()
     # Even the usual device, if it is set, keeps attention from its fast path.
     is_elsewhere = torch.get_default_device().type != "cpu"
+    with (
+        _float32.needed(),
+        torch.device("cpu") if is_elsewhere else nullcontext(),
+        torch.inference_mode(False),
+        torch.autocast("cpu", enabled=False),
+    ):
+        yield
+
+
+@contextmanager
+def _default_float32() -> Generator[None]:
+    dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        with (
-            torch.device("cpu") if is_elsewhere else nullcontext(),
-            torch.inference_mode(False),
-            torch.autocast("cpu", enabled=False),
-        ):
-            yield
+        yield
     finally:
         torch.set_default_dtype(dtype)
+
+
+_float32 = ProcessWide(_default_float32)
 
 
 def check_no_transform() -> None:

@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from network_prune.errors import UnsupportedNetworkError
+from network_prune.process_wide import ProcessWide
+from network_prune.pruning.draws_kept import draws_kept
 from network_prune.pruning.stand_ins import Fate, StandIns, address
 
 _PRODUCTS = re.compile(
@@ -21,6 +23,7 @@ _PRODUCTS = re.compile(
 _OF_THE_SHAPE_ALONE = re.compile(r"\w*_like|new_\w+")
 
 _Result = TypeVar("_Result")
+_eager = ProcessWide(lambda: torch.compiler.set_stance("force_eager"))
 UNCHECKED = "whether pruned weights are zero where they are computed with could not be checked"
 
 
@@ -56,7 +59,7 @@ class Operands(TorchDispatchMode):
     def __enter__(self) -> Self:
         # What torch.compile makes of a network, and of this very class, says nothing more.
         if "torch._dynamo" in sys.modules:
-            self._eager.enter_context(torch.compiler.set_stance("force_eager"))
+            self._eager.enter_context(_eager.needed())
         self._stand_ins = StandIns(self._weights())
         return super().__enter__()
 
@@ -138,7 +141,7 @@ class Operands(TorchDispatchMode):
         judge = self._stand_ins.judge(sources, mixed)
         standing = self._stand_ins.of(inputs, written)
         devices = {each.device for each in inputs if each.is_cuda}
-        with torch.random.fork_rng(devices=devices):
+        with draws_kept(func, devices):
             args, kwargs = tree_map(lambda value: standing.get(id(value), value), (args, kwargs))
             made = _tensors(func(*args, **kwargs))
         for tensor in written:

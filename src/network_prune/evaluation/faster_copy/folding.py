@@ -1,6 +1,5 @@
 """Fold BatchNorms into the convolutions before them: one step less, the same outputs."""
 
-import copy
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -10,8 +9,9 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from network_prune.pruning.masks.norms import only_reader, trace
+from network_prune.pruning.masks.norms import only_reader
 from network_prune.pruning.ranking.rankable import owners, storage_key
+from network_prune.pruning.tracing.trace import trace
 
 # What is derived from these may compute something else.
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -78,14 +78,8 @@ def _pairs(
 
 
 def _graph(model: nn.Module, *, without: Iterable[str] = ()) -> fx.Graph | None:
-    """Trace a copy that shares the tensors, since a forward may keep symbols on its modules."""
-    tensors = [*model.parameters(), *model.buffers()]
     try:
-        twin = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
-        for path in without:
-            twin.set_submodule(path, nn.Identity())
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            return trace(twin)
+        return trace(model, without=without)
     except Exception:
         return None
 

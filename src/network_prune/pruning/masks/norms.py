@@ -6,15 +6,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from network_prune.errors import UnsupportedNetworkError
-from network_prune.pruning.ranking.rankable import MAPS
-
-
-def trace(model: nn.Module) -> fx.Graph:
-    """Return the network's steps; its convolutions, linear maps and BatchNorms are one each.
-
-    Raises whatever the network's own code raises on symbols.
-    """
-    return _Tracer().trace(model)
+from network_prune.pruning.tracing.trace import trace
 
 
 def only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:
@@ -26,19 +18,13 @@ def only_reader(model: nn.Module, node: fx.Node) -> nn.Module | None:
     return reader if isinstance(reader, _BatchNorm) else None
 
 
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        leaf = isinstance(m, (*MAPS, _BatchNorm))
-        return leaf or super().is_leaf_module(m, module_qualified_name)
-
-
 def following_norms(
     model: nn.Module, layers: Mapping[nn.Module, str]
 ) -> dict[nn.Module, nn.Module]:
     """Return, by layer, the BatchNorm that alone reads the layer's output.
 
     Args:
-        model: the network; it is traced symbolically, not run.
+        model: the network; a copy of it is traced symbolically, not run.
         layers: the ranked layers' names by module, tied modules under one name. A module
             without such a BatchNorm is left out of the result.
 

@@ -1,0 +1,1 @@
+"""Write down a network's steps without running it on numbers."""
