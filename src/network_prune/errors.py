@@ -43,6 +43,12 @@ class RunError(NetworkPruneError, RuntimeError):
     exit_code = 1
 
 
+class UserCodeError(NetworkPruneError, RuntimeError):
+    """Code that isn't ours, such as a network's, wants to end the program that it runs in."""
+
+    exit_code = 1
+
+
 class _Short(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,10 @@
-"""The ``network-prune`` command and how its errors end: 2 wrong call, 1 failed run, 130 Ctrl-C."""
+"""The ``network-prune`` command and how it ends: 2 wrong call, 1 failed run, 128 + n signal n."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import typer
@@ -20,6 +22,7 @@ from network_prune.cli.commands.sweep import sweep_command
 from network_prune.cli.commands.transfer import transfer_command
 from network_prune.cli.output import say
 from network_prune.cli.takes import OnceCommand
+from network_prune.core.ending import SIGNALS, ends_in_order
 from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory, joined
 
 app = typer.Typer(
@@ -44,7 +47,8 @@ app.command("compare", cls=OnceCommand)(compare_command)
 app.command("report", cls=OnceCommand)(report_command)
 app.command("list", cls=OnceCommand)(list_command)
 
-_INTERRUPTED = 130
+_INTERRUPTED = 128 + signal.SIGINT
+_ENDED = {_INTERRUPTED: "interrupted"} | {128 + n: f"ended by {n.name}" for n in SIGNALS}
 # Typer brings its own copy of click in some versions and depends on click in others.
 _CLICK_EXCEPTION = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
@@ -53,16 +57,19 @@ _CLICK_EXCEPTION = next(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; ``arguments`` are those of the process by default."""
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = 1
-    except OSError as error:
-        code = _fail(1, f"cannot write the output: {error.strerror or error}")
-    if code == _INTERRUPTED:
-        _fail(code, "interrupted; the network and its weights are as they were")
-    _leave(code)
+    with ends_in_order() as ending:
+        try:
+            code = _run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = 1
+        except OSError as error:
+            code = _fail(1, f"cannot write the output: {error.strerror or error}")
+        if ending.received is not None:
+            code = 128 + ending.received
+        if code in _ENDED:
+            _fail(code, f"{_ENDED[code]}; the network and its weights are as they were")
+        _leave(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -84,7 +91,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(code: int, message: str) -> int:
-    say(f"network-prune: error: {joined(message)}", to=sys.stderr)
+    with suppress(OSError):  # of a terminal that is gone
+        say(f"network-prune: error: {joined(message)}", to=sys.stderr)
     return code
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from network_prune.core.foreign_code import no_exits
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS, Option, read_options
 
@@ -105,7 +106,19 @@ def _value(name: str, value: Any, option: Option) -> Any:
 
 
 class OnceCommand(TyperCommand):
-    """A command whose options, but for those of several values, may be given once each."""
+    """A command whose options, but for those of several values, may be given once each.
+
+    Whatever code of others it runs can't end it as if it were done.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            UserCodeError: a user's code wants to end the program.
+        """
+        with no_exits():
+            return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line as click does, once what it says is looked through.

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from network_prune.core.foreign_code import no_exits
 from network_prune.errors import (
     ArgumentError,
     NetworkPruneError,
@@ -49,7 +50,8 @@ def switch_to_eval(model: nn.Module, weights: Tensors = dict) -> None:
     if not any(module.training for module in model.modules()):
         return
     before = {name: weight.detach().clone() for name, weight in weights().items()}
-    model.eval()
+    with no_exits():
+        model.eval()
     for name, weight in weights().items():
         if not torch.allclose(weight, before[name], rtol=0, atol=0, equal_nan=True):
             raise StateError(
@@ -67,7 +69,8 @@ def _put_back(modes: Mapping[nn.Module, bool]) -> None:
     for module, mode in modes.items():
         try:
             if module.training != mode:
-                module.train(mode)
+                with no_exits():
+                    module.train(mode)
         except Exception as error:
             errors.append(error)
     for module, mode in modes.items():
@@ -122,9 +125,11 @@ def forward(run: Callable[[Tensor], Any], images: Tensor) -> Any:
 
     Raises:
         UnsupportedNetworkError: it fails.
+        UserCodeError: its code wants to end the program.
     """
     try:
-        return run(images)
+        with no_exits():
+            return run(images)
     except (NetworkPruneError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from network_prune.errors import UnsupportedNetworkError
+from network_prune.pruning.forward import forward
 from network_prune.sources.preprocessing import Preprocessing
 
 
@@ -34,7 +35,7 @@ class PixelNetwork(nn.Module):
         """Return logits ``[n, classes]`` for pixels ``[n, C, S, S]``, float32 in [0, 1].
 
         Raises:
-            UnsupportedNetworkError: the network's output isn't such a tensor.
+            UnsupportedNetworkError: the network fails, or its output isn't such a tensor.
         """
         side = self.preprocessing.crop
         if pixels.shape[-1] != side:
@@ -42,7 +43,7 @@ class PixelNetwork(nn.Module):
                 pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
             )
         mean, std = self._mean_and_std(pixels.device)
-        logits = self.model((pixels - mean) / std)
+        logits = forward(self.model, (pixels - mean) / std)
         if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(pixels):
             found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise UnsupportedNetworkError(

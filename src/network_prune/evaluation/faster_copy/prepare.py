@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from network_prune.core.foreign_code import no_exits
 from network_prune.errors import UnsupportedNetworkError
 from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.evaluation.faster_copy.folding import fold_norms
@@ -61,6 +62,7 @@ class Prepared:
     dtype: str | None = None
 
 
+@no_exits()
 def prepare(model: nn.Module, speed: Speed, ranked: Collection[str] = ()) -> Prepared:
     """Return a copy of ``model`` that computes the same faster; the network is left alone.
 
@@ -71,6 +73,7 @@ def prepare(model: nn.Module, speed: Speed, ranked: Collection[str] = ()) -> Pre
 
     Raises:
         UnsupportedNetworkError: that is so, but ``speed`` asks for compiling or a dtype.
+        UserCodeError: the network's code wants to end the program.
     """
     fold = speed.fold and speed.amp_dtype is None
     if not (speed.channels_last or fold or speed.compile or speed.dtype):

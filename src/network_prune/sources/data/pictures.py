@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
+from network_prune.core.foreign_code import no_exits
 from network_prune.core.labelled_batches import to_batch, to_pair
 from network_prune.core.workers import start
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, UserCodeError
 from network_prune.options import check_options
 from network_prune.sources.orientation import turned
 from network_prune.sources.preprocessing import check_pixel_format, convert
@@ -119,7 +121,7 @@ class LabelledImages(Dataset[Sample]):
         return self.pictures(int(self.positions[index]))
 
 
-class Guarded(Dataset[Sample | SourceError]):
+class Guarded(Dataset[Sample | SourceError | UserCodeError]):
     """A data set that gives the error of an unreadable picture instead of raising it.
 
     An error raised inside a worker process reaches the caller with the worker's
@@ -132,10 +134,11 @@ class Guarded(Dataset[Sample | SourceError]):
     def __len__(self) -> int:
         return len(self._dataset)  # pyright: ignore[reportArgumentType]
 
-    def __getitem__(self, index: int) -> Sample | SourceError:
+    def __getitem__(self, index: int) -> Sample | SourceError | UserCodeError:
         try:
-            return self._dataset[index]
-        except SourceError as error:
+            with no_exits():
+                return self._dataset[index]
+        except (SourceError, UserCodeError) as error:
             return error
 
 
@@ -184,7 +187,10 @@ def collate(samples: Sequence[Any]) -> Batch:
 
     Raises:
         ArgumentError: they are something else, e.g. PIL images for want of a transform.
+        UserCodeError: one of them is such an error.
     """
+    for ended in (sample for sample in samples if isinstance(sample, UserCodeError)):
+        raise ended
     errors = {n: str(sample) for n, sample in enumerate(samples) if isinstance(sample, SourceError)}
     readable = [to_pair(sample) for sample in samples if not isinstance(sample, SourceError)]
     images, labels = to_batch(*zip(*readable, strict=True) if readable else ([], []))
@@ -244,7 +250,12 @@ def make_loader(
         batches = math.ceil(len(guarded) / batch_size)
         workers = min(_cores(), batches) if in_files else 0
     return _Loader(
-        guarded, batch_size, num_workers=workers, collate_fn=_collate, pin_memory=pin_memory
+        guarded,
+        batch_size,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin_memory,
+        worker_init_fn=_quiet,
     )
 
 
@@ -255,17 +266,22 @@ class _Loader(DataLoader[Any]):
         return map(_raised, super().__iter__())  # workers start now, not at the first batch
 
 
-def _raised(batch: Batch | ArgumentError) -> Batch:
-    if isinstance(batch, ArgumentError):
+def _raised(batch: Batch | NetworkPruneError) -> Batch:
+    if isinstance(batch, NetworkPruneError):
         raise batch
     return batch
 
 
-def _collate(samples: Sequence[Any]) -> Batch | ArgumentError:
+def _collate(samples: Sequence[Any]) -> Batch | NetworkPruneError:
     try:
         return collate(samples)
-    except ArgumentError as error:
+    except (ArgumentError, UserCodeError) as error:
         return error
+
+
+def _quiet(_: int) -> None:
+    """Let a worker whose parent is gone while it takes a batch say nothing of it."""
+    sys.excepthook = lambda *_: None
 
 
 def _reason(error: Exception) -> str:

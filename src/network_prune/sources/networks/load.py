@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from network_prune.core.foreign_code import no_exits
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import plain
 from network_prune.errors import SourceError, one_line
@@ -166,6 +167,7 @@ def load_network(
         SourceError: the name is unknown, the weights don't fit or can't be
             read, or the network isn't an image classifier.
         RunError: weights must be downloaded and can't be, or ``cache_dir`` can't be made.
+        UserCodeError: code of the network's wants to end the program.
     """
     form = next((form for form in FORMS if form.accepts(spec)), None)
     if form is None:
@@ -178,6 +180,7 @@ def load_network(
     # The first forward pass may make some: that of lazy layers.
     # What networks print is no result of ours, so it doesn't go where results go.
     with (
+        no_exits(),
         usual_settings(),
         cache_in(cache_dir),
         torch.random.fork_rng(devices=[]),

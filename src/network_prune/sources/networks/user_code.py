@@ -55,8 +55,10 @@ def run_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         plan.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
+        if not isinstance(error, Exception):
+            raise
         raise SourceError(f"{path} failed to run: {_reason(error)}") from error
     return module
 
@@ -69,7 +71,7 @@ def import_module(name: str, *, hint: str) -> ModuleType:
     """
     try:
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{name}.".startswith(f"{missing}."):
             raise SourceError(f"no module {name}; {hint}") from error
@@ -125,7 +127,7 @@ def call(make: Callable[..., Any], spec: str, **options: Any) -> nn.Module:
         )
     try:
         made = make(**options)
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         raise SourceError(f"{spec} failed: {_reason(error)}") from error
     is_pair = isinstance(made, tuple) and len(made) == 2
     model = made[0] if is_pair else made
@@ -140,7 +142,7 @@ def call(make: Callable[..., Any], spec: str, **options: Any) -> nn.Module:
     return model
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"it needs the module {error.name}, which isn't installed"
     return one_line(error)

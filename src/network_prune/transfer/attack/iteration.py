@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from network_prune.core.foreign_code import no_exits
 from network_prune.errors import UnsupportedNetworkError
 from network_prune.transfer.attack.parts import aim, bounds, diversify, normalised, smooth
 from network_prune.transfer.attack.settings import Attack
@@ -120,5 +121,6 @@ def _to_images(value: Tensor, images: Tensor) -> Tensor:
             "the network's logits have no gradient to the images, so they can't be attacked; pass "
             "a network that computes them by differentiable operations, outside torch.no_grad"
         )
-    (gradient,) = torch.autograd.grad(value, images, materialize_grads=True)
+    with no_exits():
+        (gradient,) = torch.autograd.grad(value, images, materialize_grads=True)
     return gradient
