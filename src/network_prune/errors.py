@@ -5,6 +5,8 @@ import reprlib
 from collections.abc import Iterable
 from typing import Final
 
+from network_prune.plain_text import plain
+
 _FEW: Final = 12
 _LONG: Final = 200
 _LONGEST: Final = 4000
@@ -19,6 +21,10 @@ class NetworkPruneError(Exception):
     """
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """Return the text in printable characters, whatever names are in it."""
+        return plain(super().__str__())
 
 
 class ArgumentError(NetworkPruneError, ValueError):

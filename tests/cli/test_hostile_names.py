@@ -1,19 +1,33 @@
 """Names that a terminal, Markdown or a spreadsheet would obey are shown as names."""
 
 import ast
+import csv
+import html
+import io
 import json
+import logging
 import re
+import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 from rich.console import Console
+from torch import nn
 
 import network_prune
 from network_prune.cli.live import LiveTable
+from network_prune.display.text import plain, warn
+from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.variant import Network
+from network_prune.results.comparing.sets import RecordSet
+from network_prune.results.study import Study
 from network_prune.study.events import Started
+from tests.made_studies import images, random_study, variant
 from tests.studies import variant_of
 
 PACKAGE = Path(network_prune.__file__).parent
@@ -55,6 +69,7 @@ def check(outcome, code=0):
 
 # Every kind of them at once.
 ALL = "".join(NAMES).replace("/", "-")
+STRANGE = "".join(NAMES[:-1])  # which text in a record can be
 
 
 @pytest.fixture
@@ -115,7 +130,106 @@ def test_a_live_table_shows_hostile_names_and_takes_no_markup():
     assert r"[/x]\x9b" in shown
 
 
-def test_nothing_but_the_command_lines_output_prints():
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory):
+    """A study that somebody else recorded, of hostile names alone."""
+    folder = tmp_path_factory.mktemp("strangers")
+    shown = images(20, names=[f"{STRANGE}{n}" for n in range(20)])
+    shown = type(shown)(shown.labels, shown.names, dict.fromkeys(range(10), STRANGE))
+    variants = [variant(p_prune=p, include=[STRANGE], score=STRANGE) for p in (0.2, 0.9)]
+    said = {
+        "versions": {"network_prune": STRANGE, "torch": STRANGE, "python": STRANGE},
+        "notes": [STRANGE],
+        "used": {"warnings": [STRANGE]},
+    }
+    random_study(
+        folder, variants, n=20, network=STRANGE, weights=STRANGE, data=STRANGE, shown=shown, **said
+    )
+    file = folder / "records.jsonl"
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    for record in records:
+        for layer in (record["realised"] or {"layers": ()})["layers"]:
+            layer["name"] += STRANGE
+        (record["realised"] or {})["warnings"] = [STRANGE]
+    file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    return folder
+
+
+COMMANDS = (
+    ("records",),
+    ("records", "--json"),
+    ("records", "--where", f"network={STRANGE}"),
+    ("compare",),
+    ("compare", "--images"),
+    ("compare", "--images", "--markdown"),
+    ("compare", "--json"),
+    ("compare", "--max-drop", 0),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(map(ascii, words)))
+def test_strangers_records_print_names(run, strangers, command):
+    name, *options = command
+    check(run(name, strangers, *options), 1 if "--max-drop" in options else 0)
+
+
+@pytest.mark.parametrize("suffix", ["md", "csv", "svg", "html"])
+def test_strangers_records_are_names_in_files(run, strangers, tmp_path, suffix):
+    path = tmp_path / f"report.{suffix}"
+    check(run("report", strangers, "--out", path))
+    text = path.read_text(encoding="utf-8")
+    if suffix in ("md", "csv"):
+        assert not UNPRINTABLE.search(text), ascii(text)
+    if suffix == "md":
+        page = MarkdownIt("commonmark").enable("table").render(text)
+        assert not re.search("<(script|a|img|code|h1|em|strong)[ >]", page)
+        assert "alert(1)" in html.unescape(page)
+    if suffix == "csv":
+        cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+        assert not any(re.match(r"\s*[=+@]", part) for cell in cells for part in cell.split(";"))
+    if suffix in ("svg", "html"):
+        assert "<script>alert" not in text
+        assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", text)
+
+
+def test_a_document_of_a_comparison_is_text(run, strangers):
+    shown = check(run("compare", strangers, "--images", "--markdown")).out
+    page = MarkdownIt("commonmark").enable("table").render(shown)
+    assert not re.search("<(script|a|img|code|h1|h2|em|strong|pre)[ >]", page)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_what_python_shows_of_hostile_names_is_names(name):
+    layers = nn.Module()
+    layers.add_module(name.replace(".", "_"), nn.Conv2d(1, 2, 3))
+    prunable = network_prune.rank(layers, p_prune=0.5, include=["*"])
+    pruned = network_prune.prune(layers, prunable)
+    shown = [prunable, pruned, pruned.draw, pruned.summary(), str(pruned.summary())]
+    shown += [each._repr_html_() for each in shown[:-1]]
+    shown += [ArgumentError(name), SourceError(f"{name} is missing")]
+    shown += [Study([], source=name), RecordSet.__repr__(SimpleNamespace(label=name))]
+    for each in shown:
+        assert not UNPRINTABLE.search(str(each)), ascii(str(each))
+    with pytest.warns(UserWarning, match=f"^{re.escape(plain(name))}$"):
+        warn([name], stacklevel=1)
+
+
+def test_what_libraries_say_is_printable(run, monkeypatch, caplog):
+    def say_it(*_, **__):
+        sys.stderr.write(warnings.formatwarning(ALL, UserWarning, ALL, 1))
+        logging.getLogger("their.own").warning("%s", ALL)
+        raise LookupError("\x9b31m\u202egnp")
+
+    monkeypatch.setattr("network_prune.results.study.load_study", say_it)
+    outcome = check(run("records"), 1)
+    assert (
+        outcome.err.count(r"\x9b31m\u202egnp") == 4
+    )  # a warning's file and text, an error and its line
+    assert r"\x9b31m\u202egnp" in caplog.text
+    assert logging.getLogRecordFactory() is logging.LogRecord
+
+
+def test_nothing_but_the_command_lines_output_prints_or_warns():
     """So that nothing reaches a terminal as it is."""
     for path in PACKAGE.rglob("*.py"):
         if path.name in ("__main__.py", "output.py"):
@@ -123,5 +237,8 @@ def test_nothing_but_the_command_lines_output_prints():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             called = node.func if isinstance(node, ast.Call) else None
             name = getattr(called, "id", getattr(called, "attr", None))
-            is_console = isinstance(getattr(called, "value", None), ast.Call | ast.Attribute)
+            owner = getattr(called, "value", None)
+            is_console = isinstance(owner, ast.Call | ast.Attribute)
             assert name not in ("print", "echo", "secho") or is_console, path
+            is_warning = name == "warn" and getattr(owner, "id", None) == "warnings"
+            assert not is_warning or path.name == "text.py", path

@@ -17,6 +17,7 @@ from network_prune.display.text import plain, shortened
         ("\x9b\x7f", r"\x9b\x7f"),
         ("\u202e\u2028\u2066", r"\u202e\u2028\u2066"),
         ("caf\udce9", r"caf\udce9"),
+        ("\u200b\u3164\ufe0f\u2800", r"\u200b\u3164\ufe0f\u2800"),
     ],
 )
 def test_unprintable_characters_are_visible_escapes(text, shown):

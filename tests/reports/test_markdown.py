@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from network_prune.display.text import plain
-from network_prune.reports.markdown import markdown_head, markdown_row
+from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
 from tests.cli.test_hostile_names import NAMES
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -36,3 +36,16 @@ def test_hostile_names_are_names(name):
 @pytest.mark.parametrize("name", ["mobilenet_v2", "-9.00 *", "+0.4 [-0.5, +1.2]", "C:\\nets\\x"])
 def test_usual_cells_are_as_they_are(name):
     assert markdown_row([name]) == f"| {name} |"
+
+
+@given(st.text("# >+-=*.)19a\n\t_`<|~", min_size=1))
+def test_a_line_of_markup_is_a_line(text):
+    page = READER.render(markdown_line(text))
+    shown = plain(text).strip()
+    assert html.unescape(page) == (f"<p>{shown}</p>\n" if shown else "")
+
+
+@pytest.mark.parametrize("start", ["# a", "- a", "12. a", "> a", "---", "===", "* * *"])
+def test_a_line_of_blocks_is_no_block(start):
+    assert html.unescape(READER.render(markdown_line(start))) == f"<p>{start}</p>\n"
+    assert html.unescape(READER.render(f"a\n{markdown_line(start)}")) == f"<p>a\n{start}</p>\n"

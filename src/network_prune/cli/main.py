@@ -20,6 +20,7 @@ from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
 from network_prune.cli.commands.transfer import transfer_command
+from network_prune.cli.messages import printable_messages, show_traceback
 from network_prune.cli.output import say
 from network_prune.cli.takes import OnceCommand
 from network_prune.core.ending import SIGNALS, ends_in_order
@@ -57,7 +58,7 @@ _CLICK_EXCEPTION = next(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; ``arguments`` are those of the process by default."""
-    with ends_in_order() as ending:
+    with ends_in_order() as ending, printable_messages():
         try:
             code = _run(arguments)
             sys.stdout.flush()
@@ -82,12 +83,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _INTERRUPTED
     except typer.Exit as stop:
         return stop.exit_code
+    except OSError:
+        raise
     except Exception as error:
         if isinstance(error, _CLICK_EXCEPTION):
             return _fail(2, cast(Any, error).format_message())
         if is_out_of_memory(error):
             return _fail(1, OUT_OF_MEMORY)
-        raise
+        show_traceback(error)
+        return 1
 
 
 def _fail(code: int, message: str) -> int:

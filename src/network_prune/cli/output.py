@@ -15,6 +15,7 @@ import typer
 
 from network_prune.display.text import plain
 from network_prune.errors import RunError
+from network_prune.whole_file import write_whole
 
 OUTPUT = "Output"
 
@@ -38,7 +39,7 @@ def waiting(text: str) -> Generator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    print(f"{text} …", end="", file=sys.stderr, flush=True)
+    print(f"{plain(text)} …", end="", file=sys.stderr, flush=True)
     try:
         yield
     finally:
@@ -65,12 +66,9 @@ def hand_over(result: Any, *, as_json: bool, path: Path | None) -> None:
     Raises:
         RunError: ``path`` can't be written.
     """
-    text = json.dumps(result, indent=2)
+    # In ASCII, of which DEL alone isn't escaped though a terminal would obey it.
+    text = json.dumps(result, indent=2).replace("\x7f", "\\u007f")
     if as_json:
         print(text)
-    if path is None:
-        return
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+    if path is not None:
+        write_whole(path, f"{text}\n".encode())

@@ -10,6 +10,7 @@ from network_prune.display.progress import above_bars
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.reports.exports import write_csv
+from network_prune.reports.markdown import markdown_line
 from network_prune.reports.plots import draw_pictures
 from network_prune.reports.transfer.head import row_line, transfer_head
 from network_prune.reports.transfer.lines import transfer_lines
@@ -107,7 +108,9 @@ def show_transfer(
     }
     hand_over(data, as_json=outlets.as_json, path=outlets.output)
     if not outlets.as_json:
-        warnings = [f"- {note}" if outlets.markdown else f"note: {note}" for note in notes]
+        warnings = [
+            f"- {markdown_line(note)}" if outlets.markdown else f"note: {note}" for note in notes
+        ]
         say(*transfer_lines(sets, compared, markdown=outlets.markdown), *warnings)
     if outlets.csv is not None:
         write_csv(rows, outlets.csv)

@@ -1,20 +1,9 @@
-"""Text from elsewhere as people may be shown it: names that a terminal would obey stay names."""
+"""Text as people are shown it, and warnings of it."""
 
+import warnings
+from collections.abc import Iterable
 
-def plain(text: str) -> str:
-    r"""Return ``text`` with what isn't printable as visible escapes.
-
-    These are controls (``\x1b``, ``\n``), marks that turn the direction of writing
-    (``\u202e``), line separators, bytes of file names that are no text (``\udcff``), and
-    whatever else Unicode has nothing to print for.
-    """
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else _escape(each) for each in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+from network_prune.plain_text import plain as plain
 
 
 def shortened(text: str, most: int) -> str:
@@ -24,3 +13,9 @@ def shortened(text: str, most: int) -> str:
         return text
     tail = max(0, (most - 1) // 2)
     return f"{text[: max(0, most - 1 - tail)]}…{text[len(text) - tail :]}"
+
+
+def warn(texts: Iterable[str], *, stacklevel: int) -> None:
+    """Warn of each text, in printable characters; ``stacklevel`` is as for warnings.warn."""
+    for text in texts:
+        warnings.warn(plain(text), stacklevel=stacklevel + 1)

@@ -1,7 +1,6 @@
 """Measure a network's loss and accuracy on labelled images."""
 
 import time
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 from network_prune.core.usual_settings import check_no_transform
-from network_prune.display.text import plain
+from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import look_first
@@ -124,8 +123,7 @@ def evaluate(
             for part in chunk.evaluate(runner):
                 sums += part
                 reading.advance(part.metrics.n)
-    for line in look.warnings(layers) if look else ():
-        warnings.warn(plain(line), stacklevel=3)
+    warn(look.warnings(layers) if look else (), stacklevel=3)
     seconds = time.perf_counter() - start
     return sums.metrics + Metrics(unreadable=len(reading.left_out), seconds=seconds)
 

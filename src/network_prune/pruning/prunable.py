@@ -14,6 +14,7 @@ from network_prune.core.files import read_elements, write_elements
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.streams import bernoulli_bits, check_stream_number
 from network_prune.display.html import html_table
+from network_prune.display.text import plain
 from network_prune.errors import check_fraction
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.ranking.found_masks import find_masked
@@ -56,7 +57,7 @@ class _Chosen:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in self._said().items())
         chosen = f"{len(self)} of {self.elements.all_count} {self.granularity.plural}"
-        return f"{type(self).__name__}({chosen} in {len(self.layers)} layers, {settings})"
+        return plain(f"{type(self).__name__}({chosen} in {len(self.layers)} layers, {settings})")
 
     def _repr_html_(self) -> str:
         counts = self.elements.counts

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from network_prune.display.text import plain as shown
 from network_prune.evaluation.mean import plain
-from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
+from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
 from network_prune.results.axes import DENSE, axes, axis_texts, differing
 from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
@@ -89,7 +90,7 @@ class Compared:
         """
         table = list(_Table(self).lines())
         tables = [line for each in self.comparisons if images for line in _image_lines(each)]
-        foot = (f"- {markdown_text(line)}" if markdown else line for line in _foot(self))
+        foot = (f"- {markdown_line(line)}" if markdown else shown(line) for line in _foot(self))
         return [*table, *tables, "", *foot]
 
     def __str__(self) -> str:
@@ -263,7 +264,7 @@ def _image_lines(comparison: Comparison) -> Iterator[str]:
         return
     images = _Images(comparison)
     yield ""
-    yield markdown_text(f"{comparison.variant.label} less {comparison.baseline.label}")
+    yield markdown_line(f"{comparison.variant.label} less {comparison.baseline.label}")
     yield ""
     titles = ["", "image", "class", "right in", "was right in"]
     yield from markdown_head(titles, words=3).splitlines()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from network_prune.evaluation.mean import Mean, excludes_zero
-from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
+from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
 from network_prune.reports.tables import figures_text
 from network_prune.results.naming import network_text
 from network_prune.results.records import Record
@@ -51,7 +51,7 @@ def _mean(found: Mapping[str, Any], digits: int, is_difference: bool) -> str:
 def _dense_lines(dense: Sequence[Record]) -> Iterator[str]:
     for record, others in zip(dense, told_apart(dense, [()] * len(dense)), strict=True):
         name = " ".join([network_text(record), "dense", *others]) if len(dense) > 1 else "dense"
-        yield f"{markdown_text(name)}: {figures_text(record['metrics'])}"
+        yield f"{markdown_line(name)}: {figures_text(record['metrics'])}"
 
 
 def _foot(families: Sequence[Family]) -> Iterator[str]:

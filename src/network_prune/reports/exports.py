@@ -2,26 +2,28 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from network_prune.display.text import plain
-from network_prune.errors import RunError
 from network_prune.extras import require
 from network_prune.results.rows import Row
 from network_prune.whole_file import write_whole
 
-# A spreadsheet takes text that starts so for a formula; an apostrophe before it is taken for text.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
+# A spreadsheet takes text that starts so for a formula, as it does behind a semicolon where that
+# stands between cells. With an apostrophe before it, it is taken for text.
+_FORMULA: Final = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\t\r\n＝＋－＠'])")
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Write rows with a line of column names; an empty cell is a missing value.
 
     What isn't printable in text, such as controls that a terminal would obey, is written as
-    visible escapes. Text that a spreadsheet would compute has an apostrophe before it, as has
-    text that starts with one. Numbers are as they are.
+    visible escapes. Text that a spreadsheet would compute, at its start or behind a semicolon,
+    has an apostrophe before it, as has text that has one there: who reads the file takes one
+    away. Numbers are as they are.
 
     Source: OWASP, "CSV Injection".
 
@@ -29,10 +31,10 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
         RunError: ``path`` can't be written.
     """
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(text)
+    writer.writerow(map(_harmless, names))
+    writer.writerows([_harmless(row.get(name)) for name in names] for row in rows)
     write_whole(path, text.getvalue().encode())
 
 
@@ -47,16 +49,15 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(map(_encodable, rows))), path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+    content = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(map(_encodable, rows))), content)
+    write_whole(path, content.getvalue())
 
 
 def _harmless(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return f"'{plain(value)}" if value.startswith(_FORMULA) else plain(value)
+    return plain(_FORMULA.sub("'", value))
 
 
 def _encodable(row: Row) -> Row:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from network_prune.evaluation.mean import excludes_zero
-from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
+from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
 from network_prune.reports.tables import figures_text
 from network_prune.results.records import Record
 from network_prune.results.series.alone import LayerTable, layer_tables
@@ -19,7 +19,7 @@ def layer_lines(records: Sequence[Record]) -> list[str]:
 
 
 def _lines(table: LayerTable) -> Iterator[str]:
-    yield markdown_text(table.title)
+    yield markdown_line(table.title)
     yield ""
     head = ["layer", *(f"p_prune {p:g}" for p in table.p_prunes)]
     yield from markdown_head(head, words=1).splitlines()
@@ -65,7 +65,7 @@ def write_targets(records: Sequence[Record], *, target: float, path: Path) -> li
     targets = targets_of(table, target)
     fractions = {layer: each.fraction for layer, each in targets.items()}
     about = f"{target:.4g} of the weights of {table.title}"
-    write_whole(path, fractions_text(fractions, [" ".join(about.split())]).encode())
+    write_whole(path, fractions_text(fractions, [about]).encode())
     return [
         *_target_lines(targets),
         f"p_prune by layer for {about} is in {path}; --p-prune-file takes it",

@@ -15,10 +15,18 @@ _MARKUP: Final = re.compile(
     re.VERBOSE,
 )
 
+# What makes more of a whole line: a heading, a quote, a list or a rule.
+_START: Final = re.compile(r"^(?=[#>+*=-])|^\d{1,9}(?=[.)](?:\s|$))")
+
 
 def markdown_text(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is; unprintable characters as escapes."""
     return _MARKUP.sub(r"\\\g<0>", plain(text))
+
+
+def markdown_line(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is at the start of a line, too."""
+    return _START.sub(r"\g<0>\\", markdown_text(text).lstrip())
 
 
 def markdown_row(cells: Iterable[str]) -> str:

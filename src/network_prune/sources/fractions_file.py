@@ -1,10 +1,14 @@
 """p_prune by layer in YAML: files of their own, mappings in braces, and plans."""
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from network_prune.by_layer import ByLayer
+from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
 from network_prune.plain_file import read_small_text
@@ -30,9 +34,13 @@ def with_files(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def fractions_text(fractions: Mapping[str, float], comments: Iterable[str] = ()) -> str:
     """Return what a file of ``fractions`` holds; paths are quoted, since some look like numbers."""
-    lines = [f"# {comment}" for comment in comments]
-    lines += [f'"{path}": {fraction!r}' for path, fraction in fractions.items()]
-    return "\n".join(lines) + "\n"
+    lines = [f"# {plain(comment)}\n" for comment in comments]
+    lines += [_quoted(path) + f": {fraction!r}\n" for path, fraction in fractions.items()]
+    return "".join(lines)
+
+
+def _quoted(path: str) -> str:
+    return yaml.safe_dump(path, default_style='"', width=math.inf).removesuffix("\n")
 
 
 def _read(name: str) -> ByLayer:

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from network_prune.core.scores import parse_score
 from network_prune.core.usual_settings import usual_settings
-from network_prune.display.text import plain
+from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, RunError, brief, failure_text
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
@@ -32,8 +31,7 @@ def _warn(event: Event) -> None:
     texts = event.base["notes"] if isinstance(event, Started) else ()
     if isinstance(event, Failed | Dropped):
         texts = (str(event),)
-    for text in texts:
-        warnings.warn(plain(text), stacklevel=3)
+    warn(texts, stacklevel=3)
 
 
 @settling

@@ -1,7 +1,6 @@
 """Make adversarial images on surrogates, row by row, try them on victims, and record it."""
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.progress import progress_bar
-from network_prune.display.text import plain
+from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.events import Dropped
@@ -33,8 +32,7 @@ def _warn(event: Event) -> None:
     texts = event.notes if isinstance(event, Started | Noted) else ()
     if isinstance(event, Dropped):
         texts = (str(event),)
-    for text in texts:
-        warnings.warn(plain(text), stacklevel=3)
+    warn(texts, stacklevel=3)
 
 
 def transfer(

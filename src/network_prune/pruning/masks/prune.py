@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.display.html import html_table
+from network_prune.display.text import plain
 from network_prune.errors import ArgumentError, StateError
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod
@@ -124,8 +125,9 @@ class Pruned:
 
     def __repr__(self) -> str:
         if not self._is_masked():
-            return f"Pruned({type(self.model).__name__}, restored)"
-        return f"Pruned({type(self.model).__name__}, {len(self.prunable)} prunable: {self.draw!r})"
+            return plain(f"Pruned({type(self.model).__name__}, restored)")
+        name = plain(type(self.model).__name__)
+        return f"Pruned({name}, {len(self.prunable)} prunable: {self.draw!r})"
 
     def _repr_html_(self) -> str:
         if not self._is_masked():

@@ -10,6 +10,7 @@ from network_prune.core.layers import Granularity
 from network_prune.display.canvas import new_axes
 from network_prune.display.charts import draw_bars
 from network_prune.display.html import html_table
+from network_prune.display.text import plain
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
 
@@ -159,7 +160,8 @@ class Summary:
 
     def __str__(self) -> str:
         """Return a table in plain text with the warnings below."""
-        rows = [_TITLES, *(tuple(map(str, astuple(row))) for row in (*self.layers, self.total))]
+        figures = (map(str, astuple(row)) for row in (*self.layers, self.total))
+        rows = [_TITLES, *(tuple(map(plain, row)) for row in figures)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(
@@ -168,7 +170,7 @@ class Summary:
             )
             for row in rows
         ]
-        return "\n".join([*lines, *(f"warning: {line}" for line in self.warnings)])
+        return "\n".join([*lines, *(f"warning: {plain(line)}" for line in self.warnings)])
 
 
 def summarize(

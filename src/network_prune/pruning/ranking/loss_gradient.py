@@ -1,6 +1,5 @@
 """The gradient of a network's loss in its ranked weights; the network isn't touched."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from network_prune.core.labelled_batches import none_left
+from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.forward import (
     check_logits,
@@ -85,7 +85,7 @@ def loss_gradient(
             f"data gives no images; pass at least one batch (images, labels){none_left(data)}"
         )
     if operands.failed:
-        warnings.warn(UNCHECKED, stacklevel=5)
+        warn([UNCHECKED], stacklevel=5)
     layers = tuple(total.cpu() / samples.n for total in sums)
     _refuse_non_finite(found, layers)
     return LossGradient(layers, samples.sha256)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from network_prune.reports.markdown import markdown_head, markdown_row, markdown_text
+from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row, markdown_text
 from network_prune.reports.transfer import comparisons, success
 from network_prune.reports.transfer.aligned import aligned_table
 from network_prune.reports.transfer.texts import attack_text
@@ -72,4 +72,4 @@ class _Layout:
     def notes(self, lines: Iterable[str]) -> list[str]:
         if not self._markdown:
             return list(lines)
-        return ["", *(f"- {markdown_text(line)}" for line in lines)]
+        return ["", *(f"- {markdown_line(line)}" for line in lines)]

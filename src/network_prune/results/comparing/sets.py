@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from network_prune.display.text import plain
 from network_prune.errors import SourceError
 from network_prune.evaluation.outcomes import LEFT_OUT, RIGHT_AT_1
 from network_prune.results.axes import DENSE
@@ -99,7 +100,7 @@ class RecordSet:
         return (self.codes != LEFT_OUT).all(axis=0)
 
     def __repr__(self) -> str:
-        return f"RecordSet({self.label})"
+        return plain(f"RecordSet({self.label})")
 
     @cached_property
     def _codes(self) -> np.ndarray | None:

@@ -1,12 +1,11 @@
 """Labelled pictures by name: what ``--data`` means."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from network_prune.display.text import plain
+from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import OPTIONS, check_options
 from network_prune.sources.data.class_names import check_class_count
@@ -184,8 +183,7 @@ def load_data(
         exif=exif,
     )
     data = list_data(request).bind(outputs=Outputs.of(classes), transform=transform)
-    for note in data.notes:
-        warnings.warn(plain(note), stacklevel=2)
+    warn(data.notes, stacklevel=2)
     return data
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from network_prune.core.foreign_code import no_exits
 from network_prune.core.usual_settings import usual_settings
-from network_prune.display.text import plain
+from network_prune.display.text import warn as warn_of
 from network_prune.errors import SourceError, one_line
 from network_prune.sources.digits.embedded import NETWORKS
 from network_prune.sources.digits.names import NAMES
@@ -195,8 +194,7 @@ def load_network(
     names = made.class_names or stated_class_names(model)
     guessed = made.preprocessing.note(**asked) if isinstance(made.preprocessing, Unstated) else ()
     notes = (*made.notes, *guessed, *_unused(names, classes, spec))
-    for note in notes if warn else ():
-        warnings.warn(plain(note), stacklevel=2)
+    warn_of(notes if warn else (), stacklevel=2)
     return LoadedNetwork(
         model=model,
         name=spec,

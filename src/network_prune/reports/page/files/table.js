@@ -9,7 +9,7 @@ function shownAs(kind, value) {
 
 /** Return a text that no spreadsheet takes for a formula, as exports.py does. */
 function forSpreadsheet(value) {
-  return typeof value === "string" && /^[=+\-@\t\r\n＝＋－＠']/.test(value) ? `'${value}` : value;
+  return typeof value === "string" ? value.replace(/(^|;)(?=\s*[=+\-@\t\r\n＝＋－＠'])/g, "$1'") : value;
 }
 
 /** Return how DataTables shows a column and what it sorts, searches and copies. */
