@@ -1,21 +1,21 @@
 """Files of weights: found by name, read without running code of theirs."""
 
 import os
-import pickle
-import pickletools
 import re
 import warnings
 import zipfile
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from network_prune.errors import ArgumentError, SourceError, brief
+from network_prune.sources.networks.weights.kinds import kind_of
+from network_prune.sources.networks.weights.pickles import Pickled, look_into
 
 State = dict[str, Tensor]
 
@@ -28,8 +28,8 @@ _BESIDE_WEIGHTS = re.compile(
     r"lightning_fabric|pytorch_lightning)\..+|torch\.nn\.modules\.loss\.\w+|"
     r"builtins\.(bool|bytes|dict|float|int|list|object|set|str|tuple)"
 )
-# The last of these pickles of a file older than PyTorch 1.6 is what was saved.
-_PICKLES_OF_OLD_FILES = 4
+# What torch itself decides on.
+_HARMLESS = re.compile(rf"torch\.|collections\.|_codecs\.encode|{_BESIDE_WEIGHTS.pattern}")
 _PROTOCOL = 2
 _ARCHIVES = {
     "constants.pkl": ("a TorchScript archive", "torch.jit.load({!r}).state_dict()"),
@@ -114,18 +114,25 @@ def _read_safetensors(path: Path) -> State:
     except MemoryError:
         raise
     except Exception as error:
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise SourceError(
-            f"{path} can't be read as safetensors ({reason}); "
-            "it may be cut off or of another format"
-        ) from error
+        raise SourceError(f"{path} {_reason_of_safetensors(path, error)}") from error
+
+
+def _reason_of_safetensors(path: Path, error: Exception) -> str:
+    pickled = look_into(path)
+    if zipfile.is_zipfile(path) or pickled.is_old:
+        return "isn't safetensors, but a file of torch.save; rename it to .pth"
+    reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+    kind = kind_of(path, pickled)
+    is_other = "safetensors" not in kind and "near its start" not in kind
+    found = kind if is_other else "may be cut off or of another format"
+    return f"can't be read as safetensors ({reason}); it {found}"
 
 
 def _read_torch(path: Path) -> Any:
     _refuse_archives(path)
-    names, protocol = _names_and_protocol(path)
+    pickled = look_into(path)
     inert: list[Any] = [
-        (_stand_in(name), name) for name in names if _BESIDE_WEIGHTS.fullmatch(name)
+        (_stand_in(name), name) for name in pickled.names if _BESIDE_WEIGHTS.fullmatch(name)
     ]
     try:
         with torch.serialization.safe_globals(inert), warnings.catch_warnings():
@@ -134,21 +141,26 @@ def _read_torch(path: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:
-        needed = re.search(r"(?i)unsupported (?:global|class)(?:: global)? ([\w.]+)", str(error))
-        if needed and isinstance(error, pickle.UnpicklingError):
-            raise SourceError(
-                f"{path} needs code to load ({needed[1]}), which could do anything, so it is "
-                "refused; save the state dict alone, best as safetensors"
-            ) from error
-        if protocol > _PROTOCOL:
-            raise SourceError(
-                f"{path} was saved with pickle_protocol={protocol}, of which torch reads only "
-                f"{_PROTOCOL} without running code; save it anew without pickle_protocol"
-            ) from error
-        raise SourceError(
-            f"{path} can't be read as a torch weights file; it may be cut off or of another format "
-            "(safetensors files need the suffix .safetensors)"
-        ) from error
+        raise SourceError(f"{path} {_reason(path, pickled, str(error))}") from error
+
+
+def _reason(path: Path, pickled: Pickled, error: str) -> str:
+    """Return why torch doesn't read a file without running code, and what to do."""
+    needed = [name for name in sorted(pickled.names) if not _HARMLESS.match(name)]
+    told = re.search(r"(?i)unsupported (?:global|class)(?:: global)? ([\w.]+)", error)
+    if told and pickled.is_whole:
+        needed.append(told[1])
+    if needed:
+        return (
+            f"needs code to load ({needed[0]}), which could do anything, so it is refused; save "
+            "the state dict alone, best as safetensors"
+        )
+    if pickled.protocol > _PROTOCOL and (pickled.is_old or zipfile.is_zipfile(path)):
+        return (
+            f"was saved with pickle_protocol={pickled.protocol}, of which torch reads only "
+            f"{_PROTOCOL} without running code; save it anew without pickle_protocol"
+        )
+    return kind_of(path, pickled)
 
 
 class _Ignored:
@@ -201,29 +213,3 @@ def _refuse_archives(path: Path) -> None:
                 f"{path} is {what}, which holds code, so it is refused; save the weights alone: "
                 f"torch.save({state.format(path.name)}, 'weights.pth')"
             )
-
-
-def _names_and_protocol(path: Path) -> tuple[set[str], int]:
-    """Return what classes and functions a torch file refers to, and its version of pickle."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                inner = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-                with archive.open(inner) as file:
-                    found = list(_told(file))
-        else:
-            with path.open("rb") as file:
-                found = [told for _ in range(_PICKLES_OF_OLD_FILES) for told in _told(file)]
-    except Exception:
-        return set(), 0  # what is wrong with it is said where it is read
-    names = {told for told in found if isinstance(told, str)}
-    return names, max((told for told in found if isinstance(told, int)), default=0)
-
-
-def _told(file: IO[bytes]) -> Iterator[str | int]:
-    """Yield the names that a pickle refers to, and the number of its protocol."""
-    for operation, argument, _ in pickletools.genops(file):
-        if operation.name == "GLOBAL":
-            yield str(argument).replace(" ", ".").replace("__builtin__", "builtins")
-        elif operation.name == "PROTO":
-            yield int(str(argument))
