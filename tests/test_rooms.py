@@ -21,7 +21,7 @@ FLOORS = (
     ("extras", "options", "plain_file", "process_wide", "whole_file"),
     ("by_layer", "option_checks"),
     ("errors", "version"),
-    ("plain_text",),
+    ("plain_numbers", "plain_text"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MOST_FILES = 14

@@ -97,8 +97,6 @@ def _path(key: object) -> str:
 
 
 def _fraction(key: object, value: Any) -> float:
-    if isinstance(value, bool):
-        raise ArgumentError(f"p_prune of {brief(key)} is {brief(value)}; pass a fraction in [0, 1]")
     return check_fraction(f"p_prune of {brief(key)}", value)
 
 

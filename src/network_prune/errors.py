@@ -3,8 +3,9 @@
 import difflib
 import reprlib
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
+from network_prune.plain_numbers import plain_number
 from network_prune.plain_text import plain
 
 _FEW: Final = 12
@@ -75,14 +76,15 @@ def brief(value: object) -> str:
     return text if len(text) <= 2 * _LONG else f"{text[: 2 * _LONG]}…"
 
 
-def check_fraction(name: str, value: float) -> float:
-    """Return ``value`` as a float.
+def check_fraction(name: str, value: Any) -> float:
+    """Return ``value``, a number as `plain_number` takes it or in text, as a float.
 
     Raises:
         ArgumentError: ``value`` is NaN, not a number or outside [0, 1].
     """
     try:
-        fraction = float(value)
+        number = value if isinstance(value, str) else plain_number(value)
+        fraction = float(number)  # pyright: ignore[reportArgumentType] (None is a TypeError)
     except (OverflowError, TypeError, ValueError):
         raise ArgumentError(
             f"{name}={brief(value)} is not a number; pass a fraction in [0, 1]"

@@ -7,22 +7,16 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from network_prune.errors import ArgumentError, brief, check_choice, check_fraction
+from network_prune.errors import ArgumentError, brief, check_choice
+from network_prune.plain_numbers import plain_number
 
 LARGEST: Final = 2**64 - 1
 # A mapping of fractions may be given as text; that of a thousand layers takes a tenth of this.
 LONGEST: Final = 2**20
 
 
-def fraction(name: str, value: Any) -> float:
-    """Return ``value`` if it is a number in [0, 1]."""
-    if isinstance(value, bool):
-        raise ArgumentError(f"{name}={brief(value)} is not a number; pass a fraction in [0, 1]")
-    return check_fraction(name, value)
-
-
 def text(name: str, value: Any) -> str:
-    """Return ``value`` as text that isn't empty."""
+    """Return ``value``, which may be a path, as text that isn't empty."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text:
         raise ArgumentError(f"{name}={brief(value)} is no text; pass a name")
@@ -42,10 +36,11 @@ def flag(name: str, value: Any) -> bool:
 
 def number(name: str, value: Any) -> float:
     """Return ``value`` if it is a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    found = plain_number(value)
+    if found is None:
         raise ArgumentError(f"{name}={brief(value)} is no number; pass one for each channel")
     try:
-        return float(value)
+        return float(found)
     except OverflowError:
         raise ArgumentError(f"{name}={brief(value)} is no number of usual size") from None
 
@@ -55,15 +50,16 @@ def whole(least: int, most: int = LARGEST) -> Callable[[str, Any], int]:
     shown = "2**64 - 1" if most == LARGEST else str(most)
 
     def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
+        found = plain_number(value)
+        if not isinstance(found, int):
             raise ArgumentError(
                 f"{name}={brief(value)} is no whole number; pass one from {least} on"
             )
-        if value < least:
-            raise ArgumentError(f"{name}={brief(value)} is too small; pass {least} or more")
-        if value > most:
-            raise ArgumentError(f"{name}={brief(value)} is too large; pass at most {shown}")
-        return value
+        if found < least:
+            raise ArgumentError(f"{name}={brief(found)} is too small; pass {least} or more")
+        if found > most:
+            raise ArgumentError(f"{name}={brief(found)} is too large; pass at most {shown}")
+        return found
 
     return check
 
@@ -72,7 +68,7 @@ def one_of(kind: str, names: Any) -> Callable[[str, Any], str]:
     """Return a check for one of ``names``, which errors call by its ``kind``."""
 
     def check(name: str, value: Any) -> str:
-        check_choice(kind, text(name, value), names)
-        return value
+        check_choice(kind, chosen := text(name, value), names)
+        return chosen
 
     return check

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from network_prune.by_layer import ByLayer
-from network_prune.errors import ArgumentError, check_choice
-from network_prune.option_checks import flag, fraction, number, one_of, text, whole
+from network_prune.errors import ArgumentError, check_choice, check_fraction
+from network_prune.option_checks import flag, number, one_of, text, whole
 
 NETWORK, DATA, PRUNING, RUNNING = "Network", "Data", "Pruning", "Running"
 
@@ -101,15 +101,20 @@ def read_options(values: Mapping[str, Any], options: Mapping[str, Option]) -> di
     return found
 
 
-def check_options(**values: Any) -> None:
-    """Raise an ArgumentError unless each option has a value that is allowed, or None."""
-    read_options(values, OPTIONS)
+def check_options(**values: Any) -> list[Any]:
+    """Return each option's value as it is recorded, None for None.
+
+    Raises:
+        ArgumentError: a value isn't allowed.
+    """
+    found = read_options(values, OPTIONS)
+    return [found.get(name) for name in values]
 
 
 def _fraction_or_fractions(name: str, value: Any) -> float | ByLayer:
     if isinstance(value, ByLayer):
         return value
-    return ByLayer(value) if isinstance(value, Mapping) else fraction(name, value)
+    return ByLayer(value) if isinstance(value, Mapping) else check_fraction(name, value)
 
 
 def _score(name: str, value: Any) -> str:
@@ -196,14 +201,14 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "Fraction in [0, 1] of each layer's elements that is never prunable; where that spares "
         "some, the next lowest of other layers take their places.",
         float,
-        fraction,
+        check_fraction,
         0.0,
     ),
     "p_bern": Option(
         PRUNING,
         "Probability in [0, 1] that a prunable element is pruned.",
         float,
-        fraction,
+        check_fraction,
         (1.0,),
         many=True,
     ),

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network_prune.errors import ArgumentError, brief
+from network_prune.plain_numbers import plain_number
 
 Words = NDArray[np.uint64]
 Octets = NDArray[np.uint8]
@@ -44,13 +45,16 @@ def check_stream_number(name: str, value: object) -> int:
     Raises:
         ArgumentError: ``value`` is not an integer in [0, 2**64).
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    number = plain_number(value)
+    if not isinstance(number, int):
         raise ArgumentError(
             f"{name}={brief(value)} is not an integer; pass one from 0 to 2**64 - 1"
         )
-    if not 0 <= value <= _MASK:
-        raise ArgumentError(f"{name}={brief(value)} is outside [0, 2**64 - 1]; pass one from there")
-    return int(value)
+    if not 0 <= number <= _MASK:
+        raise ArgumentError(
+            f"{name}={brief(number)} is outside [0, 2**64 - 1]; pass one from there"
+        )
+    return number
 
 
 def stream_key(*parts: int) -> int:

@@ -57,7 +57,7 @@ class Reading:
         may_be_empty: bool = False,
         pin_memory: bool = False,
     ) -> None:
-        check_options(batch_size=batch_size, workers=workers)
+        batch_size, workers = check_options(batch_size=batch_size, workers=workers)
         self.read = 0
         self.left_out: list[int] = []
         self._passes = passes

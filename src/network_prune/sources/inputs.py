@@ -1,10 +1,11 @@
 """Which images networks run on, and how both are loaded: what a study's options say of it."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from network_prune.errors import ArgumentError, check_choice
+from network_prune.errors import ArgumentError, check_choice, unknown_name
 from network_prune.sources.digits.names import NAMES
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def _embedded_data(archs: Sequence[str]) -> str:
     arch = next((name for name in archs if name not in NAMES), None)
     if arch is None:
         return "digits"
+    if difflib.get_close_matches(arch.lower(), NAMES, n=1, cutoff=0.75):
+        raise ArgumentError(unknown_name("network", arch, NAMES))
     raise ArgumentError(
         f"{arch} needs labelled images: pass --data FOLDER (class folders, or one with val/ in "
         f"it, such as ImageNet's), --data FILE.csv, or --data fake:64 for a trial run"

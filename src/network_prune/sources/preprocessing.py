@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from network_prune.errors import ArgumentError, SourceError, brief, check_choice
+from network_prune.plain_numbers import plain_number
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -59,7 +60,9 @@ class Preprocessing:
     crop_rounding: str = "even"
 
     def __post_init__(self) -> None:
-        _check_sizes(self.resize, self.crop)
+        for name in ("resize", "crop"):
+            object.__setattr__(self, name, _size(name, getattr(self, name)))
+        _check_crop(self.resize, self.crop)
         check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         check_choice("crop_mode", self.crop_mode, CROP_MODES)
         check_choice("crop_rounding", self.crop_rounding, CROP_ROUNDINGS)
@@ -113,8 +116,7 @@ class Preprocessing:
         """
         given = _given(changes)
         if "crop" in given and "resize" not in given:
-            _check_size("crop", given["crop"])
-            given["resize"] = given["crop"] * self.resize // self.crop
+            given["resize"] = _size("crop", given["crop"]) * self.resize // self.crop
         return dataclasses.replace(self, **given)
 
     def to_dict(self) -> dict[str, Any]:
@@ -383,9 +385,7 @@ def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:
         raise SourceError(f"the preprocessing of {name} isn't supported: {error}") from error
 
 
-def _check_sizes(resize: int, crop: int) -> None:
-    _check_size("resize", resize)
-    _check_size("crop", crop)
+def _check_crop(resize: int, crop: int) -> None:
     if crop > resize:
         raise ArgumentError(
             f"crop={crop} is larger than resize={resize} and would be padded with black; "
@@ -393,16 +393,20 @@ def _check_sizes(resize: int, crop: int) -> None:
         )
 
 
-def _check_size(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+def _size(name: str, value: Any) -> int:
+    pixels = plain_number(value)
+    if not isinstance(pixels, int) or pixels < 1:
         raise ArgumentError(f"{name}={brief(value)} is no size; pass whole pixels, 1 or more")
+    return pixels
 
 
 def _numbers(name: str, given: Any) -> tuple[float, ...]:
     """Return a mean or std as numbers; a single one may stand alone."""
-    values: Any = (given,) if isinstance(given, int | float | str) else given
+    is_one = isinstance(given, str) or plain_number(given) is not None
     try:
-        return tuple(float(value) for value in values)
+        values = [given] if is_one else list(given)
+        numbers = [value if isinstance(value, str) else plain_number(value) for value in values]
+        return tuple(float(number) for number in numbers)  # pyright: ignore[reportArgumentType]
     except (OverflowError, TypeError, ValueError) as error:
         raise ArgumentError(
             f"{name}={brief(given)} isn't numbers; pass one for each channel, e.g. {name}=[0.5]"

@@ -118,7 +118,7 @@ class DrawsCompared(Measure):
     """
 
     def __init__(self, draws: int) -> None:
-        check_options(draws=draws)
+        (draws,) = check_options(draws=draws)
         if draws < 2:
             raise ArgumentError(f"draws={draws} leaves no pair to compare; pass 2 or more")
         self._draws = draws

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from network_prune.option_checks import fraction, one_of, text, whole
+from network_prune.errors import check_fraction
+from network_prune.option_checks import one_of, text, whole
 from network_prune.options import DATA, NETWORK, OPTIONS, RUNNING, Option
 from network_prune.transfer.attack.settings import (
     PRESETS,
@@ -147,7 +148,7 @@ _OWN: Mapping[str, Option] = {
     ),
     "momentum": Option(ATTACK, "Decay of earlier gradients, 0 for none.", float, check_momentum),
     "diversity": Option(
-        ATTACK, "Probability of input diversity (DI) in an iteration.", float, fraction
+        ATTACK, "Probability of input diversity (DI) in an iteration.", float, check_fraction
     ),
     "diversity_scale": Option(
         ATTACK,

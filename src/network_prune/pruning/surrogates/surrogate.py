@@ -53,7 +53,7 @@ class Schedule:
     def __post_init__(self) -> None:
         for name, value in (("every", self.every), ("start", self.start), ("step", self.step)):
             if value is not None:
-                check_stream_number(name, value)
+                object.__setattr__(self, name, check_stream_number(name, value))
         for name, value in (("every", self.every), ("step", self.step)):
             if value == 0:
                 raise ArgumentError(f"{name}=0 would never reach another draw; pass 1 or more")

@@ -7,6 +7,7 @@ from functools import partial
 
 from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, SourceError
+from network_prune.option_checks import text
 from network_prune.options import OPTIONS, check_options
 from network_prune.sources.data.class_names import check_class_count
 from network_prune.sources.data.from_arrays import list_arrays
@@ -111,7 +112,7 @@ FORMS: tuple[Form, ...] = (
 
 
 def load_data(
-    spec: str = "digits",
+    spec: str | os.PathLike[str] = "digits",
     *,
     transform: Transform | None = None,
     classes: int | Sequence[str] | None = None,
@@ -170,7 +171,7 @@ def load_data(
         RunError: the data must be downloaded and can't be.
     """
     request = Request(
-        spec=spec,
+        spec=text("spec", spec),
         first_label=first_label,
         limit=limit,
         skip_unreadable=skip_unreadable,

@@ -116,7 +116,7 @@ class LoadedData:
         Raises:
             ArgumentError: a value is outside what is allowed.
         """
-        check_options(limit=limit)
+        (limit,) = check_options(limit=limit)
         dataset = self.dataset
         if limit is not None:
             dataset = Subset(dataset, _spread(self.n, limit).tolist())

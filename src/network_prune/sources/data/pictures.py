@@ -244,7 +244,7 @@ def make_loader(
     Raises:
         ArgumentError: ``batch_size`` is below 1 or ``workers`` below 0.
     """
-    check_options(batch_size=batch_size, workers=workers)
+    batch_size, workers = check_options(batch_size=batch_size, workers=workers)
     guarded = Guarded(dataset)
     if workers is None:
         batches = math.ceil(len(guarded) / batch_size)

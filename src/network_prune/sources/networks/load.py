@@ -17,6 +17,7 @@ from network_prune.core.foreign_code import no_exits
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import warn as warn_of
 from network_prune.errors import SourceError, one_line
+from network_prune.option_checks import text as check_text
 from network_prune.sources.digits.embedded import NETWORKS
 from network_prune.sources.digits.names import NAMES
 from network_prune.sources.digits.pictures import CLASSES, PREPROCESSING
@@ -123,7 +124,7 @@ FORMS: tuple[Form, ...] = (
 
 
 def load_network(
-    spec: str = "digits",
+    spec: str | os.PathLike[str] = "digits",
     *,
     weights: str | os.PathLike[str] | Enum | None = "default",
     preprocessing: Mapping[str, Any] | None = None,
@@ -168,6 +169,7 @@ def load_network(
         RunError: weights must be downloaded and can't be, or ``cache_dir`` can't be made.
         UserCodeError: code of the network's wants to end the program.
     """
+    spec = check_text("spec", spec)
     form = next((form for form in FORMS if form.accepts(spec)), None)
     if form is None:
         shown = ", ".join(form.shown for form in FORMS)

@@ -1,12 +1,15 @@
 """The settings of an attack, checked, and the usual ones by name."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from network_prune.errors import ArgumentError, check_choice, check_fraction
+from network_prune.option_checks import whole
+from network_prune.plain_numbers import plain_number
 
 # Far above what anybody uses, and small enough for the memory of any machine.
 _LARGEST_SCALE: Final = 4
@@ -73,12 +76,8 @@ class Attack:
         object.__setattr__(self, "loss", Loss(self.loss))
         for name in ("epsilon", "step"):
             object.__setattr__(self, name, read_share(name, getattr(self, name)))
-        check_fraction("diversity", self.diversity)
-        check_momentum("momentum", self.momentum)
-        check_scale("diversity_scale", self.diversity_scale)
-        check_kernel("translation", self.translation)
-        if self.scales < 1:
-            raise ArgumentError(f"scales={self.scales} leaves no copy; pass 1 or more")
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
 
     @property
     def is_targeted(self) -> bool:
@@ -96,7 +95,8 @@ def read_share(name: str, value: Any) -> float:
     Raises:
         ArgumentError: it is none.
     """
-    above, _, below = str(value).partition("/")
+    number = plain_number(value)
+    above, _, below = str(value if number is None else number).partition("/")
     try:
         share = float(above) / float(below or 1)
     except (ValueError, ZeroDivisionError):
@@ -114,9 +114,10 @@ def check_momentum(name: str, value: Any) -> float:
     Raises:
         ArgumentError: it is negative or no finite number.
     """
-    if isinstance(value, bool) or not 0 <= float(value) < math.inf:
+    number = plain_number(value)
+    if number is None or not 0 <= number <= sys.float_info.max:
         raise ArgumentError(f"{name}={value} is no decay; pass 0 for none, 1 to forget nothing")
-    return float(value)
+    return float(number)
 
 
 def check_scale(name: str, value: Any) -> float:
@@ -125,11 +126,12 @@ def check_scale(name: str, value: Any) -> float:
     Raises:
         ArgumentError: it is outside [1, 4].
     """
-    if isinstance(value, bool) or not 1 <= float(value) <= _LARGEST_SCALE:
+    number = plain_number(value)
+    if number is None or not 1 <= number <= _LARGEST_SCALE:
         raise ArgumentError(
             f"{name}={value} is outside [1, {_LARGEST_SCALE}]; pass the frame's scale, e.g. 1.1"
         )
-    return float(value)
+    return float(number)
 
 
 def check_kernel(name: str, value: Any) -> int:
@@ -138,13 +140,22 @@ def check_kernel(name: str, value: Any) -> int:
     Raises:
         ArgumentError: it is even, negative or above 99.
     """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or not (value == 0 or (0 < value <= _LARGEST_KERNEL and value % 2)):
+    side = plain_number(value)
+    if not isinstance(side, int) or not (side == 0 or (0 < side <= _LARGEST_KERNEL and side % 2)):
         raise ArgumentError(
             f"{name}={value} is no kernel's side; pass an odd number up to {_LARGEST_KERNEL}, or 0 "
             "for none"
         )
-    return value
+    return side
+
+
+_CHECKS: Final = {
+    "diversity": check_fraction,
+    "momentum": check_momentum,
+    "diversity_scale": check_scale,
+    "translation": check_kernel,
+    "scales": whole(1),
+}
 
 
 # The settings that a preset says; those by goal are for attacks of that goal alone.

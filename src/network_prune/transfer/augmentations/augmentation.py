@@ -1,6 +1,6 @@
 """What is done to a surrogate before each gradient, named on one line: ``dwp:p_bern=0.3``."""
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from network_prune.errors import ArgumentError, check_choice
 from network_prune.option_checks import whole
 from network_prune.options import OPTIONS
+from network_prune.plain_numbers import plain_number
 
 _CONVOLUTIONS: Final = {"layers": "conv2d", "tensors": "weight"}
 _WEIGHTS: Final = {"method": "weights", "score": "l1", "scope": "global", "draws": 1}
@@ -30,9 +31,10 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def _factor(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = plain_number(value)
+    if number is None or not abs(number) <= sys.float_info.max:
         raise ArgumentError(f"{name}={value} is no number; pass what weights are multiplied by")
-    return float(value)
+    return float(number)
 
 
 _CHECKS: Final = {"draws": whole(1), "factor": _factor}
