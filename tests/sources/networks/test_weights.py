@@ -103,7 +103,7 @@ def test_cut_off_files_are_named(path, state):
 def test_a_wrong_suffix_is_named(tmp_path, state, names):
     save(state, tmp_path / names[0])
     (tmp_path / names[0]).rename(tmp_path / names[1])
-    with pytest.raises(SourceError, match="of another format"):
+    with pytest.raises(SourceError, match="rename it to"):
         read_weights(tmp_path / names[1])
 
 

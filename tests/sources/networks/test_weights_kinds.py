@@ -69,7 +69,10 @@ KINDS = {
     "evil 4": (saved({"a": Command()}, pickle_protocol=4), SYSTEM),
     **{f"evil pickle {p}": (pickle.dumps([Command()], p), SYSTEM) for p in range(6)},
     "evil cut": (saved({"a": Command()}, _use_new_zipfile_serialization=False)[:-3], SYSTEM),
-    "memo": (b"\x80\x04\x8c\x08builtins\x94\x8c\x04eval\x940h\x00h\x01\x93.", "builtins.eval"),
+    "memo": (
+        b"\x80\x04\x8c\x08builtins\x94\x8c\x04eval\x940h\x00h\x01\x93.",
+        CODE.format(r"(builtins\.)?eval"),
+    ),
     "module": (saved(torch.nn.Linear(2, 2)), CODE.format(r"torch\.nn\.modules\.linear\.Linear")),
     "joblib": (
         pickle.dumps(Command())[:-1] + bytes(40),  # arrays stand between its pickles

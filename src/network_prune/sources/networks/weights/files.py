@@ -146,10 +146,9 @@ def _read_torch(path: Path) -> Any:
 
 def _reason(path: Path, pickled: Pickled, error: str) -> str:
     """Return why torch doesn't read a file without running code, and what to do."""
-    needed = [name for name in sorted(pickled.names) if not _HARMLESS.match(name)]
     told = re.search(r"(?i)unsupported (?:global|class)(?:: global)? ([\w.]+)", error)
-    if told and pickled.is_whole:
-        needed.append(told[1])
+    needed = [told[1]] if told and pickled.is_whole else []
+    needed += [name for name in sorted(pickled.names) if not _HARMLESS.match(name)]
     if needed:
         return (
             f"needs code to load ({needed[0]}), which could do anything, so it is refused; save "
@@ -160,7 +159,7 @@ def _reason(path: Path, pickled: Pickled, error: str) -> str:
             f"was saved with pickle_protocol={pickled.protocol}, of which torch reads only "
             f"{_PROTOCOL} without running code; save it anew without pickle_protocol"
         )
-    return kind_of(path, pickled)
+    return f"can't be read as a torch weights file; it {kind_of(path, pickled)}"
 
 
 class _Ignored:
