@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from network_prune.core.layers import Granularity
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.pruning.masks.norms import following_norms
+from network_prune.pruning.masks.overlaps import refuse_overlaps
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import (
     RANKABLE,
@@ -51,8 +52,8 @@ def find_targets(model: nn.Module, prunable: PrunableSet | Draw, with_norm: bool
 
     Raises:
         ArgumentError: ``with_norm`` is asked for elements other than neurons.
-        UnsupportedNetworkError: the network's layers aren't those of ``prunable``, or
-            a module has no room for a mask.
+        UnsupportedNetworkError: the network's layers aren't those of ``prunable``, one shares a
+            part of its memory, or a module has no room for a mask.
     """
     ranked = _ranked_places(model, prunable)
     held = owners(model)
@@ -62,6 +63,7 @@ def find_targets(model: nn.Module, prunable: PrunableSet | Draw, with_norm: bool
         for module, name in held[storage_key(place.original())]
     ]
     _check_holders(targets, set(ranked.values()))
+    refuse_overlaps(model, {storage_key(p.original()): layer for layer, p in ranked.items()})
     if with_norm:
         if prunable.granularity is not Granularity.NEURON:
             raise ArgumentError(
