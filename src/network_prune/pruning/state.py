@@ -1,7 +1,10 @@
 """Whether a network is pruned at present: masks leave traces, what a `Redrawer` writes doesn't."""
 
-import weakref
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from torch import Tensor, nn
 from torch.nn.utils import prune
@@ -12,8 +15,29 @@ from network_prune.errors import StateError
 from network_prune.pruning.ranking.rankable import RANKABLE, TENSORS, find_places
 from network_prune.pruning.unfinished import settle_unfinished
 
-# The values are weak references to what can put the weights back.
+_Params = ParamSpec("_Params")
+_Result = TypeVar("_Result")
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    why: str
+    stands: Callable[[], bool]
+
+
 _held: WeakIdKeyDictionary = WeakIdKeyDictionary()
+
+
+def one_at_a_time(call: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
+    """Let one thread after the other look whether a network is pruned, and then prune it."""
+
+    @wraps(call)
+    def alone(*args: _Params.args, **kwargs: _Params.kwargs) -> _Result:
+        with _lock:
+            return call(*args, **kwargs)
+
+    return alone
 
 
 def check_not_pruned(model: nn.Module) -> None:
@@ -31,10 +55,9 @@ def check_not_pruned(model: nn.Module) -> None:
                 "torch.nn.utils.prune.remove first (network_prune.Draw.from_model(model) has its "
                 "masks)"
             )
-        if any(map(is_held, module._parameters.values())):
-            raise StateError(
-                f"layer {path!r} is pruned in place by a Redrawer; call its restore() first"
-            )
+        for parameter in module._parameters.values():
+            if (why := _why_held(parameter)) is not None:
+                raise StateError(f"layer {path!r} {why}")
 
 
 def pruned_weights(model: nn.Module) -> dict[str, Tensor]:
@@ -47,10 +70,16 @@ def pruned_weights(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def hold(owner: object, weights: Iterable[Tensor]) -> None:
-    """Remember that ``weights`` are pruned in place as long as ``owner`` can put them back."""
+def hold(weights: Iterable[Tensor], why: str, stands: Callable[[], bool] = lambda: True) -> None:
+    """Refuse ``weights`` until they are released.
+
+    Args:
+        weights: Parameters; they aren't kept alive.
+        why: what is said of a layer that has one, after its name.
+        stands: whether it is true still.
+    """
     for weight in weights:
-        _held[weight] = weakref.ref(owner)
+        _held[weight] = _Hold(why, stands)
 
 
 def release(weights: Iterable[Tensor]) -> None:
@@ -60,6 +89,10 @@ def release(weights: Iterable[Tensor]) -> None:
 
 
 def is_held(weight: Tensor | None) -> bool:
-    """Whether ``weight`` is pruned in place and can be put back."""
-    owner = None if weight is None else _held.get(weight)
-    return owner is not None and owner() is not None
+    """Whether ``weight`` has zeros that aren't its own."""
+    return _why_held(weight) is not None
+
+
+def _why_held(weight: Tensor | None) -> str | None:
+    held = None if weight is None else _held.get(weight)
+    return held.why if held is not None and held.stands() else None

@@ -104,7 +104,7 @@ def test_an_interrupted_write_leaves_the_network_restored(name, granularity, err
     before, values = networks.snapshot(model), originals(model, prunable)
     redrawer = npr.Redrawer(model, prunable, p_bern=0.5)
     redrawer.redraw()
-    _, last = redrawer._pieces[-1]
+    _, last = redrawer._written._pieces[-1]
     with monkeypatch.context() as patch:
         patch.setattr(type(last), "write", stop_at(last, error))
         with pytest.raises(error):

@@ -74,12 +74,12 @@ def test_layers_of_several_blocks(granularity):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(128, 260, 3), nn.Conv2d(5, 4000, 3), nn.Conv2d(33, 65, 7))
     redrawer = assert_drawn_alike(model, granularity, p_bern=0.5)
-    assert not any(isinstance(piece, WholeWeight) for _, piece in redrawer._pieces)
+    assert not any(isinstance(piece, WholeWeight) for _, piece in redrawer._written._pieces)
 
 
 def test_filters_larger_than_a_block():
     redrawer = assert_drawn_alike(nn.Sequential(nn.Conv2d(7300, 2, 3)), "weight", p_bern=0.5)
-    assert [type(piece) for _, piece in redrawer._pieces] == [WholeWeight]
+    assert [type(piece) for _, piece in redrawer._written._pieces] == [WholeWeight]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def assert_pruned(model: nn.Module, originals: dict[str, Tensor], draw: npr.Draw
 
 def fail_in(monkeypatch, redrawer: npr.Redrawer, method: str, *, call: int) -> None:
     """Let the pieces' method raise once, after its work, at the given call."""
-    _, piece = redrawer._pieces[0]
+    _, piece = redrawer._written._pieces[0]
     original, calls = getattr(type(piece), method), []
 
     def failing(self, *args):
@@ -161,7 +161,12 @@ def laid_out_anew(model: nn.Module) -> None:
     model[0].to(memory_format=torch.channels_last)
 
 
-CHANGES = [doubled, exchanged, removed, given_data, moved, laid_out_anew]
+def shared(model: nn.Module) -> None:
+    """Its memory is given up; that of the others isn't."""
+    model[0].share_memory()
+
+
+CHANGES = [doubled, exchanged, removed, given_data, moved, laid_out_anew, shared]
 CHANGED = r"the weight of layer '0' was changed, moved or exchanged since the Redrawer last wrote"
 
 

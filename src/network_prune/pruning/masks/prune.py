@@ -18,7 +18,7 @@ from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.masks.targets import Target, find_targets
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import storage_key
-from network_prune.pruning.state import check_not_pruned
+from network_prune.pruning.state import check_not_pruned, one_at_a_time
 from network_prune.pruning.unfinished import Change, settling
 
 # A module, and the hook that puts a mask on one of its tensors.
@@ -161,6 +161,7 @@ class Pruned:
 
 
 @settling
+@one_at_a_time
 def prune(
     model: AnyNetwork,
     prunable: PrunableSet | Draw,
@@ -238,6 +239,7 @@ def _draw_of(prunable: PrunableSet | Draw, p_bern: float, seed: int, index: int)
 
 
 @settling
+@one_at_a_time
 def restore(model: AnyNetwork) -> None:
     """Take every mask of ours off: Parameters, their order, values and hooks as they were.
 
@@ -258,6 +260,7 @@ def restore(model: AnyNetwork) -> None:
 
 
 @settling
+@one_at_a_time
 def make_permanent(model: AnyNetwork) -> None:
     """Bake the zeros in and take the masks off: a plain network, Parameters in their order.
 
