@@ -1,6 +1,8 @@
 """Figures follow from integer counts, so shards add up and equal logits have one right rank."""
 
+import json
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -8,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from network_prune.evaluation.metrics import Metrics, measure, wilson_interval
+from network_prune.evaluation.mean import to_units
+from network_prune.evaluation.metrics import Metrics, measure, measure_samples, wilson_interval
+from network_prune.evaluation.paired import compare
 
 
 def slow_rank(row: list[float], label: int) -> int:
@@ -156,3 +160,32 @@ def test_no_samples_give_nan_not_a_figure():
 def test_text_is_the_form_of_the_published_tables():
     metrics = Metrics(n=8, hits1=4, hits5=7, loss_sum=8 * 2**32)
     assert str(metrics) == "Loss 1.000  Acc@1 50.000  Acc@5 87.500"
+
+
+@pytest.mark.parametrize("large", [1e10, 1e300, 5e307])
+def test_a_huge_loss_is_a_huge_number(large):
+    rows = torch.tensor([[large, 0.0], [0.0, large]], dtype=torch.float64)
+    metrics = measure(rows, torch.tensor([0, 0]))
+    assert (metrics.hits1, metrics.non_finite) == (1, 0)
+    assert metrics.loss == large / 2
+    low, high = metrics.loss_interval
+    assert high - metrics.loss == pytest.approx(1.96 * large / 2, rel=1e-3)
+    assert low == pytest.approx(large / 2 * (1 - 1.96), rel=1e-2)
+    other = measure_samples(torch.zeros(2, 2), torch.tensor([0, 0]))
+    paired = compare(measure_samples(rows, torch.tensor([0, 0])), other)
+    assert paired.loss_difference == pytest.approx(large / 2)
+    assert all(map(math.isfinite, paired.loss_interval))
+    assert json.loads(json.dumps(metrics.to_dict(), allow_nan=False))["loss"] == large / 2
+
+
+def test_a_loss_beyond_float64_is_none():
+    rows = torch.tensor([[1.7e308, -1.7e308], [0.0, 1.0]], dtype=torch.float64)
+    metrics = measure(rows, torch.tensor([1, 1]))
+    assert (metrics.n, metrics.hits1, metrics.hits5, metrics.non_finite) == (2, 1, 1, 1)
+    assert math.isnan(metrics.loss)
+
+
+@given(st.floats(0, 1e300))
+def test_units_are_whole_and_as_near_as_they_can_be(value):
+    units = to_units(value)
+    assert abs(Fraction(units) - Fraction(value) * 2**32) <= Fraction(1, 2)

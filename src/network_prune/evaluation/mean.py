@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 UNIT: Final = 2.0**-32
+_WHOLE: Final = 2.0**53
 Z: Final = 1.959963984540054  # 97.5 % point of the standard normal distribution
 
 Interval = tuple[float, float]
@@ -28,7 +29,7 @@ class Mean:
     @classmethod
     def of(cls, values: Iterable[float]) -> "Mean":
         """Return the mean of finite ``values``."""
-        units = [round(value / UNIT) for value in values]
+        units = list(map(to_units, values))
         return cls(len(units), sum(units), sum(unit * unit for unit in units))
 
     def __add__(self, other: "Mean") -> "Mean":
@@ -38,15 +39,18 @@ class Mean:
     @property
     def mean(self) -> float:
         """The mean; NaN without values."""
-        return self.total / self.n * UNIT if self.n else math.nan
+        return self.total / (self.n << 32) if self.n else math.nan
 
     @property
     def half_width(self) -> float:
         """Half the width of the interval; NaN for fewer than two values."""
         if self.n < 2:
             return math.nan
-        spread = self.n * self.square_total - self.total**2
-        return Z * math.sqrt(spread / (self.n**2 * (self.n - 1))) * UNIT
+        spread, count = self.n * self.square_total - self.total**2, self.n**2 * (self.n - 1)
+        try:
+            return Z * math.sqrt(spread / count) * UNIT
+        except OverflowError:  # the square of a loss that is a float itself
+            return Z * (math.isqrt(spread // count) / (1 << 32))
 
     @property
     def interval(self) -> Interval:
@@ -62,6 +66,12 @@ class Mean:
             "total": self.total,
             "square_total": self.square_total,
         }
+
+
+def to_units(value: float) -> int:
+    """Return a finite value in units of 2**-32, rounded to a whole number."""
+    # From here on floats are whole, and some would be infinite in these units.
+    return round(value / UNIT) if abs(value) < _WHOLE else int(value) << 32
 
 
 def excludes_zero(interval: Interval) -> bool:

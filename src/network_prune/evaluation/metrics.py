@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from network_prune.display.html import html_table
-from network_prune.evaluation.mean import UNIT, Interval, Mean, Z, plain
+from network_prune.evaluation.mean import Interval, Mean, Z, plain, to_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +30,9 @@ class Metrics:
         loss_sum: sum of the samples' cross-entropies in units of 2**-32 nats, each
             rounded to a whole number first.
         loss_square_sum: sum of the squares of the rounded numbers.
-        non_finite: samples with a logit of NaN or +inf, or of -inf at the label; they
-            count as misses. Another class may have -inf: it is out of the running.
+        non_finite: samples with a logit of NaN or +inf, or of -inf at the label, or whose
+            loss is beyond float64 (logits further apart than 1.8e308); they count as misses.
+            Another class may have -inf: it is out of the running.
         ties: samples whose hit at 1 or at 5 is settled by the order of equal logits.
         unreadable: images that were skipped because they can't be read; not in n.
         seconds: wall time from the first batch's reading to the last figure.
@@ -171,19 +172,19 @@ def measure_samples(logits: "Tensor", labels: "Tensor") -> Samples:
 
     logits, labels = logits.detach().cpu().double(), labels.cpu()
     own = logits.gather(1, labels[:, None])
-    finite = (logits < math.inf).all(dim=1) & (own[:, 0] > -math.inf)
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    finite = (logits < math.inf).all(dim=1) & (own[:, 0] > -math.inf) & losses.isfinite()
     greater, equal = logits > own, logits == own
     best = torch.where(finite, greater.sum(dim=1), logits.shape[1] + max(_TOP))
     lower = torch.arange(logits.shape[1], device="cpu") < labels[:, None]
     rank, worst = best + (equal & lower).sum(dim=1), best + equal.sum(dim=1) - 1
     ties = torch.stack([(best < k) & (worst >= k) for k in _TOP]).any(dim=0)
-    losses = F.cross_entropy(logits, labels, reduction="none").tolist()
     return Samples(
         hits1=tuple((rank < 1).tolist()),
         hits5=tuple((rank < 5).tolist()),
         losses=tuple(
-            round(loss / UNIT) if is_finite else None
-            for loss, is_finite in zip(losses, finite.tolist(), strict=True)
+            to_units(loss) if is_finite else None
+            for loss, is_finite in zip(losses.tolist(), finite.tolist(), strict=True)
         ),
         ties=tuple(ties.tolist()),
     )
