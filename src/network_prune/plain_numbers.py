@@ -16,9 +16,10 @@ def plain_number(value: Any) -> int | float | None:
         return value
     try:
         value = value.item() if getattr(value, "shape", None) == () else value
-        if isinstance(value, Integral) and not isinstance(value, bool):
+        if isinstance(value, bool):
+            return None
+        if isinstance(value, Integral):
             return int(value)
-        is_real = isinstance(value, Real | Decimal) and not isinstance(value, bool)
-        return float(value) if is_real else None
+        return float(value) if isinstance(value, Real | Decimal) else None
     except (AttributeError, OverflowError, RuntimeError, ValueError):
         return None
