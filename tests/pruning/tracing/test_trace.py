@@ -4,6 +4,7 @@ import copy
 import gc
 import math
 import threading
+import types
 import weakref
 
 import pytest
@@ -87,7 +88,12 @@ class Roots(nn.Module):
 
 
 def half_root(x: Tensor) -> Tensor:
-    return x / math.ceil(math.sqrt(x.shape[-1]) / 2)
+    return rounded_up(x / math.sqrt(x.shape[-1]))
+
+
+elsewhere = types.ModuleType("elsewhere")
+exec("import math\ndef rounded_up(x): return x / math.ceil(x.shape[-1])", vars(elsewhere))
+rounded_up = elsewhere.rounded_up
 
 
 NETWORKS = {

@@ -4,7 +4,7 @@ import builtins
 import math
 from collections.abc import Collection, Mapping
 from types import FunctionType, MethodType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import nn
 from torch.fx import _symbolic_trace as torch_fx
@@ -13,9 +13,10 @@ _Globals = dict[str, Any]
 
 
 class RecordedFunctions:
-    """Makes copies of modules' methods which find, in place of such functions, ones that record.
+    """Makes copies of modules' methods, and of all functions that they find among their globals.
 
-    The functions themselves stay as they are, since other threads call them meanwhile.
+    In place of such functions they find ones that record. The functions themselves stay as they
+    are, since other threads call them meanwhile.
 
     Args:
         always: the ids of functions that are recorded wherever they are called.
@@ -25,25 +26,36 @@ class RecordedFunctions:
         self._always = always
         self._wrapped = torch_fx._wrapped_fns_to_patch.copy()
         self._math = SimpleNamespace(**(vars(math) | self._recording(vars(math))))
-        self._copies: dict[int, _Globals | None] = {}
+        self._copies: dict[int, Any] = {}
 
     def methods_of(self, module: nn.Module) -> dict[str, MethodType]:
-        """Return by name the methods that call such functions, or may, bound to the module."""
+        """Return by name copies of the module's methods, bound to it."""
         return {
-            name: MethodType(_with_globals(value, found), module)
+            name: MethodType(self._copy_of(value), module)
             for kind in reversed(type(module).__mro__)
             for name, value in vars(kind).items()
-            if isinstance(value, FunctionType) and name not in vars(module)
-            for found in [self._globals(value.__globals__)]
-            if found is not None
+            if _is_copied(value) and name not in vars(module)
         }
 
-    def _globals(self, given: _Globals) -> _Globals | None:
-        """Return globals in which functions record, None where there are none to record."""
+    def _copy_of(self, function: FunctionType) -> FunctionType:
+        if id(function) not in self._copies:
+            found, defaults = self._globals(function.__globals__), function.__defaults__
+            name, closure = function.__name__, function.__closure__
+            made = FunctionType(function.__code__, found, name, defaults, closure)
+            made.__kwdefaults__ = function.__kwdefaults__
+            self._copies[id(function)] = made
+        return self._copies[id(function)]
+
+    def _globals(self, given: _Globals) -> _Globals:
+        """Return a Python module's globals, with copies of functions in it."""
         if id(given) not in self._copies:
-            found = self._recording(given)
-            found |= {name: self._math for name, value in given.items() if value is math}
-            self._copies[id(given)] = _copy_of(given, found) if found else None
+            made = self._copies[id(given)] = dict(given)
+            for name, value in given.items():
+                if value is math:
+                    made[name] = self._math
+                elif _is_copied(value):
+                    made[name] = self._copy_of(value)
+            made.update(self._recording(given))
         return self._copies[id(given)]
 
     def _recording(self, given: Mapping[str, Any]) -> _Globals:
@@ -54,19 +66,8 @@ class RecordedFunctions:
         return {name: torch_fx._create_wrapped_func(value) for name, value in found.items()}
 
 
-def _copy_of(given: _Globals, changes: _Globals) -> _Globals:
-    """Return a Python module's globals with changes that its own functions see, too."""
-    made = dict(given)
-    for name, value in given.items():
-        if isinstance(value, FunctionType) and value.__globals__ is given:
-            made[name] = _with_globals(value, made)
-    made.update(changes)
-    return made
-
-
-def _with_globals(function: FunctionType, found: _Globals) -> FunctionType:
-    made = FunctionType(
-        function.__code__, found, function.__name__, function.__defaults__, function.__closure__
-    )
-    made.__kwdefaults__ = function.__kwdefaults__
-    return made
+def _is_copied(value: object) -> TypeGuard[FunctionType]:
+    """Whether it is a function of other code than PyTorch's, which symbols never enter."""
+    if not isinstance(value, FunctionType):
+        return False
+    return str(value.__globals__.get("__name__")).partition(".")[0] != "torch"
