@@ -274,7 +274,7 @@ def test_the_aim_of_a_target_is_its_log_probability_or_logit():
         ({"diversity_scale": 1000000}, r"diversity_scale=1000000 is outside \[1, 4\]"),
         ({"translation": 101}, "translation=101 is no kernel's side; pass an odd number up to 99"),
         ({"translation": 4}, "translation=4 is no kernel's side"),
-        ({"scales": 0}, "scales=0 leaves no copy"),
+        ({"scales": 0}, "scales=0 is too small; pass 1 or more"),
         ({"goal": "all"}, "unknown goal 'all'"),
         ({"loss": "logits"}, "unknown loss 'logits'; did you mean logit"),
     ],

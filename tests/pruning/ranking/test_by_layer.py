@@ -142,9 +142,9 @@ def test_a_path_comes_before_patterns_the_first_before_later_ones_and_a_star_las
             {"layer*": 0.3, "layer1.*": 0.2, "*": 0.1},
             "p_prune's pattern 'layer1.\\*' decides no layer: .* put it first, or leave it out",
         ),
-        ({0: 0.3, "*": 0.1}, "p_prune has the key 0, which is no text; pass layer paths"),
+        ({0: 0.3, "*": 0.1}, "p_prune has the key 0, which is no text; pass paths or patterns"),
         ({"*": 1.3}, "p_prune of '\\*'=1.3 is outside \\[0, 1\\]"),
-        ({"*": True}, "p_prune of '\\*' is True; pass a fraction"),
+        ({"*": True}, "p_prune of '\\*'=True is not a number; pass a fraction"),
         ({"*": "x"}, "p_prune of '\\*'='x' is not a number"),
     ],
 )
