@@ -123,8 +123,8 @@ def pictures(tmp_path):
 
 
 @pytest.fixture
-def started(tmp_path, pictures):
-    """A sweep in processes of its own that has begun to read, and its folder of temporary files."""
+def started(tmp_path, pictures, request):
+    """A sweep in processes of its own that has begun to read, its temporary files in a folder."""
     (tmp_path / "tmp").mkdir()
     options = ("--data", pictures, "--out", tmp_path / "run", "--batch-size=4", "--workers=2")
     process = subprocess.Popen(
@@ -136,7 +136,7 @@ def started(tmp_path, pictures):
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
     )
     assert any(line.startswith("| network") for line in process.stdout)
-    time.sleep(1)
+    time.sleep(getattr(request, "param", 1))
     yield process
     process.kill()
     process.wait()
@@ -157,6 +157,15 @@ def test_sigterm_ends_a_sweep_in_order(started, tmp_path):
     _, err = started.communicate(timeout=60)
     check_ended(started, tmp_path, signal.SIGTERM)
     assert err.splitlines()[-1].startswith("network-prune: error: ended by SIGTERM; the network")
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("started", [0.3 * step for step in range(20)], indirect=True)
+def test_sigterm_at_any_moment_ends_a_sweep_in_order(started, tmp_path):
+    started.send_signal(signal.SIGTERM)
+    _, err = started.communicate(timeout=60)
+    check_ended(started, tmp_path, signal.SIGTERM)
     assert "Traceback" not in err
 
 
