@@ -78,9 +78,11 @@ def test_each_image_is_read_once(tmp_path, monkeypatch):
     from network_prune.sources.data.pictures import LabelledImages
 
     read = []
-    original = LabelledImages.__getitem__
+    original = LabelledImages.read
     monkeypatch.setattr(
-        LabelledImages, "__getitem__", lambda self, i: (read.append(i), original(self, i))[1]
+        LabelledImages,
+        "read",
+        lambda self, i: (read.append(self.positions[i]), original(self, i))[1],
     )
     sweep(GRID, out=tmp_path)
     assert len(read) == len(set(read)) == 60

@@ -37,6 +37,7 @@ class Reading:
     Attributes:
         read: images read so far, those that are left out too.
         left_out: positions of the images left out so far, counted from the first one read.
+        digests: of all images read so far, of what `load_data` returned.
 
     Raises:
         ArgumentError: a value is outside what is allowed; while reading: the data gives
@@ -60,6 +61,7 @@ class Reading:
         batch_size, workers = check_options(batch_size=batch_size, workers=workers)
         self.read = 0
         self.left_out: list[int] = []
+        self.digests = bytearray()
         self._passes = passes
         self._skip_unreadable = skip_unreadable
         self._may_be_empty = may_be_empty
@@ -81,6 +83,7 @@ class Reading:
             batch.check_readable(skip_unreadable=self._skip_unreadable)
             self.left_out += [self.read + position for position in batch.left_out]
             self.read += len(batch) + batch.unreadable
+            self.digests += batch.digests
             self._bar.update(batch.unreadable * self._passes)
             n += len(batch)
             if len(batch):

@@ -135,7 +135,7 @@ def test_only_files_in_the_librarys_own_cache_are_read(tmp_path, save_photo, pat
     paths = [str(tmp_path / path), str(tmp_path / "cache" / "own.png"), None]
     rows = [{"image": {"bytes": None, "path": path}} for path in paths]
     folders = ["gone", str(tmp_path / "cache")]
-    assert read_row(rows, "image", folders, "hf:x", 1).size == (61, 47)
+    assert read_row(rows, "image", folders, "hf:x", 1).image.size == (61, 47)
     for position in (0, 2):
         with pytest.raises(SourceError, match=f"row {position} of hf:x: the data set doesn't hold"):
             read_row(rows, "image", folders, "hf:x", position)

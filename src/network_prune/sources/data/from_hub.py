@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
 from network_prune.extras import require
@@ -20,6 +19,7 @@ from network_prune.sources.data.class_names import match_classes, number_labels
 from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMNS
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import decode, refusing
+from network_prune.sources.digests import Picture
 from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
 from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
@@ -120,7 +120,7 @@ def _list(opened: _Opened, request: Request, outputs: Outputs) -> Listing:
 
 def read_row(
     dataset: Any, column: str, folders: Sequence[str], spec: str, position: int
-) -> Image.Image:
+) -> Picture:
     """Return a decoded picture of a data set.
 
     Args:

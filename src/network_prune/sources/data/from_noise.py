@@ -8,6 +8,7 @@ from PIL import Image
 from network_prune.errors import SourceError
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import Transform
+from network_prune.sources.digests import Picture, of_pixels
 from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import PixelTransform
 
@@ -42,8 +43,8 @@ def list_fake(request: Request) -> Lister:
     return list_for
 
 
-def _make_noise(side: int, position: int) -> Image.Image:
+def _make_noise(side: int, position: int) -> Picture:
     """Return a picture of random RGB pixels, ``side`` wide and high, fixed by its position."""
     # RandomState's stream is frozen for good, unlike that of numpy's newer generators.
     noise = np.random.RandomState(position).bytes(3 * side**2)
-    return Image.frombytes("RGB", (side, side), noise)
+    return of_pixels(Image.frombytes("RGB", (side, side), noise))

@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 
 from braceexpand import braceexpand
-from PIL import Image
 
 from network_prune.errors import SourceError
 from network_prune.sources.data.class_names import number_labels
@@ -27,6 +26,7 @@ from network_prune.sources.data.listing import (
     passed_over,
 )
 from network_prune.sources.data.pictures import decode
+from network_prune.sources.digests import Picture
 from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
@@ -90,7 +90,7 @@ def list_shards(request: Request) -> Lister:
     return list_for
 
 
-def _read(samples: Sequence[_Sample], position: int) -> Image.Image:
+def _read(samples: Sequence[_Sample], position: int) -> Picture:
     """Return the decoded picture, read where it lies; nothing is unpacked.
 
     Raises:

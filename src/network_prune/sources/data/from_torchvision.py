@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.data.class_names import (
@@ -19,6 +18,7 @@ from network_prune.sources.data.class_names import (
 )
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import refusing
+from network_prune.sources.digests import Picture, of_pixels
 from network_prune.sources.outputs import Outputs
 
 _TEST: dict[str, Any] = {"split": "test"}
@@ -99,9 +99,9 @@ def list_torchvision(request: Request) -> Lister:
     return list_for
 
 
-def _read(dataset: Any, spec: str, position: int) -> Image.Image:
+def _read(dataset: Any, spec: str, position: int) -> Picture:
     with refusing(lambda error: f"cannot read image {spec} picture {position}: {one_line(error)}"):
-        return dataset[position][0]
+        return of_pixels(dataset[position][0])
 
 
 def _open(name: str, root: str) -> Any:

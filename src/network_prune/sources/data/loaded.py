@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.options import OPTIONS, check_options
@@ -72,10 +72,15 @@ class LoadedData:
     targets_by: str = ""
 
     @property
+    def pictures(self) -> LabelledImages:
+        """The dataset, which `load_data` makes of this kind."""
+        assert isinstance(self.dataset, LabelledImages)
+        return self.dataset
+
+    @property
     def labels(self) -> np.ndarray:
         """The class numbers from 0, int64 ``[n]``."""
-        assert isinstance(self.dataset, LabelledImages)
-        return self.dataset.labels
+        return self.pictures.labels
 
     def sizes(self, limit: int) -> list[tuple[int, int]]:
         """Return width and height of at most ``limit`` pictures, evenly spread over all of them.
@@ -85,9 +90,9 @@ class LoadedData:
         if not isinstance(self.dataset, LabelledImages):
             return []
         found: list[tuple[int, int]] = []
-        for index in _spread(self.n, limit).tolist():
+        for index in spread(self.n, limit).tolist():
             with suppress(SourceError):
-                found.append(self.dataset.picture(index).size)
+                found.append(self.dataset.picture(index).image.size)
         return found
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -117,11 +122,11 @@ class LoadedData:
             ArgumentError: a value is outside what is allowed.
         """
         (limit,) = check_options(limit=limit)
-        dataset = self.dataset
-        if limit is not None:
-            dataset = Subset(dataset, _spread(self.n, limit).tolist())
         loader = make_loader(
-            dataset, batch_size=batch_size, workers=workers, in_files=self.in_files
+            self.pictures.at(spread(self.n, limit)),
+            batch_size=batch_size,
+            workers=workers,
+            in_files=self.in_files,
         )
         return Batches(loader, skip_unreadable, self.outputs)
 
@@ -155,7 +160,7 @@ class ListedData:
         labels = _count_from(first, listing, outputs)
         targets = _targets(labels, first, listing, outputs)
         judged = _judged(labels, first, listing) if request.only_data_classes else None
-        positions = _spread(len(labels), request.limit)
+        positions = spread(len(labels), request.limit)
         labels = labels[positions]
         source, content, notes = listing.source, listing.content, _notes(listing, request, outputs)
         is_turned, names = listing.is_turned, ()
@@ -265,7 +270,7 @@ def _notes(listing: Listing, request: Request, outputs: Outputs) -> tuple[str, .
     return notes
 
 
-def _spread(n: int, limit: int | None) -> np.ndarray:
+def spread(n: int, limit: int | None) -> np.ndarray:
     """Return at most ``limit`` positions, evenly spread over ``range(n)``, int64."""
     count = n if limit is None else min(n, limit)
     return np.arange(count, dtype=np.int64) * n // count
@@ -281,7 +286,7 @@ def _describe_files(
     """
     lines = [files.paths[position] for position in positions.tolist()]
     root = os.fspath(files.root)
-    for index in _spread(len(lines), SIZES_LOOKED_AT).tolist():
+    for index in spread(len(lines), SIZES_LOOKED_AT).tolist():
         try:
             size = os.stat(os.path.join(root, lines[index])).st_size
         except OSError as error:

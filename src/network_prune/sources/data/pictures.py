@@ -4,9 +4,10 @@ import math
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from functools import partial
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,13 @@ from network_prune.core.labelled_batches import to_batch, to_pair
 from network_prune.core.workers import start
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, UserCodeError
 from network_prune.options import check_options
+from network_prune.sources.digests import (
+    NO_BYTES,
+    Picture,
+    PictureError,
+    digest_of_file,
+    of_pixels,
+)
 from network_prune.sources.orientation import turned
 from network_prune.sources.preprocessing import check_pixel_format, convert
 
@@ -27,10 +35,10 @@ Transform = Callable[[Image.Image], Any]
 
 # Gives the decoded picture at a position and raises a SourceError that names one that can't be
 # read; must be picklable for workers.
-Pictures = Callable[[int], Image.Image]
+Pictures = Callable[[int], Picture]
 
 
-def read_file(root: str, paths: Sequence[str], position: int) -> Image.Image:
+def read_file(root: str, paths: Sequence[str], position: int) -> Picture:
     """Return the decoded file at ``position`` of ``paths``, which are relative to ``root``.
 
     Raises:
@@ -40,30 +48,40 @@ def read_file(root: str, paths: Sequence[str], position: int) -> Image.Image:
     return decode(os.path.join(root, path), name=path)
 
 
-def read_array(pixels: np.ndarray, position: int) -> Image.Image:
+def read_array(pixels: np.ndarray, position: int) -> Picture:
     """Return one picture of ``pixels``, uint8 [n, H, W] for grey or [n, H, W, 3] for RGB."""
-    return Image.fromarray(pixels[position])
+    own = pixels[position]
+    return of_pixels(Image.fromarray(own), own)
 
 
-def decode(file: str | IO[bytes], *, name: str) -> Image.Image:
+def decode(file: str | IO[bytes], *, name: str) -> Picture:
     """Return the decoded picture in a path or open ``file``.
 
     Raises:
         SourceError: it is missing, truncated, no picture, or not of 8 bits a
             channel; the message calls it ``name``.
     """
-    with (
-        refusing(lambda error: f"cannot read image {name}: {_reason(error)}"),
-        Image.open(file) as image,
-    ):
-        image.load()
-        check_pixel_format(image)
-        return image
+
+    def told(error: Exception) -> str:
+        return f"cannot read image {name}: {_reason(error)}"
+
+    with ExitStack() as opened:
+        with refusing(told):
+            content = opened.enter_context(open(file, "rb")) if isinstance(file, str) else file
+            digest = digest_of_file(content)
+        try:
+            with refusing(told), Image.open(content) as image:
+                image.load()
+                check_pixel_format(image)
+        except SourceError as error:
+            raise PictureError.of(error, digest) from error.__cause__
+        return Picture(image, digest)
 
 
-def read_turned(pictures: Pictures, position: int) -> Image.Image:
+def read_turned(pictures: Pictures, position: int) -> Picture:
     """Return the picture at ``position`` of ``pictures``, turned as its EXIF orientation says."""
-    return turned(pictures(position))
+    picture = pictures(position)
+    return replace(picture, image=turned(picture.image))
 
 
 @contextmanager
@@ -79,6 +97,14 @@ def refusing(told: Callable[[Exception], str]) -> Generator[None]:
         raise
     except Exception as error:
         raise SourceError(told(error)) from error
+
+
+class Read(NamedTuple):
+    """A picture with its class number and the digest of what it was read from."""
+
+    image: Any
+    label: int
+    digest: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +134,20 @@ class LabelledImages(Dataset[Sample]):
         Raises:
             SourceError: the picture can't be read; the message names it.
         """
-        image = self.picture(index)
-        shown = convert(image, "RGB") if self.transform is None else self.transform(image)
-        return shown, int(self.labels[index])
+        image, label, _ = self.read(index)
+        return image, label
 
-    def picture(self, index: int) -> Image.Image:
+    def read(self, index: int) -> Read:
+        """Return the picture, its label, and the digest of its bytes; raises as ``[index]``."""
+        picture = self.picture(index)
+        transform = self.transform or partial(convert, mode="RGB")
+        try:
+            shown = transform(picture.image)
+        except SourceError as error:
+            raise PictureError.of(error, picture.digest) from error
+        return Read(shown, int(self.labels[index]), picture.digest)
+
+    def picture(self, index: int) -> Picture:
         """Return the picture as it is.
 
         Raises:
@@ -120,8 +155,13 @@ class LabelledImages(Dataset[Sample]):
         """
         return self.pictures(int(self.positions[index]))
 
+    def at(self, places: np.ndarray | range) -> "LabelledImages":
+        """Return the pictures at some places."""
+        places = np.asarray(places, dtype=np.int64)
+        return replace(self, labels=self.labels[places], positions=self.positions[places])
 
-class Guarded(Dataset[Sample | SourceError | UserCodeError]):
+
+class Guarded(Dataset[Sample | Read | SourceError | UserCodeError]):
     """A data set that gives the error of an unreadable picture instead of raising it.
 
     An error raised inside a worker process reaches the caller with the worker's
@@ -134,10 +174,13 @@ class Guarded(Dataset[Sample | SourceError | UserCodeError]):
     def __len__(self) -> int:
         return len(self._dataset)  # pyright: ignore[reportArgumentType]
 
-    def __getitem__(self, index: int) -> Sample | SourceError | UserCodeError:
+    def __getitem__(self, index: int) -> Sample | Read | SourceError | UserCodeError:
+        dataset = self._dataset
         try:
             with no_exits():
-                return self._dataset[index]
+                return (
+                    dataset.read(index) if isinstance(dataset, LabelledImages) else dataset[index]
+                )
         except (SourceError, UserCodeError) as error:
             return error
 
@@ -151,12 +194,15 @@ class Batch:
         labels: int64 [n], class numbers from 0.
         errors: one message for each picture that is left out as unreadable.
         left_out: where these stood among all pictures of the batch, from 0.
+        digests: of all pictures, those left out too, one after the other; empty where the
+            pictures don't come from `LabelledImages`.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     errors: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
+    digests: bytes = b""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -194,7 +240,14 @@ def collate(samples: Sequence[Any]) -> Batch:
     errors = {n: str(sample) for n, sample in enumerate(samples) if isinstance(sample, SourceError)}
     readable = [to_pair(sample) for sample in samples if not isinstance(sample, SourceError)]
     images, labels = to_batch(*zip(*readable, strict=True) if readable else ([], []))
-    return Batch(images, labels, tuple(errors.values()), tuple(errors))
+    digests = b"".join(map(_digest_of, samples))
+    return Batch(images, labels, tuple(errors.values()), tuple(errors), digests)
+
+
+def _digest_of(sample: Any) -> bytes:
+    if isinstance(sample, SourceError):
+        return sample.digest if isinstance(sample, PictureError) else NO_BYTES
+    return sample.digest if isinstance(sample, Read) else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +270,15 @@ class Batches:
         Raises:
             SourceError: an image can't be read.
         """
-        for batch in start(self.loader):
-            batch.check_readable(skip_unreadable=self.skip_unreadable)
+        for batch in self.whole():
             if len(batch):
                 yield batch.images, batch.labels
+
+    def whole(self) -> Iterator[Batch]:
+        """Yield batches with all that is known of them, empty ones too; raises as iterating."""
+        for batch in start(self.loader):
+            batch.check_readable(skip_unreadable=self.skip_unreadable)
+            yield batch
 
 
 def make_loader(

@@ -164,4 +164,4 @@ class AdversarialFolder:
         return torch.from_numpy(pixels.reshape(self.size, self.size, channels)).permute(2, 0, 1)
 
     def _open(self, name: str) -> Image.Image:
-        return decode(os.path.join(self._pictures, name), name=name)
+        return decode(os.path.join(self._pictures, name), name=name).image

@@ -10,7 +10,6 @@ from torch import Tensor
 from network_prune.core.streams import TARGET, random_words, stream_key
 from network_prune.errors import SourceError
 from network_prune.sources.data.loaded import LoadedData
-from network_prune.sources.data.pictures import LabelledImages
 from network_prune.sources.inputs import Inputs
 from network_prune.sources.preprocessing import PixelTransform, Preprocessing
 from network_prune.transfer.plan import network_name
@@ -77,7 +76,7 @@ class AttackedImages:
             yield range(start, min(start + size, len(self)))
 
     def _picture(self, position: int) -> Tensor:
-        image = _labelled(self.data).picture(position)
+        image = self.data.pictures.picture(position)
         if min(image.size) < self._least:
             width, height = image.size
             raise SourceError(
@@ -114,7 +113,7 @@ def _targets(data: LoadedData, classes: int, seed: int) -> tuple[np.ndarray, str
         return data.targets, f"column {data.targets_by}"
     if classes < 2:
         return np.full(data.n, NO_CLASS, dtype=np.int64), "none"
-    positions = _labelled(data).positions
+    positions = data.pictures.positions
     found = random_targets(data.labels, classes, seed=seed, positions=positions)
     return found, f"random, seed {seed}"
 
@@ -139,10 +138,5 @@ def png_names(data: LoadedData) -> list[str]:
     """Return what pictures are called as PNGs: by their names, or by numbers if these are alike."""
     stems = [PurePosixPath(name).stem for name in data.names]
     if len(set(stems)) < data.n:
-        stems = [f"{position:05d}" for position in _labelled(data).positions.tolist()]
+        stems = [f"{position:05d}" for position in data.pictures.positions.tolist()]
     return [f"{stem}.png" for stem in stems]
-
-
-def _labelled(data: LoadedData) -> LabelledImages:
-    assert isinstance(data.dataset, LabelledImages)
-    return data.dataset
