@@ -1,9 +1,15 @@
-"""Which images outcomes are of: their names and classes, for people."""
+"""Which images records are of: names and classes, for people, and what their bytes were."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from network_prune.errors import SourceError
+from network_prune.results.outcome_store import OutcomeStore
+from network_prune.sources.digests import SIZE, differing, sha256_of
+
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,77 @@ class Images:
         whole: dict[str, Any] = json.loads(content)
         classes = {int(label): name for label, name in whole["classes"].items()}
         return cls(whole["labels"], whole["names"], classes)
+
+
+@dataclass(frozen=True, slots=True)
+class BytesRead:
+    """What images were read from, once.
+
+    Attributes:
+        sha256: over the digests of all of them; it names the piece that keeps these.
+        digests: of each, in order; None where they weren't kept.
+    """
+
+    sha256: str
+    digests: bytes | None
+
+    @classmethod
+    def of(cls, digests: bytes) -> Self:
+        """Return what is known of images by their digests."""
+        return cls(sha256_of(digests), digests)
+
+
+def bytes_read(
+    records: Iterable[Mapping[str, Any]], store: OutcomeStore, part: str, **known: Any
+) -> Iterator[BytesRead]:
+    """Yield what the images of some records were read from, as far as these say it, each once.
+
+    Args:
+        records: of which those count that hold ``known`` in their ``part``.
+        store: may have the digests.
+        part: what of a record says which images they are, and in its ``read`` their hash.
+        known: what these images are.
+    """
+    seen: set[str] = set()
+    for record in records:
+        sha256 = (record.get("read") or {}).get(part)
+        images = record.get(part) or {}
+        is_same = all(images.get(name) == value for name, value in known.items())
+        if sha256 is not None and is_same and sha256 not in seen:
+            seen.add(sha256)
+            yield BytesRead(sha256, store.get(sha256))
+
+
+def check_bytes(
+    found: bytes, before: Iterable[BytesRead], *, what: str, n: int, name: Callable[[int], str]
+) -> None:
+    """Refuse images that were read from other bytes before.
+
+    Args:
+        found: digests of all ``n`` images, or of the first ones.
+        before: what they were read from before.
+        what: what the images are called.
+        n: how many they are in all.
+        name: gives the name of the image at a place.
+
+    Raises:
+        SourceError: some are others; it names the first of them.
+    """
+    for each in before:
+        places = [] if each.digests is None else differing(found, each.digests)
+        is_unknown = each.digests is None and len(found) == n * SIZE
+        if places or (is_unknown and sha256_of(found) != each.sha256):
+            raise SourceError(
+                f"the images of {what} aren't those that were read for this study before: "
+                f"{names_of(places, name)}; bring the old ones back, or pass another folder "
+                "with --out"
+            )
+
+
+def names_of(places: Sequence[int], name: Callable[[int], str]) -> str:
+    """Return which images have other bytes, for people; without places that isn't known."""
+    if not places:
+        return "some have other bytes (which ones isn't known without outcomes)"
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    shown = ", ".join(map(name, places[:_SHOWN]))
+    return f"{shown}{more} {'has' if len(places) == 1 else 'have'} other bytes"

@@ -117,7 +117,8 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
             _check(is_kind(record[part][name]))
     _check(_TEXT(record["key"]) and _is_count(record["metrics"].get("ties", 0)))
     _check(all(_TEXT_OR_NONE(record.get(name)) for name in ("prunable_sha256", "draw_sha256")))
-    _check(all(map(_TEXT_OR_NONE, (record.get("outcomes") or {}).values())))
+    for part in ("outcomes", "read"):
+        _check(all(map(_TEXT_OR_NONE, (record.get(part) or {}).values())))
     shared = ("asked", "versions", "preprocessing", "data", "notes", "used")
     if any(record.get(part) != last.get(part) for part in shared):
         _check_shared(record)

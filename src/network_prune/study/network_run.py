@@ -13,7 +13,9 @@ from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.forward import eval_mode
+from network_prune.results.images import BytesRead, bytes_read, check_bytes
 from network_prune.results.records import SCHEMA, Record
+from network_prune.sources.digests import SIZE, sha256_of
 from network_prune.study.due import Kept, Variants, dense_samples, due_of, is_recorded, wanted_of
 from network_prune.study.events import Advanced, Recorded, Started, Told
 from network_prune.study.measure import Measure
@@ -68,7 +70,7 @@ class NetworkRun:
 
     def _run(self, due: Variants, switcher: Switcher, progress: bool | None) -> None:
         """Finish what is under way before variants that the grid has got since."""
-        state = self._progress.read()
+        state = self._same_score_bytes(self._progress.read())
         for is_begun in (True, False):
             self._dense = dense_samples(self._ready, self._kept)
             dense = {k: v for k, v in due.items() if v is None and self._dense is None}
@@ -78,6 +80,26 @@ class NetworkRun:
                 part = {**dense, **part}
                 self._evaluate(part, state.of(part), switcher, progress)
                 self._progress.remove()
+
+    def _same_score_bytes(self, state: State) -> State:
+        """Return ``state`` with digests of what scores were learned from, if these are as before.
+
+        Raises:
+            SourceError: some images were read from other bytes for a record or for ``state``.
+        """
+        images, found = self._ready.score_images, self._ready.score_digests
+        if images is None or not found:
+            return state
+        kept, same = self._kept, {"identity": images.data.identity, "n": images.count}
+        before = bytes_read(kept.records.values(), kept.outcomes, "score_data", **same)
+        check_bytes(
+            found,
+            (BytesRead.of(state.score_digests), *before),
+            what=images.data.name,
+            n=images.count,
+            name=images.name,
+        )
+        return replace(state, score_digests=found)
 
     def records(self) -> list[Record]:
         """Return what is recorded of the dense network and the variants, in their order."""
@@ -105,35 +127,64 @@ class NetworkRun:
             **({} if losses is None else {"losses": put(losses)}),
         }
 
+    def _describe_read(self, variant: Variant | None, digests: bytes) -> Record:
+        """Return hashes of what images were read from; keep the digests along with outcomes."""
+        learned = self._ready.score_digests if variant is not None and variant.learns else b""
+        if self._ready.keeps_outcomes:
+            for piece in filter(None, (digests, learned)):
+                self._kept.outcomes.put(piece)
+        return {
+            "data": sha256_of(digests),
+            "score_data": sha256_of(learned) if learned else None,
+        }
+
     def _evaluate(
         self, due: Variants, start: State, switcher: Switcher, progress: bool | None
     ) -> None:
         ready, state = self._ready, start
+        before = self._read_before(start)
         passes = sum(self._measure.passes(variant) for variant in due.values())
         with ready.reading(start.images, passes=passes, progress=progress) as reading:
             try:
                 for read in chunks(reading):
                     images = start.images + reading.read
                     left_out = _left_out(start, reading)
+                    digests = self._same_bytes(start, reading, before)
                     chunk = ready.hold(read.batches)
                     self._know_dense(chunk, range(state.images, images), left_out)
-                    state = state.before_chunk(images)
+                    state = state.before_chunk(images, digests)
                     for key, sums in self._look(due, chunk, state, switcher, reading):
                         state = replace(state, ahead={**state.ahead, key: sums})
                         if images == ready.data.n:
-                            self._record(key, sums, left_out, switcher)
+                            self._record(key, sums, left_out, digests, switcher)
                         else:
                             self._progress.write_at_times(state)
-                    state = State(images, left_out, state.ahead)
+                    state = state.after_chunk(left_out)
                     if images < ready.data.n:
                         self._progress.write(state)
             except KeyboardInterrupt:
                 self._progress.write(state)
                 raise
             # The last images may all have been unreadable, and made no chunk.
-            left_out = _left_out(start, reading)
+            left_out, digests = _left_out(start, reading), self._same_bytes(start, reading, before)
             for key in due:
-                self._record(key, state.sums[key], left_out, switcher)
+                self._record(key, state.sums[key], left_out, digests, switcher)
+
+    def _read_before(self, start: State) -> list[BytesRead]:
+        """Return what the images were read from for records, and before a run was ended."""
+        kept, same = self._kept, {"images": self._ready.data.images}
+        recorded = bytes_read(kept.records.values(), kept.outcomes, "data", **same)
+        return [BytesRead.of(start.digests), *recorded]
+
+    def _same_bytes(self, start: State, reading: Reading, before: Sequence[BytesRead]) -> bytes:
+        """Return digests of the images so far; raises as `check_bytes` does."""
+        data, found = self._ready.data, start.digests[: start.images * SIZE] + reading.digests
+
+        def name(place: int) -> str:
+            return self._ready.images().name(place)
+
+        check_bytes(found, before, what=data.name, n=data.n, name=name)
+        return found
 
     def _know_dense(self, chunk: Chunk, images: range, left_out: Sequence[int]) -> None:
         """Tell a chunk what the dense network did with its images, where that is kept."""
@@ -160,7 +211,9 @@ class NetworkRun:
                     self._told(Advanced(self._ready.network, variant, sums.metrics))
             yield key, sums
 
-    def _record(self, key: str, sums: Sums, left_out: Sequence[int], switcher: Switcher) -> None:
+    def _record(
+        self, key: str, sums: Sums, left_out: Sequence[int], digests: bytes, switcher: Switcher
+    ) -> None:
         """Keep a variant's record, unless it is there."""
         if self._is_recorded(key) and not self._lacks_outcomes(key):
             return
@@ -175,6 +228,7 @@ class NetworkRun:
                 **self._ready.identity.of(variant),
                 **_describe_pruning(variant, switcher),
                 **self._measure.describe(variant, whole),
+                "read": self._describe_read(variant, digests),
                 "outcomes": self._keep_outcomes(sums, left_out),
             }
         )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Sums
@@ -24,6 +24,8 @@ class State:
         sums: by record key, what each variant did with the others.
         next_images: how many images will be done after the chunk that is under way.
         ahead: as ``sums``, of the variants that are done with that chunk.
+        digests: of the bytes that the images were read from, those of that chunk too.
+        score_digests: of those that scores were learned from.
     """
 
     images: int = 0
@@ -31,19 +33,29 @@ class State:
     sums: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
     next_images: int = 0
     ahead: Mapping[str, Sums] = field(default_factory=dict[str, Sums])
+    digests: bytes = b""
+    score_digests: bytes = b""
 
     def of(self, keys: Collection[str]) -> Self:
         """Return the state of these alone; that before the first image if one lacks images."""
         if self.images and not all(key in self.sums for key in keys):
-            return type(self)()
+            return type(self)(score_digests=self.score_digests)
         sums = {key: sums for key, sums in self.sums.items() if key in keys}
         ahead = {key: sums for key, sums in self.ahead.items() if key in keys}
         return replace(self, sums=sums, ahead=ahead)
 
-    def before_chunk(self, images: int) -> Self:
+    def before_chunk(self, images: int, digests: bytes) -> Self:
         """Return the state before the chunk after which so many images will be done."""
         ahead = self.ahead if self.next_images == images else {}
-        return replace(self, next_images=images, ahead=ahead)
+        return replace(self, next_images=images, ahead=ahead, digests=digests)
+
+    def after_chunk(self, left_out: tuple[int, ...]) -> Self:
+        """Return the state in which the chunk that was under way is done."""
+        done = {"images": self.next_images, "next_images": 0, "sums": self.ahead, "ahead": {}}
+        return replace(self, left_out=left_out, **done)
+
+
+_DIGESTS: Final = ("digests", "score_digests")
 
 
 class Progress:
@@ -63,6 +75,7 @@ class Progress:
             state = json.loads(self._file.read())
             state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
             state["left_out"] = tuple(state["left_out"])
+            state |= {name: from_text(state[name]) for name in _DIGESTS}
             return State(**state)
         except (ValueError, KeyError, TypeError, AttributeError):
             return State()
@@ -88,6 +101,7 @@ class Progress:
 
 def _plain(state: State) -> dict[str, Any]:
     plain = asdict(state)
+    plain |= {name: to_text(plain[name]) for name in _DIGESTS}
     for entries in (plain["sums"], plain["ahead"]):
         for entry in entries.values():
             entry["outcomes"] = to_text(entry["outcomes"]["codes"])

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from torch.utils.data import Subset
-
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.one_pass import Chunk
@@ -44,6 +42,7 @@ class ReadyNetwork:
         data: the images, as pixels.
         identity: what decides its figures.
         keeps_outcomes: whether what becomes of each image is kept.
+        score_images: what learned scores are computed on; None without any.
 
     Raises:
         NetworkPruneError: network or images can't be loaded or don't fit.
@@ -67,12 +66,12 @@ class ReadyNetwork:
         self.variants = tuple(self._spelt_out(variants))
         self.has_dense: bool = options["dense"] or not self.variants
         self.keeps_outcomes: bool = options["outcomes"]
-        self._score_images = None
+        self.score_images: ScoreImages | None = None
         if any(variant.learns for variant in self.variants):
             spec = options["score_data"] or inputs.data
             images = inputs.load_data(spec, self.loaded, pixels)
             is_evaluated = spec == inputs.data
-            self._score_images = ScoreImages(images, preprocessing, options, is_evaluated)
+            self.score_images = ScoreImages(images, preprocessing, options, is_evaluated)
         self.identity = Identity(
             {
                 **describe_inputs(self.loaded, self.data),
@@ -85,7 +84,7 @@ class ReadyNetwork:
                 "versions": describe_versions(),
                 "notes": list(dict.fromkeys(self._notes())),
             },
-            self._score_images and self._score_images.describe(),
+            self.score_images and self.score_images.describe(),
         )
 
     def _spelt_out(self, variants: Iterable[Variant]) -> Iterator[Variant]:
@@ -95,6 +94,11 @@ class ReadyNetwork:
             count += len(spelt_out)
             check_count(count)
             yield from spelt_out
+
+    @property
+    def score_digests(self) -> bytes:
+        """Of the images that scores were learned from; empty if none was."""
+        return bytes(self.score_images.digests) if self.score_images else b""
 
     def images(self) -> Images:
         """Return names and classes of the images."""
@@ -106,8 +110,8 @@ class ReadyNetwork:
     def _notes(self) -> Iterator[str]:
         yield from self.loaded.notes
         yield from self.data.notes
-        if self._score_images is not None:
-            yield from self._score_images.data.notes
+        if self.score_images is not None:
+            yield from self.score_images.data.notes
         yield from self._enlarged()
 
     def _enlarged(self) -> list[str]:
@@ -131,13 +135,13 @@ class ReadyNetwork:
                 amp_dtype=options["amp_dtype"] if options["amp"] else None,
             ),
             normalise=self.loaded.preprocessing.normalise,
-            score_batches=self._score_images and self._score_images.batches,
+            score_batches=self.score_images and self.score_images.batches,
             outputs=self.data.outputs,
         )
 
     def reading(self, start: int = 0, *, passes: int, progress: bool | None) -> Reading:
         """Return the images from ``start`` on, for so many passes."""
-        rest = Subset(self.data.dataset, range(start, self.data.n))
+        rest = self.data.pictures.at(range(start, self.data.n))
         return Reading(
             replace(self.data, dataset=rest),
             label=str(self.network),

@@ -1,14 +1,15 @@
 """The images that a learned score is computed on."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from network_prune.errors import ArgumentError
 from network_prune.options import LEARNED
-from network_prune.sources.data.loaded import LoadedData
+from network_prune.results.images import BytesRead, check_bytes
+from network_prune.sources.data.loaded import LoadedData, spread
 from network_prune.sources.preprocessing import Preprocessing
 
 _COUNT = 256
@@ -23,12 +24,14 @@ class ScoreImages:
         preprocessing: the network's.
         options: the study's.
         is_evaluated: whether the network is evaluated on them, too.
+        digests: of what they were read from, once they were.
     """
 
     data: LoadedData
     preprocessing: Preprocessing
     options: Mapping[str, Any]
     is_evaluated: bool
+    digests: bytearray = field(default_factory=bytearray)
 
     @property
     def count(self) -> int:
@@ -36,11 +39,26 @@ class ScoreImages:
         return min(self.options["score_images"] or _COUNT, self.data.n)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what `rank` takes as ``data``."""
+        """Yield what `rank` takes as ``data``.
+
+        Raises:
+            SourceError: an image can't be read, or was read from other bytes before.
+        """
         names = ("batch_size", "workers", "skip_unreadable")
         how = {name: self.options[name] for name in names}
-        for pixels, labels in self.data.batches(limit=self.count, **how):
-            yield self.preprocessing.normalise(pixels), labels
+        found = bytearray()
+        for batch in self.data.batches(limit=self.count, **how).whole():
+            found += batch.digests
+            if len(batch):
+                yield self.preprocessing.normalise(batch.images), batch.labels
+        self.digests[:] = self.digests or found
+        before = [BytesRead.of(bytes(self.digests))]
+        check_bytes(bytes(found), before, what=self.data.name, n=self.count, name=self.name)
+
+    def name(self, place: int) -> str:
+        """Return what the image at a place among them is called."""
+        position = int(spread(self.data.n, self.count)[place])
+        return self.data.names[position] if self.data.names else f"image {position}"
 
     def describe(self) -> dict[str, Any]:
         """Return what they are, as plain data."""
