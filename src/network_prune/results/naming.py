@@ -34,7 +34,11 @@ def _asked(record: Record) -> str:
 @cache
 def _network_text(name: str, taken: str, asked: str) -> str:
     # Where weights have no name, they are described.
-    is_named = " " not in taken and taken not in _NAMELESS and not name.endswith(f".{taken}")
+    is_named = (
+        " " not in taken.removesuffix(", unverified")
+        and taken not in _NAMELESS
+        and not name.endswith(f".{taken}")
+    )
     return str(Network(name, Path(taken if is_named else asked).name))
 
 

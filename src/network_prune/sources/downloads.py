@@ -1,7 +1,6 @@
 """Published weights: found in the local caches, else downloaded, else one clear line."""
 
 import os
-import re
 import sys
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from urllib.parse import urlparse
 import torch
 
 from network_prune.errors import RunError
+from network_prune.sources.published_files import digits_in
 
 TIMEOUT_SECONDS = 10.0
 _cache_dir: ContextVar[Path | None] = ContextVar("cache_dir", default=None)
@@ -26,8 +26,7 @@ def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
 
     Weights from torch's host go to ``torch/checkpoints`` in it, under their own names,
     those from the hub to ``huggingface/hub`` in the hub's own layout, data sets to
-    ``huggingface/datasets``. The libraries' own folders are set too, since they look
-    there themselves, and put back afterwards.
+    ``huggingface/datasets``. Other threads feel nothing of it; see `libraries_told`.
 
     Raises:
         RunError: the folder can't be made.
@@ -43,18 +42,39 @@ def cache_in(folder: str | os.PathLike[str] | None) -> Generator[None]:
             f"cache_dir={folder} (--cache-dir) can't be made ({error.strerror}); pass a "
             f"folder that is yours"
         ) from error
+    token = _cache_dir.set(path)
+    try:
+        yield
+    finally:
+        _cache_dir.reset(token)
+
+
+@contextmanager
+def libraries_told() -> Generator[None]:
+    """Have torch and the hub's client look themselves into the folder of `cache_in` meanwhile.
+
+    Code that isn't ours asks them, not us. Their settings are the process's: another thread
+    that downloads meanwhile is sent there too.
+    """
+    if _cache_dir.get() is None:
+        yield
+        return
     import huggingface_hub.constants as hub
 
     before = torch.hub.get_dir(), hub.HF_HUB_CACHE
-    token = _cache_dir.set(path)
-    torch.hub.set_dir(str(path / "torch"))
-    hub.HF_HUB_CACHE = str(path / "huggingface" / "hub")  # pyright: ignore[reportConstantRedefinition]
+    torch.hub.set_dir(str(torch_cache()))
+    hub.HF_HUB_CACHE = hub_cache()  # pyright: ignore[reportConstantRedefinition]
     try:
         yield
     finally:
         torch.hub.set_dir(before[0])
         hub.HF_HUB_CACHE = before[1]  # pyright: ignore[reportConstantRedefinition]
-        _cache_dir.reset(token)
+
+
+def torch_cache() -> Path:
+    """Return the folder that torch.hub keeps what it downloads in."""
+    folder = _cache_dir.get()
+    return Path(torch.hub.get_dir()) if folder is None else folder / "torch"
 
 
 def datasets_cache() -> Path:
@@ -69,6 +89,9 @@ def datasets_cache() -> Path:
 
 def hub_cache() -> str:
     """Return the folder that the hub's client keeps what it downloads in."""
+    folder = _cache_dir.get()
+    if folder is not None:
+        return str(folder / "huggingface" / "hub")
     import huggingface_hub.constants
 
     return huggingface_hub.constants.HF_HUB_CACHE
@@ -80,18 +103,16 @@ def fetch_url(url: str) -> Path:
     Raises:
         RunError: it isn't there and can't be downloaded.
     """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder = torch_cache() / "checkpoints"
     path = folder / os.path.basename(urlparse(url).path)
     if path.exists():
         return path
     remedy = f"put the file into {folder} or pass --weights FILE"
     check_reachable(url, path.name, remedy)
-    # torchvision's names end in the first digits of the file's hash: name-0123abcd.pth.
-    digits = re.search(r"-([0-9a-f]{8,})$", path.stem)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(
-            url, str(path), digits and digits[1], progress=sys.stderr.isatty()
+            url, str(path), digits_in(path.name), progress=sys.stderr.isatty()
         )
     except (OSError, RuntimeError) as error:
         raise failed_download(path.name, reason(error), remedy) from error

@@ -190,7 +190,7 @@ def test_published_weights_say_how_large_a_vision_transformers_pictures_are(offl
 
 
 @pytest.fixture
-def no_connection(monkeypatch):
+def no_connection(monkeypatch, any_weights):
     """No connection, and the libraries look into their folders as they do at a user's."""
 
     def refuse(*_, **__):

@@ -20,7 +20,12 @@ from network_prune.sources.data.from_manifest import IMAGE_COLUMNS, LABEL_COLUMN
 from network_prune.sources.data.listing import Lister, Listing, Request
 from network_prune.sources.data.pictures import decode, refusing
 from network_prune.sources.digests import Picture
-from network_prune.sources.downloads import check_reachable, datasets_cache, hub_cache
+from network_prune.sources.downloads import (
+    check_reachable,
+    datasets_cache,
+    hub_cache,
+    libraries_told,
+)
 from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
@@ -189,7 +194,7 @@ def _load(name: str, folder: str, what: str, remedy: str, *, offline: bool) -> A
     from datasets.exceptions import DatasetsError
 
     try:
-        with _settings(offline=offline):
+        with _settings(offline=offline), libraries_told():
             return datasets.load_dataset(name, cache_dir=folder)
     except MemoryError:
         raise

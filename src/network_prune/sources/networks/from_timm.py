@@ -18,6 +18,7 @@ from network_prune.sources.imagenet import synsets_of
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
 from network_prune.sources.networks.weights.files import State
 from network_prune.sources.preprocessing import Preprocessing, from_timm
+from network_prune.sources.published_files import weights_text
 
 _IMAGENET_TAG = re.compile(r"in(1|12|21|22)k$")
 
@@ -113,15 +114,15 @@ def _with_weights(name: str) -> Published:
         )
     config = _configuration(name)
     path = _fetch(config)
+    text = weights_text(config.get("tag") or "default", path)
     try:
         model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
     except MemoryError:
         raise
     except Exception as error:
         raise unfit(path, f"timm:{name}", one_line(error)) from error
-    tag = config.get("tag") or "default"
     preprocessing = from_timm(config, name=f"timm:{name}")
-    return Published(model, tag, preprocessing, _class_names(config))
+    return Published(model, text, preprocessing, _class_names(config))
 
 
 def _rename(name: str, state: State, model: nn.Module) -> State:

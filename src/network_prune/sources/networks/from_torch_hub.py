@@ -13,7 +13,13 @@ import torch
 from torch import nn
 
 from network_prune.errors import SourceError
-from network_prune.sources.downloads import check_reachable, failed_download, reason
+from network_prune.sources.downloads import (
+    check_reachable,
+    failed_download,
+    libraries_told,
+    reason,
+    torch_cache,
+)
 from network_prune.sources.networks.architecture import Architecture, Published
 from network_prune.sources.networks.stated import stated_preprocessing
 from network_prune.sources.networks.user_code import (
@@ -82,7 +88,7 @@ def _make(entry: Callable[..., Any], folder: Path, spec: str, **options: Any) ->
     except SourceError as error:
         if not isinstance(error.__cause__, urllib.error.URLError):
             raise
-        remedy = f"put the file into {torch.hub.get_dir()}/checkpoints or pass --weights FILE"
+        remedy = f"put the file into {torch_cache()}/checkpoints or pass --weights FILE"
         why = reason(error.__cause__)
         raise failed_download(f"the weights of {spec}", why, remedy) from error
 
@@ -99,7 +105,7 @@ def _find_folder(source: str, spec: str) -> Path:
         )
     owner, name, ref = parts.groups()
     refs = [ref.replace("/", "_")] if ref else ["main", "master"]
-    places = [Path(torch.hub.get_dir()) / f"{owner}_{name}_{ref}" for ref in refs]
+    places = [torch_cache() / f"{owner}_{name}_{ref}" for ref in refs]
     if not any(map(Path.is_dir, places)):
         _download(source, f"https://github.com/{owner}/{name}", places)
     return next(filter(Path.is_dir, places))
@@ -113,7 +119,8 @@ def _download(source: str, url: str, places: list[Path]) -> None:
     download: Any = torch.hub.list
     why, cause = "it isn't where torch.hub puts it", None
     try:
-        download(source, trust_repo=True, verbose=False)
+        with libraries_told():
+            download(source, trust_repo=True, verbose=False)
     except (Exception, SystemExit) as error:
         # Listing runs the code too; where that alone fails, it is run again and says why.
         why, cause = reason(error), error

@@ -18,6 +18,7 @@ from network_prune.sources.networks.weights.checkpoints import Checkpoint
 from network_prune.sources.networks.weights.files import State
 from network_prune.sources.networks.weights.fit import fit
 from network_prune.sources.preprocessing import Preprocessing, from_torchvision
+from network_prune.sources.published_files import weights_text
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
@@ -110,6 +111,7 @@ def _choose(name: str, weights: str | None = None) -> "WeightsEnum":
 def _with_weights(name: str, weights: "WeightsEnum") -> Published:
     # torchvision would let the file run code, so it is read here.
     path = fetch_url(weights.url)
+    text = weights_text(weights.name, path)
     checkpoint = Checkpoint(str(path))
     # What torchvision's own builders take from the weights, too.
     options = {"image_size": weights.meta["min_size"][0]} if name.startswith("vit_") else {}
@@ -118,7 +120,7 @@ def _with_weights(name: str, weights: "WeightsEnum") -> Published:
     if problems:
         raise unfit(path, name, "; ".join(problems))
     preprocessing = from_torchvision(weights.transforms(), name=f"{name} {weights.name}")
-    return Published(model, weights.name, preprocessing, tuple(weights.meta["categories"]))
+    return Published(model, text, preprocessing, tuple(weights.meta["categories"]))
 
 
 def _adapt(name: str, state: State, _: nn.Module) -> State:

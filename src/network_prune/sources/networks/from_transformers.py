@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from network_prune.sources.networks.weights.checkpoints import Checkpoint
 from network_prune.sources.networks.weights.files import State
 from network_prune.sources.networks.weights.fit import differences
 from network_prune.sources.preprocessing import Incomplete, Preprocessing, from_timm
+from network_prune.sources.published_files import weights_text
 
 CONFIG = "config.json"
 WEIGHTS = (
@@ -97,8 +98,10 @@ def open_transformers(spec: str) -> Architecture:
     preprocessing, flips = _read_preprocessing(place)
 
     def published() -> Published:
-        network = Classifier(_load(kind, config, place), flips=flips)
-        return Published(network, place.origin, preprocessing)
+        files = _weights_files(place)
+        origin = place.origin if place.repository is None else weights_text(place.origin, *files)
+        network = Classifier(_load(kind, config, place, files), flips=flips)
+        return Published(network, origin, preprocessing)
 
     def resized(outputs: int | None) -> Architecture:
         own = copy.deepcopy(config)
@@ -226,8 +229,10 @@ def _build(kind: Any, config: Any, spec: str) -> nn.Module:
         raise SourceError(f"{spec} can't be built: {one_line(error)}") from error
 
 
-def _load(kind: Any, config: Any, place: Place) -> nn.Module:
-    state = _read_weights(place)
+def _load(kind: Any, config: Any, place: Place, files: Iterable[Path]) -> nn.Module:
+    state: State = {}
+    for file in files:
+        state |= Checkpoint(str(file)).first
     try:
         network, used, _ = _convert(kind, config, state)
     except Exception as error:
@@ -241,21 +246,21 @@ def _load(kind: Any, config: Any, place: Place) -> nn.Module:
     return network
 
 
-def _read_weights(place: Place) -> State:
+def _weights_files(place: Place) -> list[Path]:
     path = place.find(*WEIGHTS)
     if path is None:
         raise SourceError(
             f"{place.name} has no {WEIGHTS[0]}; pass --weights none for random ones, or a file"
         )
     if path.suffix != ".json":
-        return Checkpoint(str(path)).first
-    state: State = {}
+        return [path]
+    files: list[Path] = []
     for name in _parts(path):
         part = place.find(name)
         if part is None:
             raise SourceError(f"{place.name} has no {name}, which its {path.name} asks for")
-        state |= Checkpoint(str(part)).first
-    return state
+        files.append(part)
+    return files
 
 
 def _parts(index: Path) -> list[str]:

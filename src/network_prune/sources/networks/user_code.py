@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from network_prune.errors import SourceError, one_line, unknown_name
+from network_prune.sources.downloads import libraries_told
 
 # Which folder each module of a user's code was imported from.
 _origins: dict[str, Path] = {}
@@ -24,7 +25,8 @@ def importable(folder: Path) -> Generator[None]:
     """Import modules from ``folder`` first meanwhile, as Python does for a script in it.
 
     Two folders may each have a ``models.py``: modules that another folder gave
-    are forgotten if this one has its own of that name.
+    are forgotten if this one has its own of that name. What the code downloads goes where
+    ours does.
     """
     folder = folder.resolve()
     _forget_namesakes(folder)
@@ -32,7 +34,8 @@ def importable(folder: Path) -> Generator[None]:
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
-        yield
+        with libraries_told():
+            yield
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
