@@ -41,6 +41,7 @@ class NetworkRun:
         self._wanted = wanted_of(ready)
         self._dense: Samples | None = None
         self._images = cache(lambda: kept.outcomes.put(ready.images().to_bytes()))
+        self._put_once = cache(kept.outcomes.put)
         self._progress = Progress(kept.folder, ready.identity.key(None))
 
     def run(self, *, progress: bool | None) -> None:
@@ -132,7 +133,7 @@ class NetworkRun:
         learned = self._ready.score_digests if variant is not None and variant.learns else b""
         if self._ready.keeps_outcomes:
             for piece in filter(None, (digests, learned)):
-                self._kept.outcomes.put(piece)
+                self._put_once(piece)
         return {
             "data": sha256_of(digests),
             "score_data": sha256_of(learned) if learned else None,

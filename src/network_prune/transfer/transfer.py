@@ -16,7 +16,12 @@ from network_prune.transfer.plan import Row, TransferPlan, make_transfer_plan, o
 from network_prune.transfer.running.events import Event, Noted, Started, Told
 from network_prune.transfer.running.folder import AdversarialFolder
 from network_prune.transfer.running.folder_run import run_folder
-from network_prune.transfer.running.identity import check_names, describe_row
+from network_prune.transfer.running.identity import (
+    check_names,
+    check_read,
+    describe_row,
+    read_before,
+)
 from network_prune.transfer.running.peer_run import peer_notes
 from network_prune.transfer.running.ready import Ready
 from network_prune.transfer.running.row_run import RowRun
@@ -144,6 +149,7 @@ def _run(
     rows = tuple(row for row, _ in due)
     if due:
         ready.check(rows)
+        check_read(ready, read_before(ready, kept))
     told(
         Started(
             rows,

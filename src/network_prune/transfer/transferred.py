@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import SourceError
-from network_prune.results.images import Images
+from network_prune.results.images import Images, bytes_read, names_of
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
 from network_prune.results.records import Form, Record, read_records
 from network_prune.results.rows import Row
 from network_prune.results.series.shown import frame_of
+from network_prune.sources.digests import differing
 from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.compared import TransferCompared, compare_sets
 from network_prune.transfer.figures.rows import flat_rows
@@ -159,7 +160,23 @@ class Transfer(list[Record]):
 
     @property
     def _attacked(self) -> list[Attacked]:
+        self._check_bytes()
         return [Attacked(record, self.predictions(record)) for record in self]
+
+    def _check_bytes(self) -> None:
+        """Refuse records on images of equal names and sizes that were read from other bytes."""
+        for record in {each["images"].get("images"): each for each in self}.values():
+            same = {"images": record["images"].get("images")}
+            first, *others = (*bytes_read(self, self.store, "images", **same), None)
+            other = others[0] if others else None
+            if first is not None and other is not None:
+                places = differing(first.digests or b"", other.digests or b"")
+                images = self.images(record)
+                which = names_of(places, "image {}".format if images is None else images.name)
+                raise SourceError(
+                    f"{self.source} has records on images of {record['images']['name']} of equal "
+                    f"names and sizes, but {which}; keep them in folders of their own"
+                )
 
     def images(self, record: Record) -> Images | None:
         """Return names and classes of a record's images; None where they are gone."""

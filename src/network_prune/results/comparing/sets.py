@@ -12,9 +12,11 @@ from network_prune.display.text import plain
 from network_prune.errors import SourceError
 from network_prune.evaluation.outcomes import LEFT_OUT, RIGHT_AT_1
 from network_prune.results.axes import DENSE
+from network_prune.results.images import names_of
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
 from network_prune.results.study import Study
+from network_prune.sources.digests import differing
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +148,13 @@ def images_id(record: Record) -> str:
 
 
 def check_same_images(sets: Iterable[RecordSet]) -> None:
-    """Refuse sets on different images, or on the same ones with other labels.
+    """Refuse sets on different images, or on the same ones with other labels or bytes.
 
     Raises:
         SourceError: there are such; it says what differs.
     """
+    sets = list(sets)
+    _check_bytes(sets)
     first: RecordSet | None = None
     for each in sets:
         first = first or each
@@ -186,6 +190,33 @@ def _is_same(one: Record, other: Record) -> bool:
     return any(
         one["data"].get(name) == other["data"].get(name) is not None for name in names
     ) and image_count(one) == image_count(other)
+
+
+def _check_bytes(sets: Iterable[RecordSet]) -> None:
+    """Refuse records on images of equal names and sizes that were read from other bytes.
+
+    Those of earlier versions don't say what they read.
+    """
+    seen: dict[str, tuple[str, RecordSet]] = {}
+    for each in sets:
+        for record in each.records:
+            sha256 = (record.get("read") or {}).get("data")
+            if sha256 is None:
+                continue
+            first, other = seen.setdefault(images_id(record), (sha256, each))
+            if first != sha256:
+                raise SourceError(
+                    f"{_images_text(other)} and {_images_text(each)} have equal names and sizes, "
+                    f"but {_other_bytes(other, first, each, sha256)}; compare variants evaluated "
+                    "on the same ones"
+                )
+
+
+def _other_bytes(one: RecordSet, first: str, other: RecordSet, second: str) -> str:
+    digests = one.study.store.get(first), other.study.store.get(second)
+    images = one.study.images(one.first)
+    places = differing(*digests) if digests[0] and digests[1] else []
+    return names_of(places, "image {}".format if images is None else images.name)
 
 
 def _check_labels(one: RecordSet, other: RecordSet) -> None:

@@ -20,7 +20,7 @@ BOUND, FOLDER = "bound", "folder"
 # What is measured, or tells seeds of one row apart.
 _MEASURED: Final = {
     *("key", "seed", "ratios", "distance", "seconds", "seconds_drawing", "notes"),
-    *("predictions", "pictures"),
+    *("predictions", "pictures", "read"),
 }
 # What is seen of an attack, and doesn't change it.
 _SEEN: Final = {"points", "victims"}

@@ -1,6 +1,7 @@
 """A folder of adversarial images that somebody else's attack wrote."""
 
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from network_prune.errors import SourceError
 from network_prune.sources.data.listing import Request
 from network_prune.sources.data.load import list_data
 from network_prune.sources.data.pictures import decode
+from network_prune.sources.digests import digest_of_file
 from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import convert
 from network_prune.transfer.running.images import AttackedImages, png_names
@@ -41,6 +43,7 @@ class AdversarialFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._digests: dict[str, bytes] = {}
         inner = folder / IMAGES
         self._pictures = inner if inner.is_dir() else folder
         try:
@@ -143,8 +146,9 @@ class AdversarialFolder:
         """Return the SHA-256 (hex) of names and bytes of all pictures."""
         digest = hashlib.sha256()
         for name in self._names:
-            content = hashlib.sha256((self._pictures / name).read_bytes()).hexdigest()
-            digest.update(f"{name}\t{content}\n".encode())
+            content = (self._pictures / name).read_bytes()
+            self._digests[name] = digest_of_file(io.BytesIO(content))
+            digest.update(f"{name}\t{hashlib.sha256(content).hexdigest()}\n".encode())
         return digest.hexdigest()
 
     def _read(self, name: str, channels: int) -> Tensor:
@@ -164,4 +168,10 @@ class AdversarialFolder:
         return torch.from_numpy(pixels.reshape(self.size, self.size, channels)).permute(2, 0, 1)
 
     def _open(self, name: str) -> Image.Image:
-        return decode(os.path.join(self._pictures, name), name=name).image
+        picture = decode(os.path.join(self._pictures, name), name=name)
+        if self._digests.setdefault(name, picture.digest) != picture.digest:
+            raise SourceError(
+                f"{self.folder}: {name} has other bytes than when it was read first in this run; "
+                "leave the folder alone meanwhile, and run it again"
+            )
+        return picture.image

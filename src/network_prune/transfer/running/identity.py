@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from network_prune.errors import SourceError
 from network_prune.evaluation.variant import Network
-from network_prune.results.records import Record
+from network_prune.results.images import BytesRead, bytes_read, check_bytes
+from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.identity import describe_network, describe_versions
 from network_prune.transfer.plan import OWN, Row, network_name
 from network_prune.transfer.running.folder import AdversarialFolder
@@ -86,6 +87,28 @@ def check_names(ready: Ready, records: Iterable[Record]) -> None:
         is_same_name = all(old[name] == images[name] for name in ("name", "asked"))
         if is_same_name and old["identity"] != images["identity"]:
             raise _changed(f"the images of {old['name']}")
+
+
+def check_read(ready: Ready, before: Iterable[BytesRead]) -> None:
+    """Refuse images, all of which were read, if they were read from other bytes before.
+
+    Raises:
+        SourceError: some were.
+    """
+    images = ready.images
+    check_bytes(
+        bytes(images.digests),
+        before,
+        what=images.data.name,
+        n=len(images),
+        name=images.files.__getitem__,
+    )
+
+
+def read_before(ready: Ready, kept: HeldRecords | RecordFile) -> Iterator[BytesRead]:
+    """Yield what the images were read from for records."""
+    same = {"images": ready.images.data.images}
+    return bytes_read(kept.records.values(), kept.outcomes, "images", **same)
 
 
 def _recorded_hashes(record: Record) -> Iterator[tuple[str, str]]:

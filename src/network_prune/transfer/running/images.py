@@ -10,6 +10,7 @@ from torch import Tensor
 from network_prune.core.streams import TARGET, random_words, stream_key
 from network_prune.errors import SourceError
 from network_prune.sources.data.loaded import LoadedData
+from network_prune.sources.digests import NO_BYTES, SIZE
 from network_prune.sources.inputs import Inputs
 from network_prune.sources.preprocessing import PixelTransform, Preprocessing
 from network_prune.transfer.plan import network_name
@@ -35,6 +36,7 @@ class AttackedImages:
             class alone.
         targets_by: where targets come from, for people.
         files: what each is called as a PNG, without a folder.
+        digests: of the bytes that they were read from, `NO_BYTES` for those that weren't yet.
 
     Raises:
         NetworkPruneError: they can't be listed, don't fit, or leave no target.
@@ -57,6 +59,7 @@ class AttackedImages:
         self.data = _bind(networks, inputs, self._transform)
         self.labels = self.data.labels
         self.files = png_names(self.data)
+        self.digests = bytearray(NO_BYTES * self.data.n)
         self.targets, self.targets_by = _targets(self.data, networks.classes, target_seed)
 
     def __len__(self) -> int:
@@ -76,7 +79,9 @@ class AttackedImages:
             yield range(start, min(start + size, len(self)))
 
     def _picture(self, position: int) -> Tensor:
-        image = self.data.pictures.picture(position)
+        picture = self.data.pictures.picture(position)
+        self._see(position, picture.digest)
+        image = picture.image
         if min(image.size) < self._least:
             width, height = image.size
             raise SourceError(
@@ -85,6 +90,16 @@ class AttackedImages:
                 f"{min(image.size)} (--image-size), or larger pictures"
             )
         return self._transform(image)
+
+    def _see(self, position: int, digest: bytes) -> None:
+        place = slice(SIZE * position, SIZE * (position + 1))
+        before = self.digests[place]
+        if before != NO_BYTES and before != digest:
+            raise SourceError(
+                f"{self.data.name}: image {self.files[position]} has other bytes than when it was "
+                "read first in this run; leave images alone meanwhile, and run it again"
+            )
+        self.digests[place] = digest
 
 
 def random_targets(

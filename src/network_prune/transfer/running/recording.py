@@ -79,6 +79,7 @@ def keep_record(
                     "l2": l2.mean,
                     "l2_interval": l2.to_dict()["interval"],
                 },
+                "read": {"images": kept.outcomes.put(bytes(ready.images.digests))},
                 "predictions": kept.outcomes.put(found.to_bytes()),
                 "pictures": kept.outcomes.put(ready.pictures()),
             }

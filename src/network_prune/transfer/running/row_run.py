@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from network_prune.results.images import BytesRead
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.state_file import StateFile
 from network_prune.transfer.attack.iteration import run_attack
 from network_prune.transfer.plan import OWN, Row
 from network_prune.transfer.predictions import Predictions
 from network_prune.transfer.running.events import Advanced, Recorded, Told
+from network_prune.transfer.running.identity import check_read
 from network_prune.transfer.running.peer_run import run_peer
 from network_prune.transfer.running.ready import Ready
 from network_prune.transfer.running.recording import keep_record, predictions_of
@@ -75,10 +78,16 @@ class RowRun:
         file.remove()
 
     def _start(self, file: StateFile) -> State:
-        """Return what is done, unless files that have to be there are not."""
+        """Return what is done, unless files that have to be there are not.
+
+        Raises:
+            SourceError: images were read from other bytes before the run was ended.
+        """
         state = State.from_bytes(file.read())
+        check_read(self._ready, [BytesRead.of(state.digests)])
         is_there = self._saver is None or self._saver.holds(self._row, state.images)
-        return state if is_there else State()
+        state = state if is_there else State()
+        return replace(state, digests=bytes(self._ready.images.digests))
 
     def _attack(self, part: range, source: Any) -> tuple[Predictions, float, int]:
         """Attack a batch; return what networks take it for, the attack's seconds and passes."""

@@ -18,12 +18,14 @@ class State:
         seconds: that the attack took.
         seconds_drawing: of these, spent on masks.
         passes: forward-backward passes of images, in all networks that are averaged.
+        digests: of the bytes that all images of the run were read from.
     """
 
     batches: tuple[Predictions, ...] = ()
     seconds: float = 0.0
     seconds_drawing: float = 0.0
     passes: int = 0
+    digests: bytes = b""
 
     @property
     def images(self) -> int:
@@ -44,7 +46,8 @@ class State:
         """Return all as JSON."""
         joined = to_text(Predictions.join(self.batches).to_bytes()) if self.batches else None
         counts = {name: getattr(self, name) for name in _COUNTS}
-        return json.dumps({**counts, "predictions": joined}).encode()
+        whole = {**counts, "predictions": joined, "digests": to_text(self.digests)}
+        return json.dumps(whole).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -52,7 +55,8 @@ class State:
         try:
             whole: dict[str, Any] = json.loads(content)
             batches = () if whole["predictions"] is None else (_read(whole["predictions"]),)
-            return cls(batches, **{name: kind(whole[name]) for name, kind in _COUNTS.items()})
+            counts = {name: kind(whole[name]) for name, kind in _COUNTS.items()}
+            return cls(batches, **counts, digests=from_text(whole["digests"]))
         except (ValueError, KeyError, TypeError):
             return cls()
 
