@@ -75,12 +75,13 @@ def test_an_adversarial_image_exchanged_meanwhile_is_named(folder, tmp_path):
 
 
 def test_records_on_exchanged_images_in_one_folder_are_not_compared(folder, tmp_path):
-    for name, augmentation in (("one", "none"), ("two", "dwp")):
-        run(folder, out=tmp_path / name, changes={"augmentation": [augmentation, "none"]})
+    for name, augmentations in (("one", ["none"]), ("two", ["none", "dwp"])):
+        run(folder, out=tmp_path / name, changes={"augmentation": augmentations})
         exchange(folder, "0/2.bmp")
-    for file in ("transfer.jsonl", "outcomes.jsonl"):
+    for file, rows in (("transfer.jsonl", slice(1, None)), ("outcomes.jsonl", slice(None))):
+        lines = (tmp_path / "two" / file).read_bytes().splitlines(keepends=True)
         with (tmp_path / "one" / file).open("ab") as joined:
-            joined.write((tmp_path / "two" / file).read_bytes())
+            joined.writelines(lines[rows])
     with pytest.raises(SourceError, match=r"equal names and sizes, but 0/2\.bmp has other bytes;"):
         _ = load_transfer(tmp_path / "one").sets
 
