@@ -1,26 +1,35 @@
 """Diversified weight pruning for PyTorch: rank, prune at random, evaluate, restore bit for bit."""
 
-import ast
-from importlib import import_module
-from importlib.resources import files
-from typing import Any
-
-# Names are imported when they are first used, so that the command line's help needs no torch.
-_HOMES = {
-    alias.name: f"{__name__}.{node.module}"
-    for node in ast.parse(files(__name__).joinpath("__init__.pyi").read_text("utf-8")).body
-    if isinstance(node, ast.ImportFrom)
-    for alias in node.names
-}
-
-__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+# Names are imported when they are first used, so that the command line's help needs no torch;
+# what finds them is, too, so that hardly anything is left that Ctrl-C could interrupt here.
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+def _homes() -> dict[str, str]:
+    """Return the module of each public name, as the stub beside this file declares them."""
+    import ast
+    from importlib.resources import files
+
+    return {
+        alias.name: f"{__name__}.{node.module}"
+        for node in ast.parse(files(__name__).joinpath("__init__.pyi").read_text("utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_") and name != "__all__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    from importlib import import_module
+
+    homes = _homes()
+    if name == "__all__":
+        return sorted(homes)
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(homes[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return sorted(_homes())

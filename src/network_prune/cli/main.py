@@ -86,12 +86,21 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError:
         raise
     except Exception as error:
+        if _is_interrupted(error):
+            return _INTERRUPTED
         if isinstance(error, _CLICK_EXCEPTION):
             return _fail(2, cast(Any, error).format_message())
         if is_out_of_memory(error):
             return _fail(1, OUT_OF_MEMORY)
         show_traceback(error)
         return 1
+
+
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Return whether Ctrl-C led to it, of which an import makes errors of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _fail(code: int, message: str) -> int:
