@@ -1,5 +1,6 @@
 """Published weights: found in the local caches, else downloaded, else one clear line."""
 
+import http.client
 import os
 import sys
 import urllib.error
@@ -13,7 +14,7 @@ from urllib.parse import urlparse
 
 import torch
 
-from network_prune.errors import RunError
+from network_prune.errors import RunError, SourceError
 from network_prune.sources.published_files import digits_in
 
 TIMEOUT_SECONDS = 10.0
@@ -142,6 +143,7 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
         instead: what errors say can be done instead of filling the cache.
 
     Raises:
+        SourceError: the hub has no repositories of such names.
         RunError: none is in the local cache, and they can't be asked for.
     """
     import huggingface_hub
@@ -149,7 +151,14 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
 
     repository, _, revision = repository.partition("@")
     where: dict[str, Any] = {"cache_dir": hub_cache(), "revision": revision or None}
-    found = [huggingface_hub.try_to_load_from_cache(repository, name, **where) for name in names]
+    try:
+        found = [
+            huggingface_hub.try_to_load_from_cache(repository, name, **where) for name in names
+        ]
+    except ValueError as error:
+        raise SourceError(
+            f"{repository!r} can be no name on the hub ({reason(error)}); pass ORG/NAME"
+        ) from None
     cached = next((path for path in found if isinstance(path, str)), None)
     if cached is not None:
         return Path(cached)
@@ -191,7 +200,7 @@ def check_reachable(url: str, what: str, remedy: str) -> None:
         urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()
     except urllib.error.HTTPError as answer:
         answer.close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise failed_download(what, reason(error), remedy) from error
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from network_prune.sources.downloads import (
 from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
+_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 # Taken where no split is named, the first that there is.
 SPLITS = ("test", "validation", "valid", "val")
 
@@ -48,7 +50,7 @@ def list_hub(request: Request) -> Lister:
     spec = request.spec
     require("datasets", extra="datasets", what=spec)
     name, _ = _parse(spec)
-    if not os.path.isdir(name) and (name.count("/") > 1 or name.startswith(("/", ".", "~"))):
+    if not os.path.isdir(name) and _NAME.fullmatch(name) is None:
         raise SourceError(
             f"hf:{name} is neither a folder nor a data set's name; pass a folder that exists, or "
             "OWNER/NAME, either with :SPLIT if you like"

@@ -1,6 +1,7 @@
 """Networks of torch.hub: ``hub:OWNER/REPO[:REF]:ENTRY``, ``hub:FOLDER:ENTRY``."""
 
 import importlib.util
+import os
 import re
 import sys
 import urllib.error
@@ -30,7 +31,9 @@ from network_prune.sources.networks.user_code import (
     run_file,
 )
 
-_REPOSITORY = re.compile(r"(?P<owner>\w[\w.-]*)/(?P<name>\w[\w.-]*)(?::(?P<ref>[^:\s]+))?")
+_REPOSITORY = re.compile(
+    r"(?P<owner>\w[\w.-]*)/(?P<name>\w[\w.-]*)(?::(?P<ref>[\w./-]+))?", re.ASCII
+)
 
 
 def open_torch_hub(spec: str) -> Architecture:
@@ -95,7 +98,7 @@ def _make(entry: Callable[..., Any], folder: Path, spec: str, **options: Any) ->
 
 def _find_folder(source: str, spec: str) -> Path:
     folder = Path(source)
-    if source and folder.is_dir():
+    if os.path.isdir(source):
         return folder.resolve()
     parts = _REPOSITORY.fullmatch(source)
     if parts is None:

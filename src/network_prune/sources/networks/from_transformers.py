@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import sys
 import warnings
@@ -140,7 +141,7 @@ def _quiet() -> Generator[None]:
 def _find_place(spec: str) -> Place:
     name = spec.removeprefix("hf:")
     folder = Path(name)
-    if name and folder.is_dir():
+    if os.path.isdir(name):
         return Place(spec, f"as saved in {folder}", folder.resolve())
     if _REPOSITORY.fullmatch(name) is None:
         raise SourceError(
@@ -188,9 +189,11 @@ def _check_config(place: Place) -> dict[str, Any]:
     if not path.is_file():
         raise SourceError(f"{place.name} has no {CONFIG}; pass what save_pretrained wrote")
     try:
-        content: Any = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path} can't be read as JSON ({one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise SourceError(f"{path} holds a {type(content).__name__}, not a configuration")
     if "model_type" in content:
         return content
     if "architecture" in content and "pretrained_cfg" in content:
@@ -207,7 +210,12 @@ def _instead_of(place: Place, content: Mapping[str, Any]) -> str:
         return f"pass timm:{name}"
     found = (place.folder / file for file in ("model.safetensors", "pytorch_model.bin"))
     path = next(filter(Path.is_file, found), "FILE, its model.safetensors downloaded")
-    said = from_timm(content["pretrained_cfg"], name=place.name)
+    try:
+        said = from_timm(content["pretrained_cfg"], name=place.name)
+    except Exception as error:  # timm raises nearly anything over what it doesn't expect
+        raise SourceError(
+            f"{place.name}: its {CONFIG} can't be read ({one_line(error)})"
+        ) from error
     mean, std = (",".join(map(str, values)) for values in (said.mean, said.std))
     return (
         f"pass --arch timm:{content['architecture']} --resize {said.resize} --crop {said.crop} "
@@ -266,7 +274,7 @@ def _weights_files(place: Place) -> list[Path]:
 def _parts(index: Path) -> list[str]:
     try:
         names: Any = set(json.loads(index.read_text())["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise SourceError(f"{index} isn't an index of weights ({one_line(error)})") from error
     if not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise SourceError(f"{index} asks for files outside its folder")
