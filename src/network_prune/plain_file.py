@@ -13,6 +13,9 @@ _KINDS: Final = (
     (stat.S_ISSOCK, "a socket"),
     (lambda _: True, "a device"),
 )
+# What compresses better, and to more than this, is made for it.
+_MOST_UNPACKED: Final = 100
+_SMALL: Final = 100_000_000
 # Where a system shows pipes that are open already, such as a shell's <(…) and standard input.
 _OPEN_ALREADY: Final = ("/dev/", "/proc/")
 
@@ -36,6 +39,23 @@ def check_plain(path: str | os.PathLike[str], *, may_be_open_pipe: bool = False)
         return
     kind = next(name for is_kind, name in _KINDS if is_kind(mode))
     raise SourceError(f"{os.fspath(path)} is {kind}; pass a plain file")
+
+
+def check_unpacked(path: str | os.PathLike[str], unpacked: int) -> None:
+    """Refuse a compressed file of which little becomes very much.
+
+    Args:
+        path: the file.
+        unpacked: how many bytes it says that it unpacks to.
+
+    Raises:
+        SourceError: these are more than 100 MB, and 100 times as many as the file has.
+    """
+    if unpacked > max(_SMALL, _MOST_UNPACKED * os.path.getsize(path)):
+        raise SourceError(
+            f"{os.fspath(path)} would unpack to {unpacked} bytes, more than {_MOST_UNPACKED} times "
+            "its size; save it without compression if that is right"
+        )
 
 
 def read_small_text(path: Path, *, what: str, most: int) -> str:

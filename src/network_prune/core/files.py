@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer
 from network_prune.errors import SourceError
+from network_prune.plain_file import check_plain
 from network_prune.whole_file import write_whole
 
 _FORMAT = "network-prune/1"
@@ -56,7 +57,7 @@ def read_elements(
         stored = {**usual, **content["settings"]}
         values = {name: read(stored[name]) for name, read in settings.items()}
         sha256 = str(content["sha256"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         raise SourceError(
             f"{path} is damaged: its content isn't a {kind}'s; save it anew"
         ) from None
@@ -74,6 +75,7 @@ def _layer(name: str, shape: list[int], transposed: bool, groups: int) -> Layer:
 
 
 def _open(path: str | PathLike[str]) -> tuple[dict[str, str], Any]:
+    check_plain(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = set(file.keys())

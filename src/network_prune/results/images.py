@@ -46,10 +46,18 @@ class Images:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Return what `to_bytes` gave."""
-        whole: dict[str, Any] = json.loads(content)
-        classes = {int(label): name for label, name in whole["classes"].items()}
-        return cls(whole["labels"], whole["names"], classes)
+        """Return what `to_bytes` gave.
+
+        Raises:
+            ValueError: the content is something else.
+        """
+        try:
+            whole: Any = json.loads(content)
+            labels, names = map(int, whole["labels"]), map(str, whole["names"])
+            classes = {int(label): str(name) for label, name in whole["classes"].items()}
+            return cls(list(labels), list(names), classes)
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
+            raise ValueError(f"no images: {error!r}") from None
 
 
 @dataclass(frozen=True, slots=True)

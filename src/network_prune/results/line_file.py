@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from network_prune.errors import RunError, SourceError
+from network_prune.plain_file import check_plain
 
 
 class LineFile:
@@ -55,8 +56,9 @@ def read_bytes(path: Path) -> bytes:
     """Return what a file holds.
 
     Raises:
-        SourceError: it can't be read.
+        SourceError: it is no plain file, or can't be read.
     """
+    check_plain(path)
     try:
         return path.read_bytes()
     except OSError as error:

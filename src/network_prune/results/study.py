@@ -166,7 +166,10 @@ class Study(list[Record]):
 
     def _read_images(self, name: str) -> Images | None:
         piece = self.store.get(name)
-        return None if piece is None else Images.from_bytes(piece)
+        try:
+            return None if piece is None else Images.from_bytes(piece)
+        except ValueError:
+            return None
 
 
 def load_study(path: _Path) -> Study:

@@ -5,6 +5,8 @@ from typing import IO, Final
 from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
+from network_prune.plain_file import check_plain
+
 # By EXIF orientation; as PIL.ImageOps.exif_transpose has it.
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,6 +30,8 @@ def turned(image: Image.Image) -> Image.Image:
 def is_turned(file: str | IO[bytes]) -> bool:
     """Return whether `turned` changes the picture in a path or open ``file``; decodes none."""
     try:
+        if isinstance(file, str):
+            check_plain(file)
         with Image.open(file) as image:
             # Pillow itself turns TIFFs when it decodes them, and decodes PNGs to look for EXIF.
             if image.format == "TIFF" or (image.format == "PNG" and not _may_say(image)):

@@ -17,6 +17,8 @@ from network_prune.plain_numbers import plain_number
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+# Of a picture once it is resized; as many as Pillow takes for those of a bomb.
+MOST_PIXELS = 89_478_485
 CROP_MODES = ("center", "squash")
 CROP_ROUNDINGS = ("even", "down")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
@@ -261,11 +263,12 @@ class PixelTransform:
         """Return the pixels that the network sees of ``image``.
 
         Raises:
-            SourceError: the picture holds values other than 8 bits a channel.
+            SourceError: the picture holds values other than 8 bits a channel, or is so long that
+                it would have more than `MOST_PIXELS` once it is resized.
         """
         wanted = self.preprocessing
-        image = convert(image, "L" if wanted.channels == 1 else "RGB")
         size = _resized(image.size, wanted)
+        image = convert(image, "L" if wanted.channels == 1 else "RGB")
         image = image.resize(size, Image.Resampling[wanted.interpolation.upper()])
         pixels = np.array(_crop(image, wanted)).reshape(wanted.crop, wanted.crop, -1)
         return torch.from_numpy(pixels).permute(2, 0, 1)
@@ -291,6 +294,11 @@ def _resized(size: tuple[int, int], wanted: Preprocessing) -> tuple[int, int]:
     if wanted.crop_mode == "squash":
         return wanted.resize, wanted.resize
     width, height = (int(wanted.resize * side / min(size)) for side in size)
+    if width * height > MOST_PIXELS:
+        raise SourceError(
+            f"{size[0]} x {size[1]} pixels become {width} x {height} when the shorter side is "
+            f"resized to {wanted.resize}; a picture may have {MOST_PIXELS} then"
+        )
     return width, height
 
 

@@ -90,8 +90,7 @@ class Predictions:
             ValueError: the content is something else.
         """
         line, _, rest = content.partition(b"\n")
-        head: dict[str, Any] = json.loads(line)
-        networks, points, n = head["networks"], head["points"], head["n"]
+        networks, points, n = _read_head(line)
         shapes: dict[str, Sequence[int]] = {"classes": (len(networks), points + 3, n)}
         arrays: dict[str, np.ndarray] = {}
         for name, kind in _ARRAYS.items():
@@ -100,10 +99,25 @@ class Predictions:
             read = np.frombuffer(rest, kind, count).reshape(shape)
             arrays[name] = read.astype(read.dtype.newbyteorder("="))
             rest = rest[count * read.itemsize :]
+        if rest:
+            raise ValueError(f"{len(rest)} bytes more than {n} images take")
         return cls(tuple(networks), **arrays)
 
     def _of(self, network: str) -> np.ndarray:
         return self.classes[self.networks.index(network)]
+
+
+def _read_head(line: bytes) -> tuple[list[str], int, int]:
+    """Return the networks' names, and how many points and images there are."""
+    try:
+        head: Any = json.loads(line)
+        networks, counts = head["networks"], (head["points"], head["n"])
+    except (KeyError, RecursionError, TypeError) as error:
+        raise ValueError(f"no head of predictions: {error!r}") from None
+    are_names = isinstance(networks, list) and all(isinstance(name, str) for name in networks)
+    if not are_names or not all(type(count) is int and 0 <= count < 2**40 for count in counts):
+        raise ValueError(f"no head of predictions: {line[:100]!r}")
+    return networks, *counts
 
 
 _ARRAYS: Final = {

@@ -88,12 +88,13 @@ class Transfer(list[Record]):
             SourceError: that is gone or damaged.
         """
         piece = self.store.get(record["predictions"])
-        if piece is None:
+        try:
+            return Predictions.from_bytes(piece or b"")
+        except ValueError:
             raise SourceError(
                 f"{self.source}: the predictions of record {record['key'][:8]} are gone or "
                 "damaged; remove its line and run the same command again"
-            )
-        return Predictions.from_bytes(piece)
+            ) from None
 
     @property
     def sets(self) -> list[AttackSet]:
@@ -181,7 +182,10 @@ class Transfer(list[Record]):
     def images(self, record: Record) -> Images | None:
         """Return names and classes of a record's images; None where they are gone."""
         piece = self.store.get(record["pictures"])
-        return None if piece is None else Images.from_bytes(piece)
+        try:
+            return None if piece is None else Images.from_bytes(piece)
+        except ValueError:
+            return None
 
 
 def load_transfer(folder: str | PathLike[str]) -> Transfer:

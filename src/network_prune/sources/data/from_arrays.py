@@ -1,17 +1,23 @@
 """Pictures in a numpy file: ``FILE.npz`` with an array of pixels and one of labels."""
 
+import math
+import zipfile
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
+from numpy.lib.npyio import NpzFile
 
 from network_prune.errors import SourceError
+from network_prune.plain_file import check_unpacked
 from network_prune.sources.data.listing import Lister, Listing, Request, check_file
 from network_prune.sources.data.pictures import read_array, refusing
 from network_prune.sources.downloads import reason
 
 # The first that the file has is taken; test parts come before whole sets.
 IMAGE_ARRAYS = ("test_images", "x_test", "images", "x", "data")
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 LABEL_ARRAYS = ("test_labels", "y_test", "labels", "y", "targets")
 
 
@@ -37,10 +43,11 @@ def _read(path: Path, request: Request) -> Listing:
     with path.open("rb") as file:
         with refusing(told):
             arrays = np.load(file, allow_pickle=False)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
+        if not isinstance(arrays, NpzFile):
             raise SourceError(f"{path} holds one array alone; it must hold images and labels")
         image = _choose(arrays.files, request.image_column, IMAGE_ARRAYS, path, "image")
         label = _choose(arrays.files, request.label_column, LABEL_ARRAYS, path, "label")
+        check_unpacked(path, sum(_size(name, path) for name in (image, label)))
         with refusing(told):
             pixels, labels = arrays[image], arrays[label]
     pixels = _check_pixels(pixels, f"{path}: {image}")
@@ -52,6 +59,27 @@ def _read(path: Path, request: Request) -> Listing:
         content=repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes(),
         decoded=True,
     )
+
+
+def _size(name: str, path: Path) -> int:
+    """Return how many bytes an array has, of which the file holds as many as it says.
+
+    Raises:
+        SourceError: it doesn't.
+    """
+    with (
+        refusing(lambda error: f"{path}: {name} can't be read as npy: {reason(error)}"),
+        zipfile.ZipFile(path) as archive,
+        archive.open(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name) as file,
+    ):
+        held = archive.getinfo(file.name).file_size
+        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+    if math.prod(shape) * dtype.itemsize > held:
+        raise SourceError(
+            f"{path}: {name} is cut off: its header says {dtype} {list(shape)}, but it has "
+            f"{held} bytes; save it anew"
+        )
+    return held
 
 
 def _choose(

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from network_prune.display.text import shortened
 from network_prune.errors import SourceError
 from network_prune.extras import require
+from network_prune.plain_file import check_unpacked
 from network_prune.sources.data.class_names import Matched, match_classes, number_labels
 from network_prune.sources.data.listing import Files, Lister, Listing, Request, check_file
 from network_prune.sources.downloads import reason
@@ -202,6 +204,9 @@ def _read_parquet(path: Path, request: Request) -> _Rows:
     import pyarrow.parquet as pq
 
     try:
+        held = pq.read_metadata(path)
+        groups = map(held.row_group, range(held.num_row_groups))
+        check_unpacked(path, max(held.num_rows, sum(each.total_byte_size for each in groups)))
         names = pq.read_schema(path).names
         image, label, *target = header = [
             names[place] for place in _find_columns(names, path, request)
@@ -249,7 +254,7 @@ def _wanted(request: Request) -> Mapping[str, tuple[str | None, tuple[str, ...]]
 
 
 def _find_columns(header: Sequence[str], path: Path, request: Request) -> list[int]:
-    found = ", ".join(header[:12]) or "none"
+    found = ", ".join(shortened(name, 40) for name in header[:12]) or "none"
     places: list[int] = []
     for place, (kind, (asked, usual)) in zip(
         _places(header, request), _wanted(request).items(), strict=True

@@ -11,6 +11,7 @@ from PIL import Image
 
 from network_prune.errors import SourceError
 from network_prune.options import OPTIONS
+from network_prune.plain_file import check_plain
 from network_prune.sources.data.class_names import Matched
 from network_prune.sources.data.pictures import Pictures, Transform
 from network_prune.sources.orientation import is_turned
@@ -131,8 +132,9 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     """Return ``path``.
 
     Raises:
-        SourceError: no file is there.
+        SourceError: no plain file is there.
     """
+    check_plain(path)
     if not os.path.isfile(path):
         raise SourceError(f"no file {os.fspath(path)}")
     return Path(path)

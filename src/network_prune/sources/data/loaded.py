@@ -163,12 +163,13 @@ class ListedData:
         positions = spread(len(labels), request.limit)
         labels = labels[positions]
         source, content, notes = listing.source, listing.content, _notes(listing, request, outputs)
-        is_turned, names = listing.is_turned, ()
+        is_turned, names, paths = listing.is_turned, (), ()
         if isinstance(source, Files):
-            names = [source.paths[position] for position in positions.tolist()]
+            paths = source.paths
+            names = [paths[position] for position in positions.tolist()]
             content = _describe_files(source, positions, listing, request)
             is_turned = source.is_turned
-            source = partial(read_file, os.fspath(source.root), source.paths)
+            source = partial(read_file, os.fspath(source.root), paths)
         if _turns(listing, request.exif):
             source = partial(read_turned, source)
             turned, note = _describe_turned(positions, is_turned)
@@ -176,7 +177,7 @@ class ListedData:
         images = (_int64(positions), content)
         asked = () if judged is None else (_int64(judged),)
         return LoadedData(
-            dataset=LabelledImages(source, labels, positions, transform, judged),
+            dataset=LabelledImages(source, labels, positions, transform, judged, paths),
             name=request.spec,
             n=len(labels),
             identity=_identify(_int64(labels), *images, *asked),

@@ -19,6 +19,7 @@ from network_prune.core.labelled_batches import to_batch, to_pair
 from network_prune.core.workers import start
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, UserCodeError
 from network_prune.options import check_options
+from network_prune.plain_file import check_plain
 from network_prune.sources.digests import (
     NO_BYTES,
     Picture,
@@ -42,10 +43,13 @@ def read_file(root: str, paths: Sequence[str], position: int) -> Picture:
     """Return the decoded file at ``position`` of ``paths``, which are relative to ``root``.
 
     Raises:
-        SourceError: it is missing, truncated, no picture, or not of 8 bits a channel.
+        SourceError: it is missing, no plain file, truncated, no picture, or not of 8 bits a
+            channel.
     """
     path = paths[position]
-    return decode(os.path.join(root, path), name=path)
+    file = os.path.join(root, path)
+    check_plain(file)
+    return decode(file, name=path)
 
 
 def read_array(pixels: np.ndarray, position: int) -> Picture:
@@ -117,6 +121,7 @@ class LabelledImages(Dataset[Sample]):
         positions: where in ``pictures`` each one is, int64 [n].
         transform: PIL image to tensor; None gives PIL images in RGB.
         outputs: the network's outputs that alone are in the running; None for all.
+        names: what ``pictures`` are called in errors; empty for their positions.
     """
 
     pictures: Pictures
@@ -124,6 +129,7 @@ class LabelledImages(Dataset[Sample]):
     positions: np.ndarray
     transform: Transform | None
     outputs: tuple[int, ...] | None = None
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -140,12 +146,7 @@ class LabelledImages(Dataset[Sample]):
     def read(self, index: int) -> Read:
         """Return the picture, its label, and the digest of its bytes; raises as ``[index]``."""
         picture = self.picture(index)
-        transform = self.transform or partial(convert, mode="RGB")
-        try:
-            shown = transform(picture.image)
-        except SourceError as error:
-            raise PictureError.of(error, picture.digest) from error
-        return Read(shown, int(self.labels[index]), picture.digest)
+        return Read(self._shown(picture, index), int(self.labels[index]), picture.digest)
 
     def picture(self, index: int) -> Picture:
         """Return the picture as it is.
@@ -159,6 +160,15 @@ class LabelledImages(Dataset[Sample]):
         """Return the pictures at some places."""
         places = np.asarray(places, dtype=np.int64)
         return replace(self, labels=self.labels[places], positions=self.positions[places])
+
+    def _shown(self, picture: Picture, index: int) -> Any:
+        position = int(self.positions[index])
+        try:
+            return (self.transform or partial(convert, mode="RGB"))(picture.image)
+        except SourceError as error:
+            name = self.names[position] if self.names else position
+            named = SourceError(f"cannot use image {name}: {error}")
+            raise PictureError.of(named, picture.digest) from error
 
 
 class Guarded(Dataset[Sample | Read | SourceError | UserCodeError]):
@@ -294,8 +304,8 @@ def make_loader(
     Args:
         dataset: gives (image tensor, class number).
         batch_size: images a batch.
-        workers: processes that decode images; None takes one a core, though no more than
-            there are batches, if they are ``in_files`` and none otherwise.
+        workers: processes that decode images, though no more than there are batches; None
+            takes one a core if they are ``in_files`` and none otherwise.
         in_files: whether the images are to be decoded.
         pin_memory: put batches into page-locked memory, from which a GPU copies faster.
 
@@ -305,12 +315,12 @@ def make_loader(
     batch_size, workers = check_options(batch_size=batch_size, workers=workers)
     guarded = Guarded(dataset)
     if workers is None:
-        batches = math.ceil(len(guarded) / batch_size)
-        workers = min(_cores(), batches) if in_files else 0
+        workers = _cores() if in_files else 0
+    batches = math.ceil(len(guarded) / batch_size)
     return _Loader(
         guarded,
         batch_size,
-        num_workers=workers,
+        num_workers=min(workers, batches),
         collate_fn=_collate,
         pin_memory=pin_memory,
         worker_init_fn=_quiet,

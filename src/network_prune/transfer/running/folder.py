@@ -15,7 +15,7 @@ from torch import Tensor
 from network_prune.errors import SourceError
 from network_prune.sources.data.listing import Request
 from network_prune.sources.data.load import list_data
-from network_prune.sources.data.pictures import decode
+from network_prune.sources.data.pictures import read_file
 from network_prune.sources.digests import digest_of_file
 from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import convert
@@ -168,7 +168,7 @@ class AdversarialFolder:
         return torch.from_numpy(pixels.reshape(self.size, self.size, channels)).permute(2, 0, 1)
 
     def _open(self, name: str) -> Image.Image:
-        picture = decode(os.path.join(self._pictures, name), name=name)
+        picture = read_file(os.fspath(self._pictures), [name], 0)
         if self._digests.setdefault(name, picture.digest) != picture.digest:
             raise SourceError(
                 f"{self.folder}: {name} has other bytes than when it was read first in this run; "

@@ -1,6 +1,7 @@
 """What is done of the row under way: on disk, so that a killed run goes on where it was."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -56,8 +57,10 @@ class State:
             whole: dict[str, Any] = json.loads(content)
             batches = () if whole["predictions"] is None else (_read(whole["predictions"]),)
             counts = {name: kind(whole[name]) for name, kind in _COUNTS.items()}
-            return cls(batches, **counts, digests=from_text(whole["digests"]))
-        except (ValueError, KeyError, TypeError):
+            are_sound = all(0 <= count < math.inf for count in counts.values())
+            state = cls(batches, **counts, digests=from_text(whole["digests"]))
+            return state if are_sound else cls()
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls()
 
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
@@ -27,9 +28,13 @@ _PREFERENCE = (
 )
 _AVERAGED = re.compile(r"(?i)(?<![a-z])(?:ema|swa|shadow)(?![a-z])")
 _DEEPEST = 4
+# The same dict may stand under many keys, and so on inside it.
+_MOST_MAPPINGS = 10_000
 _SHOWN = 6
 # Modules around others put their names into those of the weights.
 _WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)\.")
+
+_Inner = tuple[tuple[str, ...], Mapping[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,17 @@ class Checkpoint:
         if not isinstance(content, Mapping):
             kind = type(content).__name__
             raise SourceError(f"{self.path} holds a {kind}, not a state dict")
-        self._parts = dict(sorted(_parts(content), key=lambda part: _preference(part[0])))
+        mappings = list(islice(_mappings(content), _MOST_MAPPINGS + 1))
+        if len(mappings) > _MOST_MAPPINGS:
+            raise SourceError(
+                f"{self.path} holds more than {_MOST_MAPPINGS} dicts; save the state dict alone"
+            )
+        self._parts = dict(sorted(_parts(mappings), key=lambda part: _preference(part[0])))
         if not self._parts:
-            self._refuse_arrays(content)
+            self._refuse_arrays(mappings)
             keys = ", ".join(map(repr, list(content)[:_SHOWN])) or "nothing"
             raise SourceError(f"{self.path} holds no state dict; it holds {keys}")
-        self._nameless = list(_nameless(content)) if key is None else []
+        self._nameless = list(_nameless(mappings)) if key is None else []
         if key is not None:
             self._parts = self._below(key)
         self.first: State = next(iter(self._parts.values()))
@@ -157,15 +167,14 @@ class Checkpoint:
                 if is_there:
                     yield f"{before}.{key}".lstrip(".")
 
-    def _refuse_arrays(self, content: Mapping[Any, Any]) -> None:
-        for name, value in content.items():
-            if isinstance(value, Array):
-                raise SourceError(
-                    f"{self.path} holds no state dict of tensors: {name!r} is an array of NumPy; "
-                    "save torch.from_numpy(value) of each"
-                )
-            if isinstance(value, Mapping):
-                self._refuse_arrays(value)  # pyright: ignore[reportUnknownArgumentType]
+    def _refuse_arrays(self, mappings: Iterable[_Inner]) -> None:
+        for _, mapping in mappings:
+            for name, value in mapping.items():
+                if isinstance(value, Array):
+                    raise SourceError(
+                        f"{self.path} holds no state dict of tensors: {name!r} is an array of "
+                        "NumPy; save torch.from_numpy(value) of each"
+                    )
 
     def _averaged(
         self, places: Collection[Place], best: Collection[Place], needed: Collection[str]
@@ -201,28 +210,32 @@ class Checkpoint:
             yield f"{count} of {file} had masks of torch.nn.utils.prune, which are applied"
 
 
-def _parts(content: Mapping[Any, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, State]]:
-    """Yield the keys to each dict that has tensors by name, and these."""
-    named = {name: value for name, value in content.items() if isinstance(name, str)}
-    state = {name: value for name, value in named.items() if isinstance(value, Tensor)}
-    if state:
-        yield ".".join(path), state
-    if len(path) < _DEEPEST:
-        for name, value in named.items():
-            if isinstance(value, Mapping):
-                yield from _parts(value, (*path, name))  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _nameless(content: Mapping[Any, Any], path: str = "") -> Iterator[str]:
-    """Yield the keys to lists of averaged tensors."""
+def _mappings(content: Mapping[Any, Any], path: tuple[str, ...] = ()) -> Iterator[_Inner]:
+    """Yield each dict in another with the keys to it, and before them the outermost one."""
+    yield path, content
     for name, value in content.items():
-        key = f"{path}.{name}".lstrip(".")
-        if isinstance(value, Mapping) and key.count(".") < _DEEPEST:
-            yield from _nameless(value, key)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(value, list | tuple) and _AVERAGED.search(key):
-            each: Any = value
-            if any(isinstance(entry, Tensor) for entry in each):
-                yield key
+        if len(path) < _DEEPEST and isinstance(name, str) and isinstance(value, Mapping):
+            yield from _mappings(value, (*path, name))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _parts(mappings: Iterable[_Inner]) -> Iterator[tuple[str, State]]:
+    """Yield the keys to each dict that has tensors by name, and these."""
+    for path, content in mappings:
+        named = {name: value for name, value in content.items() if isinstance(name, str)}
+        state = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+        if state:
+            yield ".".join(path), state
+
+
+def _nameless(mappings: Iterable[_Inner]) -> Iterator[str]:
+    """Yield the keys to lists of averaged tensors."""
+    for path, content in mappings:
+        for name, value in content.items():
+            key = ".".join((*path, str(name)))
+            if isinstance(value, list | tuple) and _AVERAGED.search(key):
+                each: Any = value
+                if any(isinstance(entry, Tensor) for entry in each):
+                    yield key
 
 
 def _preference(key: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from network_prune.errors import ArgumentError, SourceError, brief
+from network_prune.plain_file import check_plain, check_unpacked
 from network_prune.sources.networks.weights.kinds import kind_of
 from network_prune.sources.networks.weights.pickles import Pickled, look_into
 
@@ -89,8 +90,9 @@ def read_file(path: Path) -> Any:
     """
     if not os.path.exists(path):
         raise SourceError(f"no weights file {path}")
-    if not path.is_file():
+    if path.is_dir():
         raise SourceError(f"{path} is a folder; pass the weights file in it")
+    check_plain(path)
     if path.stat().st_size == 0:
         raise SourceError(f"weights file {path} is empty")
     return _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
@@ -205,6 +207,7 @@ def _refuse_archives(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
+        check_unpacked(path, sum(member.file_size for member in archive.infolist()))
         names = {name.rpartition("/")[2] for name in archive.namelist()}
     for name, (what, state) in _ARCHIVES.items():
         if name in names:

@@ -91,7 +91,9 @@ def hash_weights(model: nn.Module) -> str:
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
             continue
-        digest.update(f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode())
+        digest.update(
+            f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode(errors="surrogatepass")
+        )
         flat = value.detach().cpu().contiguous().reshape(-1)
         digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
