@@ -1,9 +1,13 @@
 """Diversified weight pruning for PyTorch: rank, prune at random, evaluate, restore bit for bit."""
 
+from functools import cache
+from typing import Any
+
 # Names are imported when they are first used, so that the command line's help needs no torch;
 # what finds them is, too, so that hardly anything is left that Ctrl-C could interrupt here.
 
 
+@cache
 def _homes() -> dict[str, str]:
     """Return the module of each public name, as the stub beside this file declares them."""
     import ast
@@ -17,9 +21,7 @@ def _homes() -> dict[str, str]:
     }
 
 
-def __getattr__(name: str) -> object:
-    if name.startswith("_") and name != "__all__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     homes = _homes()
@@ -27,8 +29,7 @@ def __getattr__(name: str) -> object:
         return sorted(homes)
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(homes[name]), name)
-    return found
+    return getattr(import_module(homes[name]), name)
 
 
 def __dir__() -> list[str]:

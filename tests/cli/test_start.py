@@ -39,3 +39,21 @@ def test_a_terminal_says_what_it_waits_for_and_takes_it_away(monkeypatch, capsys
 def test_records_are_read_without_waiting_for_torch():
     code = "import sys, network_prune.results.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_an_interrupt_that_an_import_makes_an_error_of_is_an_interrupt(monkeypatch, run):
+    def interrupted(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("initialization of _C raised unreported exception") from error
+
+    monkeypatch.setattr("network_prune.cli.commands.records.check_writable", interrupted)
+    outcome = run("records", "nowhere")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err.startswith("network-prune: error: interrupted")
+
+
+def test_the_package_itself_imports_hardly_anything():
+    code = "import sys, network_prune; sys.exit('ast' in sys.modules or 'zipfile' in sys.modules)"
+    assert subprocess.run([sys.executable, "-S", "-c", code]).returncode == 0
