@@ -1,7 +1,6 @@
 """Diversified weight pruning for PyTorch: rank, prune at random, evaluate, restore bit for bit."""
 
 from functools import cache
-from typing import Any
 
 # Names are imported when they are first used, so that the command line's help needs no torch;
 # what finds them is, too, so that hardly anything is left that Ctrl-C could interrupt here.
@@ -21,7 +20,7 @@ def _homes() -> dict[str, str]:
     }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     from importlib import import_module
 
     homes = _homes()
