@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -41,6 +42,8 @@ from network_prune.sources.outputs import Outputs
 from network_prune.sources.preprocessing import Preprocessing, Unstated
 
 SEED = 0
+# The seed and the folder of the downloads are the whole process's.
+_loading = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ def load_network(
     # The first forward pass may make some: that of lazy layers.
     # What networks print is no result of ours, so it doesn't go where results go.
     with (
+        _loading,
         no_exits(),
         usual_settings(),
         cache_in(cache_dir),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ _BESIDE_WEIGHTS = re.compile(
 # What torch itself decides on.
 _HARMLESS = re.compile(rf"torch\.|collections\.|_codecs\.encode|{_BESIDE_WEIGHTS.pattern}")
 _PROTOCOL = 2
+# What is safe to load, and which warnings are shown, is the whole process's to say.
+_loading = threading.Lock()
 _ARCHIVES = {
     "constants.pkl": ("a TorchScript archive", "torch.jit.load({!r}).state_dict()"),
     "archive_format": ("an archive of torch.export", "torch.export.load({!r}).state_dict"),
@@ -137,7 +140,7 @@ def _read_torch(path: Path) -> Any:
         (_stand_in(name), name) for name in pickled.names if _BESIDE_WEIGHTS.fullmatch(name)
     ]
     try:
-        with torch.serialization.safe_globals(inert), warnings.catch_warnings():
+        with _loading, torch.serialization.safe_globals(inert), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
