@@ -83,6 +83,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _INTERRUPTED
     except typer.Exit as stop:
         return stop.exit_code
+    except SystemExit:  # click's, where an output is gone
+        return 1
     except OSError:
         raise
     except Exception as error:
