@@ -49,7 +49,7 @@ class PictureError(SourceError):
 def digest_of_file(file: IO[bytes]) -> bytes:
     """Return the digest of all that an open ``file`` holds, and go back to its start."""
     file.seek(0)
-    found = hashlib.file_digest(file, _blake2b).digest()
+    found = hashlib.file_digest(file, _blake2b).digest()  # pyright: ignore[reportArgumentType]
     file.seek(0)
     return found
 

@@ -168,10 +168,9 @@ class Transfer(list[Record]):
         """Refuse records on images of equal names and sizes that were read from other bytes."""
         for record in {each["images"].get("images"): each for each in self}.values():
             same = {"images": record["images"].get("images")}
-            first, *others = (*bytes_read(self, self.store, "images", **same), None)
-            other = others[0] if others else None
-            if first is not None and other is not None:
-                places = differing(first.digests or b"", other.digests or b"")
+            found = list(bytes_read(self, self.store, "images", **same))
+            if len(found) > 1:
+                places = differing(*(each.digests or b"" for each in found[:2]))
                 images = self.images(record)
                 which = names_of(places, "image {}".format if images is None else images.name)
                 raise SourceError(

@@ -213,9 +213,8 @@ def _check_bytes(sets: Iterable[RecordSet]) -> None:
 
 
 def _other_bytes(one: RecordSet, first: str, other: RecordSet, second: str) -> str:
-    digests = one.study.store.get(first), other.study.store.get(second)
-    images = one.study.images(one.first)
-    places = differing(*digests) if digests[0] and digests[1] else []
+    digests = one.study.store.get(first) or b"", other.study.store.get(second) or b""
+    images, places = one.study.images(one.first), differing(*digests)
     return names_of(places, "image {}".format if images is None else images.name)
 
 

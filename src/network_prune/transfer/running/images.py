@@ -93,7 +93,7 @@ class AttackedImages:
 
     def _see(self, position: int, digest: bytes) -> None:
         place = slice(SIZE * position, SIZE * (position + 1))
-        before = self.digests[place]
+        before = bytes(self.digests[place])
         if before != NO_BYTES and before != digest:
             raise SourceError(
                 f"{self.data.name}: image {self.files[position]} has other bytes than when it was "
