@@ -49,7 +49,7 @@ def test_an_unreadable_picture_is_named(tmp_path, save_photo, index, message):
 def test_a_folder_with_a_pictures_name_is_named(tmp_path):
     (tmp_path / "m.csv").write_text("image,label\nx.png,0\n")
     (tmp_path / "x.png").mkdir()
-    with pytest.raises(SourceError, match=r"cannot read image x\.png: a folder"):
+    with pytest.raises(SourceError, match=r"x\.png is a folder; pass a plain file"):
         load_data(str(tmp_path / "m.csv")).dataset[0]
 
 

@@ -253,7 +253,7 @@ def test_code_that_a_repository_brings_is_never_run(vit):
     [
         (None, r"has no config\.json; pass what save_pretrained wrote"),
         ("{", r"config\.json can't be read as JSON"),
-        ("[]", r"config\.json names no model_type"),
+        ("[]", r"config\.json holds a list, not a configuration"),
         ("{}", r"config\.json names no model_type"),
         ('{"model_type": "bert"}', "is a bert, which transformers has no image classifier for"),
         ('{"model_type": "no-such"}', "can't be loaded: ValueError: .*no-such"),
