@@ -11,9 +11,9 @@ from network_prune.evaluation.metrics import Metrics, Samples
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.evaluation.paired import compare
 from network_prune.results.images import Images
+from network_prune.results.record_key import record_key
 from network_prune.results.records import SCHEMA, Record, RecordFile
 from network_prune.results.study import Study, load_study
-from network_prune.study.identity import record_key
 
 LAYERS = ("conv1", "layer1.conv", "layer2.conv")
 RUNNING = {
@@ -99,7 +99,8 @@ def write_study(
                 dense = sums
             paired = compare(sums, dense).to_dict() if what and dense else None
             record = _record(what, sums.total(), paired, network, weights, data)
-            kept.append({**record, **changes, "outcomes": pieces})
+            whole = {**record, **changes, "outcomes": pieces}
+            kept.append({**whole, "key": record_key(whole)})
     return load_study(folder)
 
 
@@ -123,7 +124,6 @@ def _record(
     figures = {key: value for key, value in metrics.to_dict().items() if key != "seconds"}
     images_sha256 = hashlib.sha256(f"{data} {metrics.n}".encode()).hexdigest()
     record = {
-        "schema": SCHEMA,
         "network": {
             "name": network,
             "weights": weights,
@@ -150,16 +150,16 @@ def _record(
         "versions": {"network_prune": "0.1.0", "torch": "2.15.0", "python": "3.11.7"},
         "notes": [],
         "used": {"channels_last": True, "folded_norms": 14},
+        "score_data": None,
         "variant": what,
         "score": None if what is None else what["score"],
-        "score_data": None,
         "prunable_sha256": what and _hash(what, "prunable"),
         "draw_sha256": what and _hash(what, "draw"),
         "realised": what and _realised(what),
         "metrics": figures,
         "difference": paired,
     }
-    return {"key": record_key(record), **record}
+    return {"schema": SCHEMA, "key": record_key(record), **record}
 
 
 def _hash(what: dict, kind: str) -> str:

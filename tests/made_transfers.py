@@ -11,6 +11,7 @@ from network_prune.results.outcome_store import OutcomeStore
 from network_prune.transfer.attack.settings import Attack
 from network_prune.transfer.augmentations.augmentation import Augmentation
 from network_prune.transfer.predictions import Predictions
+from network_prune.transfer.record_key import SCHEMA, record_key
 
 PREPROCESSING = {
     "resize": 32,
@@ -117,7 +118,7 @@ def record(
     spread = [iterations * (point + 1) // made.points for point in range(made.points)]
     l2 = Mean.of(made.l2.tolist())
     whole = {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "transfer",
         "surrogates": [network(name) for name in names[:surrogates]],
         "victims": [network(name) for name in names[surrogates:]],
@@ -154,6 +155,4 @@ def record(
         "versions": VERSIONS,
         **changes,
     }
-    deciding = [names, settings, goal, seed, whole["images"]["identity"], whole["attack"]]
-    key = hashlib.sha256(repr(deciding).encode()).hexdigest()
-    return {**whole, "key": key}
+    return {**whole, "key": record_key(whole)}

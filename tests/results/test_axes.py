@@ -9,10 +9,10 @@ import pytest
 from network_prune.reports.tables import record_row
 from network_prune.results.axes import axes, differing
 from network_prune.results.naming import method_text
+from network_prune.results.record_key import record_key
 from network_prune.results.records import FILE, read_records
 from network_prune.results.rows import flat_row
 from network_prune.sources.preprocessing import Preprocessing
-from network_prune.study.identity import record_key
 
 LINES = Path(__file__).with_name("schema-1.jsonl")
 
@@ -20,7 +20,7 @@ LINES = Path(__file__).with_name("schema-1.jsonl")
 @pytest.fixture
 def learned(tmp_path):
     (tmp_path / FILE).write_bytes(LINES.read_bytes())
-    return read_records(tmp_path)[0][-1]
+    return list(read_records(tmp_path)[0].records())[-1]
 
 
 def leaves(value, path=()):

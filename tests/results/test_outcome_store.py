@@ -86,8 +86,8 @@ def test_other_lines_are_passed_over(tmp_path):
 def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path):
     (tmp_path / FILE).mkdir()
     for kind in (StoredOutcomes, WrittenOutcomes):
-        with pytest.raises(SourceError, match=r"outcomes\.jsonl is a folder"):
-            kind(tmp_path)
+        with pytest.raises(SourceError, match=r"outcomes\.jsonl is a folder; pass a plain"):
+            kind(tmp_path).get("0" * 64)
     store = WrittenOutcomes(tmp_path / "missing")
     with pytest.raises(RunError, match=r"cannot write .*missing"):
         store.put(b"piece")

@@ -10,8 +10,10 @@ from network_prune.errors import NetworkPruneError, RunError
 from network_prune.evaluation import one_pass
 from network_prune.evaluation.reading import Reading
 from network_prune.results.command import commands
+from network_prune.results.lines.checksum import signed
+from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.records import FILE, RecordFile, read_records
-from network_prune.study.events import Advanced, Dropped, Failed, Recorded, Started
+from network_prune.study.events import Advanced, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
 from network_prune.study.progress import Progress
 from network_prune.study.sweep import sweep
@@ -284,16 +286,33 @@ def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
     assert whole[0]["metrics"]["unreadable"] == 1
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"sums": {}}', "[1]", "3", '{"sums": 3}'])
-def test_a_damaged_state_of_a_pass_is_no_obstacle(tmp_path, monkeypatch, undisturbed, content):
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no checksum"),
+        (b"{}", "no checksum"),
+        (b'{"images": 64}', "no checksum"),
+        (signed({"key": "other"}), "another run's"),
+        (signed({"sums": {}}), "no state"),
+        (b"\xff", "no checksum"),
+    ],
+)
+def test_a_damaged_state_of_a_pass_is_told_and_computed_again(
+    tmp_path, monkeypatch, undisturbed, content, why
+):
     read = Progress.read
 
-    def damaged(self):
-        self._file._path.write_text(content)
-        return read(self)
+    def damaged(self, told):
+        self._file._path.write_bytes(content)
+        return read(self, told)
 
     monkeypatch.setattr(Progress, "read", damaged)
-    assert {record["key"]: record for record in sweep(GRID, out=tmp_path)} == undisturbed
+    told = []
+    found = sweep(GRID, out=tmp_path, told=told.append)
+    assert {record["key"]: record for record in found} == undisturbed
+    (notice,) = (event for event in told if isinstance(event, Damaged))
+    assert why in str(notice)
+    assert "what it had of the run is computed again" in str(notice)
 
 
 def test_a_half_written_line_is_told(tmp_path):
@@ -303,7 +322,8 @@ def test_a_half_written_line_is_told(tmp_path):
     (tmp_path / FILE).write_bytes(content[:-9])
     told = []
     assert sweep(plan, out=tmp_path, told=told.append) == records
-    assert told[0] == Dropped(tmp_path / FILE, len(content.splitlines()[-1]) - 8)
+    size = len(content.splitlines()[-1]) - 8
+    assert told[0] == Dropped(tmp_path / FILE, size, "its variant is evaluated")
 
 
 def test_one_of_several_networks_may_fail_in_any_way_and_the_others_go_on(tmp_path, monkeypatch):

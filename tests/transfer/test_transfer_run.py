@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from network_prune.errors import RunError, SourceError
+from network_prune.results.lines.checksum import signed
 from network_prune.sources.networks.load import load_network
 from network_prune.transfer.attack.iteration import run_attack
 from network_prune.transfer.attack.settings import Attack
@@ -205,10 +206,12 @@ def test_a_damaged_state_is_computed_anew(tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
     for record in whole:
-        (out / f"partial-{record['key'][:16]}.json").write_text(
-            '{"seconds": 1, "predictions": "?"}'
-        )
-    assert list(map(figures, run(plan(), out=out))) == list(map(figures, whole))
+        state = signed({"key": record["key"], "seconds": 1, "predictions": "?"})
+        (out / f"partial-{record['key'][:16]}.json").write_bytes(state)
+    told = []
+    found = run(plan(), out=out, told=told.append)
+    assert list(map(figures, found)) == list(map(figures, whole))
+    assert sum("no state of a run" in str(event) for event in told) == len(whole)
 
 
 def test_a_plan_may_grow_in_its_folder(tmp_path):
@@ -308,11 +311,20 @@ def test_other_images_of_the_same_name_are_refused(tmp_path):
         run(values, out=out)
 
 
-def test_a_line_that_is_no_record_is_refused(tmp_path):
-    run(plan(augmentation=["none"]), out=tmp_path)
+def test_a_line_that_is_no_record_is_told_and_left_out(tmp_path):
+    found = run(plan(augmentation=["none"]), out=tmp_path)
     with (tmp_path / "transfer.jsonl").open("a") as file:
         file.write('{"schema": 1}\n')
-    with pytest.raises(SourceError, match="line 2 is no record; remove the line, and its row"):
+    message = r"line 2 is damaged \(it is no record\) and left out; its row is computed again"
+    with pytest.warns(UserWarning, match=message):
+        assert load_transfer(tmp_path) == found
+
+
+def test_a_half_written_row_is_told_in_its_own_words(tmp_path):
+    run(plan(augmentation=["none"]), out=tmp_path)
+    with (tmp_path / "transfer.jsonl").open("a") as file:
+        file.write('{"schema": 1')
+    with pytest.warns(UserWarning, match=r"is half-written .*; its row is computed again"):
         load_transfer(tmp_path)
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from network_prune.cli.output import say
+from network_prune.cli.recorded import tell
 from network_prune.results.records import FILE, HeldRecords
-from network_prune.results.study import load_study
+from network_prune.results.study import read_study
 from network_prune.study.estimate import estimate
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
@@ -19,7 +20,8 @@ def show_plan(plan: Plan, out: Path) -> None:
     """
     inputs = check_plan(plan)
     total = 0.0
-    found = load_study(out) if (out / FILE).exists() else None
+    found = read_study(out) if (out / FILE).exists() else None
+    tell(found.notices if found else ())
     kept = HeldRecords() if found is None else HeldRecords(found, found.store)
     for network, variants in plan.variants.items():
         ready = ReadyNetwork(network, variants, plan.options, inputs)

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from network_prune.cli.output import say
 
 if TYPE_CHECKING:
-    from network_prune.results.study import Study
+    from network_prune.results.lines.notices import Notice
 
 Where = Annotated[
     list[str] | None,
@@ -21,11 +20,7 @@ Where = Annotated[
 ]
 
 
-def tell_half_written(studies: "Iterable[Study]") -> None:
-    """Tell on stderr of the studies that end in a half-written line."""
-    from network_prune.results.records import FILE
-    from network_prune.study.events import Dropped
-
-    for study in studies:
-        if study.half_written:
-            say(str(Dropped(Path(study.source) / FILE, study.half_written)), to=sys.stderr)
+def tell(notices: "Iterable[Notice]") -> None:
+    """Tell on stderr of lines that were left out."""
+    for notice in notices:
+        say(str(notice), to=sys.stderr)

@@ -23,9 +23,10 @@ from network_prune.reports.tables import (
     record_row,
     warning_lines,
 )
+from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
 from network_prune.results.records import SCHEMA, Record
-from network_prune.study.events import Advanced, Dropped, Event, Failed, Recorded, Started, Told
+from network_prune.study.events import Advanced, Event, Failed, Recorded, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.sweep import sweep
@@ -178,7 +179,7 @@ class _Shown:
                     self._print(failure_row(event.network, event.error))
                 else:
                     self._warn(str(event))
-            case Dropped():
+            case Dropped() | Damaged():
                 self._warn(str(event))
             case Advanced():
                 pass

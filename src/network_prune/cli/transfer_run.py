@@ -14,15 +14,15 @@ from network_prune.reports.markdown import markdown_line
 from network_prune.reports.plots import draw_pictures
 from network_prune.reports.transfer.head import row_line, transfer_head
 from network_prune.reports.transfer.lines import transfer_lines
+from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.outcome_store import OutcomeStore
-from network_prune.study.events import Dropped
 from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.pictures import curve_pictures
 from network_prune.transfer.figures.sets import AttackSet
 from network_prune.transfer.plan import TransferPlan
 from network_prune.transfer.running.events import Advanced, Event, Noted, Recorded, Started
 from network_prune.transfer.transfer import transfer
-from network_prune.transfer.transferred import TRANSFER, Transfer, load_transfer
+from network_prune.transfer.transferred import TRANSFER, Transfer, read_transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class _Shown:
             case Recorded():
                 self._attacked.append(Attacked(event.record, event.predictions))
                 self._print(row_line(AttackSet(self._attacked[-1:])))
-            case Dropped():
+            case Dropped() | Damaged():
                 with above_bars():
                     say(str(event), to=sys.stderr)
             case Advanced():
@@ -153,7 +153,7 @@ class _Shown:
     def finished(self) -> Transfer:
         """Return the plan's rows that were finished, with those that were recorded before."""
         if self._out is not None and (self._out / TRANSFER.file).is_file():
-            found = load_transfer(self._out)
+            found = read_transfer(self._out)
             recorded = {record["key"]: record for record in found}
             records = [recorded[key] for key in self._keys if key in recorded]
             return Transfer(records, found.store, source=found.source)

@@ -1,7 +1,8 @@
 """``network_prune.compare``: any variants, draws, networks or studies on the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 from network_prune.errors import ArgumentError
 from network_prune.reports.compared import Compared
@@ -10,7 +11,7 @@ from network_prune.results.comparing.pairs import Pair, pairs_of, with_dense
 from network_prune.results.comparing.selector import Chosen, Source, choose, read_sets
 from network_prune.results.comparing.sets import RecordSet, best_first, check_same_images
 from network_prune.results.comparing.ties import tie_groups
-from network_prune.results.study import load_study
+from network_prune.results.study import Study, load_study
 
 
 def compare(*sources: Source, where: str | Sequence[str] = (), to: str | None = None) -> Compared:
@@ -33,8 +34,19 @@ def compare(*sources: Source, where: str | Sequence[str] = (), to: str | None = 
         SourceError: a study can't be read, they are on other images, or it isn't known what
             became of each image.
     """
+    return compare_loaded(sources, load_study, where=where, to=to)
+
+
+def compare_loaded(
+    sources: Sequence[Source],
+    load: Callable[[Path], Study],
+    *,
+    where: str | Sequence[str] = (),
+    to: str | None = None,
+) -> Compared:
+    """Compare as `compare` does, with studies that ``load`` reads."""
     conditions = [where] if isinstance(where, str) else list(where)
-    load = cache(load_study)
+    load = cache(load)
     chosen = [read_sets(source, conditions, load) for source in sources]
     if not chosen:
         raise ArgumentError("nothing to compare; pass one study or more")

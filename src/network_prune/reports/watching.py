@@ -8,7 +8,7 @@ from typing import Final
 
 from network_prune.reports.report import write_page
 from network_prune.results.records import FILE
-from network_prune.results.study import Study, load_study
+from network_prune.results.study import Study, read_study
 
 # Seconds between two looks at the records, and after which the page loads itself anew.
 PAUSE: Final = 2.0
@@ -58,7 +58,7 @@ def watch(
 
 def _begun(runs: Sequence[Path]) -> list[Study]:
     """Return the studies up to the first without a record; a half-written one is none."""
-    return list(takewhile(len, (load_study(run) if _size(run) else Study([]) for run in runs)))
+    return list(takewhile(len, (read_study(run) if _size(run) else Study([]) for run in runs)))
 
 
 def _write(studies: Sequence[Study], out: Path, title: str | None, refresh: int | None) -> str:

@@ -1,18 +1,21 @@
 """What belongs to records and is too large for them: outcomes, losses, the images' names.
 
-Each piece is named by the SHA-256 of its bytes, which the record holds. In a study's folder
-each is a line of a file, compressed, and written before the record that names it: a killed run
-leaves pieces without a record at the worst, and the files of two studies may be joined.
+Each piece is named by the SHA-256 of its bytes, which the record holds, and which is checked
+whenever it is read. In a study's folder each is a line of a file, compressed, and written before
+the record that names it: a killed run leaves pieces without a record at the worst, and the files
+of two studies may be joined. A piece is read from the file when it is asked for.
 """
 
 import base64
 import hashlib
 import json
 import zlib
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from network_prune.results.line_file import LineFile, read_bytes, whole_lines
+from network_prune.plain_file import check_plain
+from network_prune.results.lines.line_file import LineFile, bare, cannot_read, is_whole
 
 FILE: Final = "outcomes.jsonl"
 _PREFIX: Final = b'{"sha256":"'
@@ -34,12 +37,16 @@ class OutcomeStore:
         name = hashlib.sha256(piece).hexdigest()
         if self.get(name) is None:
             line = json.dumps({"sha256": name, "data": to_text(piece)}, separators=(",", ":"))
-            self._append(line.encode() + b"\n")
+            self._append(name, line.encode())
         return name
 
     def get(self, name: str | None) -> bytes | None:
-        """Return the piece of that name, None if it isn't there or is damaged."""
-        line = self._lines.get(name or "")
+        """Return the piece of that name, None if it isn't there or is damaged.
+
+        Raises:
+            SourceError: the file can't be read.
+        """
+        line = None if name is None else self._line(name)
         try:
             piece = None if line is None else from_text(json.loads(line)["data"])
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -50,10 +57,11 @@ class OutcomeStore:
     def close(self) -> None:
         """Let go of what is open."""
 
-    def _append(self, lines: bytes) -> None:
-        for line in whole_lines(lines).splitlines():
-            if line.startswith(_PREFIX):
-                self._lines[line[_NAME].decode(errors="replace")] = line
+    def _line(self, name: str) -> bytes | None:
+        return self._lines.get(name)
+
+    def _append(self, name: str, line: bytes) -> None:
+        self._lines[name] = line
 
 
 class StoredOutcomes(OutcomeStore):
@@ -61,15 +69,41 @@ class StoredOutcomes(OutcomeStore):
 
     Args:
         folder: the study's folder; it may hold no such file.
-
-    Raises:
-        SourceError: the file can't be read.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._path = folder / FILE
-        super()._append(read_bytes(self._path) if self._path.exists() else b"")
+
+    @cached_property
+    def _places(self) -> dict[str, slice]:
+        """Where in the file the line of each piece is."""
+        places: dict[str, slice] = {}
+        start = 0
+        check_plain(self._path)
+        try:
+            with self._path.open("rb") as file:
+                for line in file:
+                    end = start + len(line)
+                    if line.startswith(_PREFIX) and is_whole(line):
+                        places[line[_NAME].decode(errors="replace")] = slice(start, end)
+                    start = end
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise cannot_read(self._path, error) from None
+        return places
+
+    def _line(self, name: str) -> bytes | None:
+        place = self._places.get(name)
+        if place is None:
+            return super()._line(name)
+        try:
+            with self._path.open("rb") as file:
+                file.seek(place.start)
+                return bare(file.read(place.stop - place.start))
+        except OSError:
+            return None
 
 
 class WrittenOutcomes(StoredOutcomes):
@@ -78,23 +112,24 @@ class WrittenOutcomes(StoredOutcomes):
     Args:
         folder: the study's folder, which is there.
 
-    Raises:
-        SourceError: the file can't be read.
+    Attributes:
+        file: what was opened, if anything was kept; None before.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._open: LineFile | None = None
+        self.file: LineFile | None = None
 
     def close(self) -> None:
         """Close the file."""
-        if self._open is not None:
-            self._open.close()
+        if self.file is not None:
+            self.file.close()
 
-    def _append(self, lines: bytes) -> None:
-        self._open = self._open or LineFile(self._path)
-        self._open.append(lines)
-        super()._append(lines)
+    def _append(self, name: str, line: bytes) -> None:
+        places = self._places
+        self.file = self.file or LineFile(self._path)
+        start = self.file.append(line)
+        places[name] = slice(start, start + len(line))
 
 
 def to_text(piece: bytes) -> str:

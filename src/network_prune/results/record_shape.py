@@ -1,13 +1,15 @@
 """What every record holds: names with the kinds of their values."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from network_prune.errors import SourceError
+from network_prune.errors import SourceError, brief
 from network_prune.evaluation.variant import LATER
 from network_prune.option_checks import LARGEST
 from network_prune.options import DECIDING, OPTIONS
+from network_prune.results.lines.checksum import DamageError
 
 _Kind = Callable[[Any], bool]
 _LARGEST_FLOAT: Final = sys.float_info.max
@@ -100,6 +102,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     Raises:
         KeyError: something is missing.
         TypeError: something is of another kind.
+        DamageError: its counts and figures contradict each other.
         SourceError: it holds options of a later version.
     """
     parts = dict(_EVERY)
@@ -123,6 +126,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     if any(record.get(part) != last.get(part) for part in shared):
         _check_shared(record)
     _check_known(record["variant"] or {})
+    _check_counts(record)
 
 
 def _check_variant(variant: Mapping[str, Any], realised: Mapping[str, Any]) -> None:
@@ -158,6 +162,26 @@ def _check_known(options: Mapping[str, Any]) -> None:
             f"has options that this version doesn't know ({', '.join(unknown)}); use the version "
             "of network-prune that wrote it"
         )
+
+
+def _check_counts(record: Mapping[str, Any]) -> None:
+    """Check counts against the number of images and each other, and figures against counts."""
+    metrics, difference = record["metrics"], record["difference"]
+    n, images = metrics["n"], record["data"].get("n")
+    counted = n + metrics["unreadable"]
+    if images not in (None, counted):
+        raise DamageError(f"it counts {counted} images of {brief(images)}")
+    if not metrics["hits1"] <= metrics["hits5"] <= n or metrics["non_finite"] > n:
+        raise DamageError(f"it counts more images than its {n}")
+    if difference is not None and difference["n"] != n:
+        raise DamageError(f"it compares {difference['n']} images of {n}")
+    for figure, hits in (("acc1", "hits1"), ("acc5", "hits5")):
+        if n and not math.isclose(metrics[figure], 100 * metrics[hits] / n):
+            raise DamageError(f"its {figure} isn't that of its counts")
+    for figure in _FIGURES:
+        low, high = metrics[f"{figure}_interval"]
+        if None not in (low, high) and not low <= metrics[figure] <= high:
+            raise DamageError(f"its {figure} lies outside its interval")
 
 
 def _check(is_kind: bool) -> None:

@@ -1,55 +1,43 @@
 """The records of a study: one JSON line for each finished variant, appended to a file.
 
 Everything that is shown of a study is derived from records alone. The file is made of whole
-lines: what a killed run left half-written is dropped when the file is opened again. Records
-of schema 1, which earlier versions wrote, are read as what they would be in schema 2.
+lines, each with a checksum: what a killed run left half-written is dropped when the file is
+opened again, and a line that isn't what was written is told, left as it is and not believed.
+Records of earlier schemas, whose lines have no checksum, are read as what they would be in this.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 import filelock
 
-from network_prune.errors import RunError, SourceError, brief
+from network_prune.errors import RunError, SourceError
 from network_prune.options import OPTIONS
-from network_prune.results.line_file import LineFile, cannot_write, read_bytes, whole_lines
+from network_prune.results.lines.checksum import DamageError
+from network_prune.results.lines.form import Form, Record
+from network_prune.results.lines.line_file import (
+    LineFile,
+    bare,
+    cannot_read,
+    cannot_write,
+    is_whole,
+)
+from network_prune.results.lines.notices import Damaged, Dropped, Notice
+from network_prune.results.lines.record_lines import RecordLines, line_of
 from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
+from network_prune.results.record_key import record_key
 from network_prune.results.record_shape import check_shape
-from network_prune.results.uncollected import uncollected
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 FILE: Final = "records.jsonl"
 # What records say of the data that earlier ones didn't.
 _LATER_OPTIONS: Final = {
     name: OPTIONS[name].default for name in ("class_order", "only_data_classes", "exif")
 }
 _LOCK: Final = "records.lock"
-
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What the lines of a file of records are.
-
-    Attributes:
-        file: the file's name in its folder.
-        command: what writes such a folder, for people.
-        lost: what is computed again if a line is removed, for people.
-        schemas: those that are read.
-        read: returns an entry as a record of the present schema, given the one before, which
-            may be empty; raises SourceError, or any usual error for what is no record.
-    """
-
-    file: str
-    command: str
-    lost: str
-    schemas: tuple[int, ...]
-    read: Callable[[Any, Record], Record]
 
 
 class HeldRecords:
@@ -63,6 +51,7 @@ class HeldRecords:
         folder: None.
         records: what was appended, by key.
         outcomes: what belongs to them.
+        notices: what to know of them: nothing.
     """
 
     def __init__(
@@ -71,10 +60,15 @@ class HeldRecords:
         self.folder = None
         self.records: dict[str, Record] = {record["key"]: record for record in records}
         self.outcomes = outcomes or OutcomeStore()
+        self.notices: list[Notice] = []
 
     def append(self, record: Record) -> None:
         """Hold one record, as plain data."""
         self.records[record["key"]] = json.loads(json.dumps(record, allow_nan=False))
+
+    def heads(self) -> Iterable[Record]:
+        """Return what records say of network, images and running."""
+        return self.records.values()
 
     def __enter__(self) -> Self:
         return self
@@ -93,40 +87,27 @@ class RecordFile:
     Attributes:
         folder: the study's folder.
         path: the file of records.
-        records: what the file holds, by key; of several lines with a key the last.
-        dropped: number of bytes of a half-written last line that was dropped on opening.
+        records: what the file holds, by key.
+        notices: what to know of lines that were left out.
         outcomes: what belongs to the records.
 
     Raises:
         RunError: another process writes there, or nothing can be written.
-        SourceError: a line isn't a record of this schema.
+        SourceError: a line is a later version's, or two lines contradict each other.
     """
 
     def __init__(self, folder: Path, form: Form | None = None) -> None:
-        form = form or STUDY
+        self._form = form or STUDY
         self.folder = folder
-        self.path = folder / form.file
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(folder / _LOCK)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise RunError(
-                f"another run writes to {folder}; wait for it, or pass another folder with --out"
-            ) from None
-        except FileExistsError:
-            raise RunError(
-                f"cannot write {folder}: it is a file; pass a folder with --out"
-            ) from None
-        except OSError as error:
-            raise cannot_write(folder, error) from None
+        self.path = folder / self._form.file
+        lock = _lock(folder)
         with ExitStack() as held:
             held.callback(lock.release)
-            self._file = LineFile(self.path)
+            self._reader = reader = _Reader(self.path, self._form)
+            self._file = LineFile(self.path, lambda line, _: reader.take(line))
             held.callback(self._file.close)
-            self.dropped = self._file.dropped
-            found = _parse(self.path, self._file.content, form)
-            self.records: dict[str, Record] = {record["key"]: record for record in found}
+            reader.drop(self._file.dropped)
+            self.records, self.notices = reader.records, reader.notices
             self.outcomes = WrittenOutcomes(folder)
             held.callback(self.outcomes.close)
             self._held = held.pop_all()
@@ -135,11 +116,20 @@ class RecordFile:
         """Write one record, whole, and flush it to the disk; then `records` has it as written.
 
         Raises:
-            RunError: it can't be written; the file is as it was.
+            RunError: it can't be written, or contradicts the one with its key; the file is as
+                it was.
         """
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        try:
+            self.records.check_new(record)
+        except SourceError as error:
+            raise RunError(str(error)) from None
+        line = line_of(record)
         self._file.append(line)
-        self.records[record["key"]] = json.loads(line)
+        self._reader.add(line)
+
+    def heads(self) -> Iterable[Record]:
+        """Return what records say of network, images and running, each once."""
+        return self.records.heads()
 
     def close(self) -> None:
         """Close the files and let others write to them."""
@@ -152,23 +142,11 @@ class RecordFile:
         self.close()
 
 
-def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
-    """Return the entries of a list in a file as a study's records of this schema.
+def read_records(folder: Path, form: Form | None = None) -> tuple[RecordLines, list[Notice]]:
+    """Return the records in a study's folder, and what to know of lines that were left out.
 
     Raises:
-        SourceError: one isn't a record.
-    """
-    return [
-        _read(entry, {}, STUDY, f"{path} entry {number}", "pass a list of records alone")
-        for number, entry in enumerate(entries, start=1)
-    ]
-
-
-def read_records(folder: Path, form: Form | None = None) -> tuple[list[Record], int]:
-    """Return the records in a study's folder, and how many bytes a half-written last line has.
-
-    Raises:
-        SourceError: there are none, or a line isn't a record of this schema.
+        SourceError: there are none, a line is a later version's, or two contradict each other.
     """
     form = form or STUDY
     path = folder / form.file
@@ -176,53 +154,95 @@ def read_records(folder: Path, form: Form | None = None) -> tuple[list[Record], 
         raise SourceError(
             f"{folder} holds no {form.file}; pass the folder that {form.command} wrote with --out"
         )
-    content = read_bytes(path)
-    whole = whole_lines(content)
-    with uncollected():
-        return list(_parse(path, whole, form)), len(content) - len(whole)
-
-
-def _parse(path: Path, lines: bytes, form: Form) -> Iterator[Record]:
-    last: Record = {}
-    for number, line in enumerate(lines.splitlines(), start=1):
-        remedy = f"remove the line, and {form.lost} again"
-        try:
-            entry = json.loads(line, parse_constant=_no_number)
-        except (ValueError, RecursionError):
-            entry = None
-        last = _read(entry, last, form, f"{path} line {number}", remedy)
-        yield last
-
-
-def _read(entry: Any, last: Record, form: Form, where: str, remedy: str) -> Record:
-    """Return an entry as a record; what is as in the ``last`` one needs no other look."""
+    reader = _Reader(path, form)
     try:
-        if entry["schema"] in form.schemas:
-            return form.read(entry, last)
-    except SourceError as error:
-        raise SourceError(f"{where} {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise SourceError(f"{where} is no record; {remedy}") from None
-    known = " and ".join(map(str, form.schemas))
-    raise SourceError(
-        f"{where} has schema {brief(entry['schema'])}, this version reads {known}; "
-        "use the version of network-prune that wrote it, or another folder"
-    )
+        with path.open("rb") as file:
+            for line in file:
+                if is_whole(line):
+                    reader.take(bare(line))
+                else:
+                    reader.drop(len(line))
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    return reader.records, reader.notices
 
 
-def _read_study_record(entry: Any, last: Record) -> Record:
-    record = _modern(entry) if entry["schema"] == 1 else entry
-    record["asked"]["data"] = {**_LATER_OPTIONS, **record["asked"]["data"]}
-    check_shape(record, last)
-    return record
+def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
+    """Return the entries of a list in a file as a study's records of this schema.
+
+    Raises:
+        SourceError: one isn't a record.
+    """
+    found: list[Record] = []
+    for number, entry in enumerate(entries, start=1):
+        where = f"{path} entry {number}"
+        try:
+            found.append(STUDY.read(entry, found[-1] if found else {}, is_checked=True))
+        except DamageError as damage:
+            raise SourceError(
+                f"{where} is no record: {damage}; pass a list of records alone"
+            ) from None
+        except SourceError as error:
+            raise SourceError(f"{where} {error}") from None
+    return found
 
 
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number in JSON")
+class _Reader:
+    """Takes the lines of a file of records in, and notes what isn't believed."""
+
+    def __init__(self, path: Path, form: Form) -> None:
+        self.records = RecordLines(path, form)
+        self.notices: list[Notice] = []
+        self._path, self._form = path, form
+        self._number = 0
+
+    def take(self, line: bytes) -> None:
+        """Take the next line, which has no end any more.
+
+        Raises:
+            SourceError: it is a later version's, or contradicts an earlier one.
+        """
+        try:
+            self.add(line)
+        except DamageError as damage:
+            self.notices.append(Damaged(self._path, self._number, str(damage), self._form.again))
+
+    def add(self, line: bytes) -> None:
+        """Take the next line; raises a DamageError, too, where that isn't believed."""
+        self._number += 1
+        self.records.take(line, self._number)
+
+    def drop(self, size: int) -> None:
+        """Note a half-written last line of so many bytes, if there are any."""
+        if size:
+            self.notices.append(Dropped(self._path, size, self._form.again))
 
 
-def _modern(record: Record) -> Record:
-    """Return a record of schema 1 in the shape of schema 2."""
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    """Make the folder, and keep others from writing there until the lock is released."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / _LOCK)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RunError(
+            f"another run writes to {folder}; wait for it, or pass another folder with --out"
+        ) from None
+    except FileExistsError:
+        raise RunError(f"cannot write {folder}: it is a file; pass a folder with --out") from None
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    return lock
+
+
+def _modern(entry: Record) -> Record:
+    """Return a record of an earlier schema in the shape of this."""
+    record: Record = _from_schema_1(entry) if entry["schema"] == 1 else {**entry, "schema": SCHEMA}
+    asked = record["asked"]
+    return {**record, "asked": {**asked, "data": {**_LATER_OPTIONS, **asked["data"]}}}
+
+
+def _from_schema_1(record: Record) -> Record:
     names = ("score", "score_data", "prunable_sha256", "draw_sha256", "difference")
     others = {name: record.get(name) for name in names}
     others["realised"] = record.get("pruning")
@@ -231,6 +251,25 @@ def _modern(record: Record) -> Record:
     return {**kept, "schema": SCHEMA, "asked": asked, **others}
 
 
+def _figures(record: Record) -> Record:
+    """Return what two records with one key may not differ in, as far as both know it."""
+    parts = ("metrics", "difference", "realised")
+    known: dict[str, Record] = {name: record[name] or {} for name in parts}
+    pieces = record.get("outcomes") or {}
+    return {
+        **{f"{part}.{name}": each for part in known for name, each in known[part].items()},
+        **{name: record.get(name) for name in ("prunable_sha256", "draw_sha256")},
+        **({"outcomes": pieces["sha256"]} if "sha256" in pieces else {}),
+    }
+
+
 STUDY: Final = Form(
-    FILE, "sweep", "its variant is evaluated", (*range(1, SCHEMA + 1),), _read_study_record
+    FILE,
+    "sweep",
+    "its variant is evaluated",
+    SCHEMA,
+    _modern,
+    check_shape,
+    record_key,
+    _figures,
 )

@@ -10,12 +10,14 @@ from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.results.groups import measured
 from network_prune.results.images import Images
-from network_prune.results.line_file import read_bytes
+from network_prune.results.lines.line_file import read_bytes
+from network_prune.results.lines.notices import Notice, warn_of
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text, to_text
 from network_prune.results.records import FILE, Record, check_records, read_records
 from network_prune.results.rows import flat_row
 from network_prune.results.selection import select
 from network_prune.results.series.shown import frame_of, html_of, plot_of
+from network_prune.results.uncollected import uncollected
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,12 +33,12 @@ class Study(list[Record]):
         records: the records.
         store: has what belongs to them.
         source: where they come from, for people.
-        half_written: number of bytes of a half-written last line that was left out.
+        notices: what to know of lines that were left out.
 
     Attributes:
         store: as given.
         source: as given.
-        half_written: as given.
+        notices: as given.
     """
 
     def __init__(
@@ -45,11 +47,11 @@ class Study(list[Record]):
         store: OutcomeStore | None = None,
         *,
         source: str = "memory",
-        half_written: int = 0,
+        notices: Iterable[Notice] = (),
     ) -> None:
         super().__init__(records)
         self.source = source
-        self.half_written = half_written
+        self.notices = tuple(notices)
         self.store = store or OutcomeStore()
         self._images: dict[str, Images | None] = {}
 
@@ -156,7 +158,7 @@ class Study(list[Record]):
         return f"Study({self.source!r}: {len(self)} records, {networks} networks)"
 
     def _of(self, records: Iterable[Record]) -> "Study":
-        return Study(records, self.store, source=self.source, half_written=self.half_written)
+        return Study(records, self.store, source=self.source, notices=self.notices)
 
     def _whole(self, record: Record) -> Record:
         piece = self.store.get(_piece(record, "sha256"))
@@ -175,20 +177,30 @@ class Study(list[Record]):
 def load_study(path: _Path) -> Study:
     """Return what a study recorded; of several records with one key the last counts.
 
+    Lines that aren't what was written are left out, and warned of.
+
     Args:
         path: its folder, as ``sweep`` and ``sensitivity`` write it with ``out``, or the
             file of JSON that ``network-prune eval --output`` writes.
 
     Raises:
-        SourceError: there are no records, or they can't be read.
+        SourceError: there are no records, they can't be read, or two contradict each other.
     """
+    study = read_study(path)
+    warn_of(study.notices)
+    return study
+
+
+def read_study(path: _Path) -> Study:
+    """Return what `load_study` returns, and warn of nothing: its notices are for the caller."""
     path = Path(path)
     if path.name == FILE:
         path = path.parent
     if path.is_dir() or path.suffix != ".json":
-        records, half_written = read_records(path)
-        last = {record["key"]: record for record in records}.values()
-        return Study(last, StoredOutcomes(path), source=str(path), half_written=half_written)
+        lines, notices = read_records(path)
+        with uncollected():
+            records = list(lines.records())
+        return Study(records, StoredOutcomes(path), source=str(path), notices=notices)
     return _load_file(path)
 
 

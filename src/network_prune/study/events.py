@@ -2,31 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
+from network_prune.results.lines.notices import Notice
 from network_prune.results.records import Record
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """The records ended in a half-written line, as a killed run leaves it; it is gone.
-
-    Attributes:
-        path: the file of records.
-        size: number of bytes of the line.
-    """
-
-    path: Path
-    size: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path}: the last line is half-written ({self.size} bytes) and left out; its "
-            "variant is evaluated again"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +75,5 @@ class Failed:
         return f"{self.network}: {self.error}"
 
 
-Event = Dropped | Started | Advanced | Recorded | Failed
+Event = Notice | Started | Advanced | Recorded | Failed
 Told = Callable[[Event], object]

@@ -1,10 +1,5 @@
-"""What decides a figure: as plain data in the record, hashed into its key, and refused if changed.
+"""What decides a figure: as plain data in the record, in its key, and refused if changed."""
 
-The key is the same for records of schema 1 and 2, so that a folder of the former goes on.
-"""
-
-import hashlib
-import json
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +15,10 @@ import torch
 from network_prune.errors import SourceError
 from network_prune.evaluation.variant import Variant
 from network_prune.options import DECIDING
+from network_prune.results.record_key import record_key
 from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.networks.load import LoadedNetwork
 from network_prune.version import __version__
-
-_KEY_SCHEMA: Final = 1
 
 
 def describe_network(network: LoadedNetwork) -> dict[str, Any]:
@@ -99,8 +93,8 @@ class Identity:
     def of(self, variant: Variant | None) -> dict[str, Any]:
         """Return what else decides the figures of a variant, None for the dense network."""
         return {
-            "variant": None if variant is None else variant.to_dict(),
             "score_data": self.score_data if variant is not None and variant.learns else None,
+            "variant": None if variant is None else variant.to_dict(),
         }
 
     def key(self, variant: Variant | None) -> str:
@@ -128,23 +122,6 @@ class Identity:
             ]:
                 if old and new and _is_changed(old, new):
                     raise _changed(f"the images of {new['name']}", _turned(base))
-
-
-def record_key(record: Mapping[str, Any]) -> str:
-    """Return the SHA-256 (hex) of everything that decides a record's figures."""
-    deciding = {
-        "schema": _KEY_SCHEMA,
-        "network": [record["network"]["name"], record["network"]["weights_sha256"]],
-        "preprocessing": record["preprocessing"],
-        "data": record["data"]["identity"],
-        "running": record["asked"]["running"],
-        "versions": record["versions"],
-        "variant": record["variant"],
-    }
-    if record["score_data"] is not None:
-        deciding["score_data"] = [record["score_data"]["identity"], record["score_data"]["n"]]
-    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -71,7 +71,7 @@ class NetworkRun:
 
     def _run(self, due: Variants, switcher: Switcher, progress: bool | None) -> None:
         """Finish what is under way before variants that the grid has got since."""
-        state = self._same_score_bytes(self._progress.read())
+        state = self._same_score_bytes(self._progress.read(self._told))
         for is_begun in (True, False):
             self._dense = dense_samples(self._ready, self._kept)
             dense = {k: v for k, v in due.items() if v is None and self._dense is None}
@@ -92,7 +92,7 @@ class NetworkRun:
         if images is None or not found:
             return state
         kept, same = self._kept, {"identity": images.data.identity, "n": images.count}
-        before = bytes_read(kept.records.values(), kept.outcomes, "score_data", **same)
+        before = bytes_read(kept.heads(), kept.outcomes, "score_data", **same)
         check_bytes(
             found,
             (BytesRead.of(state.score_digests), *before),
@@ -174,7 +174,7 @@ class NetworkRun:
     def _read_before(self, start: State) -> list[BytesRead]:
         """Return what the images were read from for records, and before a run was ended."""
         kept, same = self._kept, {"images": self._ready.data.images}
-        recorded = bytes_read(kept.records.values(), kept.outcomes, "data", **same)
+        recorded = bytes_read(kept.heads(), kept.outcomes, "data", **same)
         return [BytesRead.of(start.digests), *recorded]
 
     def _same_bytes(self, start: State, reading: Reading, before: Sequence[BytesRead]) -> bytes:
@@ -226,10 +226,10 @@ class NetworkRun:
                 "key": key,
                 **self._ready.identity.base,
                 "used": _describe_used(switcher, variant),
+                "read": self._describe_read(variant, digests),
                 **self._ready.identity.of(variant),
                 **_describe_pruning(variant, switcher),
                 **self._measure.describe(variant, whole),
-                "read": self._describe_read(variant, digests),
                 "outcomes": self._keep_outcomes(sums, left_out),
             }
         )

@@ -1,6 +1,5 @@
 """What a pass has summed up so far, on disk, so that a killed run goes on where it was."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Sums
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.evaluation.paired import Paired
+from network_prune.results.lines.notices import Told
 from network_prune.results.outcome_store import from_text, to_text
 from network_prune.study.state_file import StateFile
 
@@ -69,16 +69,13 @@ class Progress:
     def __init__(self, folder: Path | None, key: str) -> None:
         self._file = StateFile(folder, key)
 
-    def read(self) -> State:
-        """Return the state, or that before the first image if there is none or it is damaged."""
-        try:
-            state = json.loads(self._file.read())
-            state |= {name: _by_key(state[name]) for name in ("sums", "ahead")}
-            state["left_out"] = tuple(state["left_out"])
-            state |= {name: from_text(state[name]) for name in _DIGESTS}
-            return State(**state)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return State()
+    def read(self, told: Told) -> State:
+        """Return the state, or that before the first image if there is none or it is damaged.
+
+        Args:
+            told: is given what to know of a damaged one.
+        """
+        return self._file.read(_state, told) or State()
 
     def write(self, state: State) -> None:
         """Replace the state, whole or not at all.
@@ -87,7 +84,7 @@ class Progress:
             RunError: it can't be written.
         """
         if self._file.is_kept:
-            self._file.write(json.dumps(_plain(state)).encode())
+            self._file.write(_plain(state))
 
     def write_at_times(self, state: State) -> None:
         """Do what `write` does, unless the last time was seconds ago."""
@@ -97,6 +94,13 @@ class Progress:
     def remove(self) -> None:
         """Forget the state: all its variants are recorded."""
         self._file.remove()
+
+
+def _state(values: dict[str, Any]) -> State:
+    values |= {name: _by_key(values[name]) for name in ("sums", "ahead")}
+    values["left_out"] = tuple(values["left_out"])
+    values |= {name: from_text(values[name]) for name in _DIGESTS}
+    return State(**values)
 
 
 def _plain(state: State) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.evaluate import check_precision
 from network_prune.evaluation.variant import Network
 from network_prune.pruning.unfinished import settling
+from network_prune.results.lines.notices import Notice
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.results.study import Study
 from network_prune.sources.inputs import Inputs
-from network_prune.study.events import Dropped, Event, Failed, Started, Told
+from network_prune.study.events import Event, Failed, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import Plan, make_plan
@@ -29,7 +30,7 @@ from network_prune.study.score_images import check_score_options
 def _warn(event: Event) -> None:
     """Warn of what a caller who listens to no events should know."""
     texts = event.base["notes"] if isinstance(event, Started) else ()
-    if isinstance(event, Failed | Dropped):
+    if isinstance(event, Failed | Notice):
         texts = (str(event),)
     warn(texts, stacklevel=3)
 
@@ -72,8 +73,8 @@ def sweep(
     found: list[Record] = []
     records = HeldRecords() if out is None else RecordFile(Path(out))
     with records as kept, usual_settings():
-        if isinstance(kept, RecordFile) and kept.dropped:
-            told(Dropped(kept.path, kept.dropped))
+        for notice in kept.notices:
+            told(notice)
         for network in plan.variants:
             found += _run_network(network, plan, inputs, kept, measure, told, progress)
             if len(plan.variants) > 1:
@@ -109,7 +110,7 @@ def _run_network(
     except Exception as error:
         told(_failed(network, error, plan))
         return []
-    ready.identity.check_names(kept.records.values())
+    ready.identity.check_names(kept.heads())
     run = NetworkRun(ready, kept, measure, told)
     try:
         run.run(progress=progress)

@@ -10,8 +10,8 @@ from network_prune.core.usual_settings import usual_settings
 from network_prune.display.progress import progress_bar
 from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
+from network_prune.results.lines.notices import Notice
 from network_prune.results.records import HeldRecords, Record, RecordFile
-from network_prune.study.events import Dropped
 from network_prune.transfer.plan import Row, TransferPlan, make_transfer_plan, of_folder
 from network_prune.transfer.running.events import Event, Noted, Started, Told
 from network_prune.transfer.running.folder import AdversarialFolder
@@ -35,7 +35,7 @@ Advance = Callable[[int], object]
 def _warn(event: Event) -> None:
     """Warn of what a caller who listens to no events should know."""
     texts = event.notes if isinstance(event, Started | Noted) else ()
-    if isinstance(event, Dropped):
+    if isinstance(event, Notice):
         texts = (str(event),)
     warn(texts, stacklevel=3)
 
@@ -82,8 +82,8 @@ def transfer(
     plan = plan if isinstance(plan, TransferPlan) else make_transfer_plan(plan)
     records = HeldRecords() if out is None else RecordFile(Path(out), TRANSFER)
     with records as kept, usual_settings():
-        if isinstance(kept, RecordFile) and kept.dropped:
-            told(Dropped(kept.path, kept.dropped))
+        for notice in kept.notices:
+            told(notice)
         if adversarial is None:
             keys = _attack(
                 plan, None if save_images is None else Path(save_images), kept, told, progress
@@ -142,7 +142,7 @@ def _run(
     progress: bool | None,
 ) -> None:
     """Run the rows that aren't recorded, or of which something else is left to do."""
-    check_names(ready, kept.records.values())
+    check_names(ready, kept.heads())
     due = [
         (row, base) for row, base in wanted if base["key"] not in kept.records or not is_done(row)
     ]

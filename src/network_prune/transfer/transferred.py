@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from network_prune.errors import SourceError
 from network_prune.results.images import Images, bytes_read, names_of
+from network_prune.results.lines.form import Form, Record
+from network_prune.results.lines.notices import Notice, warn_of
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
-from network_prune.results.records import Form, Record, read_records
+from network_prune.results.records import read_records
 from network_prune.results.rows import Row
 from network_prune.results.series.shown import frame_of
 from network_prune.sources.digests import differing
@@ -18,6 +20,7 @@ from network_prune.transfer.figures.rows import flat_rows
 from network_prune.transfer.figures.sets import AttackSet, sets_of
 from network_prune.transfer.figures.shown import html_of, plot_of
 from network_prune.transfer.predictions import Predictions
+from network_prune.transfer.record_key import SCHEMA, record_key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,20 +44,33 @@ _PARTS: dict[str, Any] = {
 }
 
 
-def _read(entry: Any, _: Record) -> Record:
-    """Return an entry of a file as a record.
+def _modern(entry: Record) -> Record:
+    return {**entry, "schema": SCHEMA}
 
-    Raises:
-        KeyError: something is missing.
-        TypeError: something is of another kind.
-    """
+
+def _check(record: Record, _: Record) -> None:
+    """Raise a KeyError or TypeError where something is missing or of another kind."""
     for name, kind in _PARTS.items():
-        if not isinstance(entry[name], kind):
+        if not isinstance(record[name], kind):
             raise TypeError
-    return entry
 
 
-TRANSFER = Form("transfer.jsonl", "transfer", "its row is computed", (1,), _read)
+def _figures(record: Record) -> Record:
+    """Return all but the times, which no two runs share."""
+    kept = {name: value for name, value in record.items() if not name.startswith("seconds")}
+    return kept
+
+
+TRANSFER = Form(
+    "transfer.jsonl",
+    "transfer",
+    "its row is computed",
+    SCHEMA,
+    _modern,
+    _check,
+    record_key,
+    _figures,
+)
 
 
 class Transfer(list[Record]):
@@ -64,10 +80,12 @@ class Transfer(list[Record]):
         records: the records.
         store: has what belongs to them.
         source: where they come from, for people.
+        notices: what to know of lines that were left out.
 
     Attributes:
         store: as given.
         source: as given.
+        notices: as given.
     """
 
     def __init__(
@@ -76,8 +94,10 @@ class Transfer(list[Record]):
         store: OutcomeStore | None = None,
         *,
         source: str = "memory",
+        notices: Iterable[Notice] = (),
     ) -> None:
         super().__init__(records)
+        self.notices = tuple(notices)
         self.store = store or OutcomeStore()
         self.source = source
 
@@ -190,14 +210,23 @@ class Transfer(list[Record]):
 def load_transfer(folder: str | PathLike[str]) -> Transfer:
     """Return what a transfer run recorded; of several records with one key the last counts.
 
+    Lines that aren't what was written are left out, and warned of.
+
     Args:
         folder: as ``transfer`` writes it with ``out``.
 
     Raises:
-        SourceError: there are no records, or they can't be read.
+        SourceError: there are no records, they can't be read, or two contradict each other.
     """
+    found = read_transfer(folder)
+    warn_of(found.notices)
+    return found
+
+
+def read_transfer(folder: str | PathLike[str]) -> Transfer:
+    """Return what `load_transfer` returns, and warn of nothing: notices are for the caller."""
     path = Path(folder)
     path = path.parent if path.name == TRANSFER.file else path
-    records, _ = read_records(path, TRANSFER)
-    last = {record["key"]: record for record in records}.values()
-    return Transfer(last, StoredOutcomes(path), source=str(path))
+    lines, notices = read_records(path, TRANSFER)
+    store = StoredOutcomes(path)
+    return Transfer(lines.records(), store, source=str(path), notices=notices)

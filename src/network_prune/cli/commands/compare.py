@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
-from network_prune.cli.recorded import Where, tell_half_written
+from network_prune.cli.recorded import Where, tell
 from network_prune.errors import ArgumentError, RunError
 
 if TYPE_CHECKING:
@@ -75,12 +75,13 @@ def compare_command(
     """
     _check(max_drop, markdown=markdown, as_json=as_json)
     check_writable(output)
-    from network_prune.reports.compare import compare
+    from network_prune.reports.compare import compare_loaded
+    from network_prune.results.study import read_study
     from network_prune.results.uncollected import uncollected
 
     with uncollected():
-        found = compare(*(studies or ["study"]), where=where or (), to=to)
-        tell_half_written(found.studies)
+        found = compare_loaded(studies or ["study"], read_study, where=where or (), to=to)
+        tell(notice for study in found.studies for notice in study.notices)
         if as_json or output is not None:
             hand_over(found.to_dict(images=images), as_json=as_json, path=output)
         if not as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over, say
-from network_prune.cli.recorded import Where, tell_half_written
+from network_prune.cli.recorded import Where, tell
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Csv = Annotated[
@@ -47,12 +47,12 @@ def records_command(
     from network_prune.display.canvas import check_plot
     from network_prune.reports.tables import HEAD, record_row, warning_lines
     from network_prune.results.axes import differing
-    from network_prune.results.study import load_study
+    from network_prune.results.study import read_study
 
     if plot is not None:
         check_plot(plot)
-    study = load_study(folder)
-    tell_half_written([study])
+    study = read_study(folder)
+    tell(study.notices)
     chosen = study.where(*(where or ()))
     if csv is not None:
         from network_prune.reports.exports import write_csv

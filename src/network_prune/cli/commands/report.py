@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from network_prune.cli.output import OUTPUT, check_writable, say
-from network_prune.cli.recorded import tell_half_written
+from network_prune.cli.recorded import tell
 from network_prune.errors import ArgumentError
 
 Studies = Annotated[
@@ -59,6 +59,7 @@ def report_command(
     check_writable(out)
     from network_prune.reports.page.assets import check_page
     from network_prune.reports.report import format_of, report, studies_of
+    from network_prune.results.study import read_study
 
     kind = format_of(out, format)
     if watch:
@@ -69,7 +70,7 @@ def report_command(
 
         watch_studies(studies, out, title=title, told=partial(say, to=sys.stderr))
         return
-    found = studies_of(studies)
-    tell_half_written(found)
+    found = studies_of(map(read_study, studies))
+    tell(notice for study in found for notice in study.notices)
     report(found, out=out, format=kind, title=title)
     say(f"{out}: {sum(map(len, found))} records")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
+from network_prune.cli.recorded import tell
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import RUNNING
@@ -110,13 +111,15 @@ def transfer_command(
         from network_prune.cli.transfer_run import Outlets, run_transfer, show_transfer
         from network_prune.display.canvas import check_plot
         from network_prune.reports.transfer.head import plan_lines
-        from network_prune.transfer.transferred import load_transfer
+        from network_prune.transfer.transferred import read_transfer
 
     if plot is not None:
         check_plot(plot)
     outlets = Outlets(as_json=as_json, markdown=markdown, output=output, csv=csv, plot=plot)
     if show is not None:
-        show_transfer(load_transfer(show), plan.options["against"], outlets)
+        found = read_transfer(show)
+        tell(found.notices)
+        show_transfer(found, plan.options["against"], outlets)
         return
     if dry_run:
         from network_prune.transfer.running.ready import Ready

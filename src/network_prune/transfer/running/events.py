@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from network_prune.results.lines.notices import Notice
 from network_prune.results.records import Record
-from network_prune.study.events import Dropped
 from network_prune.transfer.figures.rates import Rate
 from network_prune.transfer.plan import Row
 from network_prune.transfer.predictions import Predictions
@@ -70,5 +70,5 @@ class Noted:
     notes: tuple[str, ...]
 
 
-Event = Dropped | Started | Advanced | Recorded | Noted
+Event = Notice | Started | Advanced | Recorded | Noted
 Told = Callable[[Event], object]

@@ -1,8 +1,7 @@
 """What decides a row's figures: as plain data in the record, hashed, and refused if changed."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from network_prune.errors import SourceError
@@ -11,23 +10,10 @@ from network_prune.results.images import BytesRead, bytes_read, check_bytes
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.study.identity import describe_network, describe_versions
 from network_prune.transfer.plan import OWN, Row, network_name
+from network_prune.transfer.record_key import SCHEMA, identity_of, record_key
 from network_prune.transfer.running.folder import AdversarialFolder
 from network_prune.transfer.running.ready import Ready
 
-SCHEMA: Final = 1
-# What of a record decides its figures; what it says of networks and images has more, for people.
-_DECIDING: Final = (
-    "schema",
-    "kind",
-    "augmentation",
-    "goal",
-    "seed",
-    "attack",
-    "iterations",
-    "points",
-    "running",
-    "versions",
-)
 # What other libraries' attacks take of ours.
 _SHARED: Final = ("goal", "epsilon", "step", "momentum")
 
@@ -54,18 +40,6 @@ def describe_row(row: Row, ready: Ready, folder: AdversarialFolder | None = None
         "versions": describe_versions(),
     }
     return {"key": record_key(base), **base}
-
-
-def record_key(record: Mapping[str, Any]) -> str:
-    """Return the SHA-256 (hex) of everything that decides a record's figures."""
-    images = ("identity", "size", "channels", "targets_sha256")
-    deciding = {
-        **{name: record[name] for name in _DECIDING},
-        **{name: [_identity(each) for each in record[name]] for name in ("surrogates", "victims")},
-        "images": {name: record["images"][name] for name in images},
-    }
-    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_names(ready: Ready, records: Iterable[Record]) -> None:
@@ -108,7 +82,7 @@ def check_read(ready: Ready, before: Iterable[BytesRead]) -> None:
 def read_before(ready: Ready, kept: HeldRecords | RecordFile) -> Iterator[BytesRead]:
     """Yield what the images were read from for records."""
     same = {"images": ready.images.data.images}
-    return bytes_read(kept.records.values(), kept.outcomes, "images", **same)
+    return bytes_read(kept.heads(), kept.outcomes, "images", **same)
 
 
 def _recorded_hashes(record: Record) -> Iterator[tuple[str, str]]:
@@ -135,10 +109,6 @@ def _describe(networks: Sequence[Network], ready: Ready) -> list[dict[str, Any]]
         }
         for network in networks
     ]
-
-
-def _identity(network: Mapping[str, Any]) -> list[Any]:
-    return [network[name] for name in ("name", "weights_sha256", "preprocessing")]
 
 
 def _describe_images(ready: Ready, *, is_targeted: bool) -> dict[str, Any]:
@@ -191,7 +161,7 @@ def _describe_folder(row: Row, folder: AdversarialFolder) -> dict[str, Any]:
 def _describe_augmentation(row: Row, ready: Ready) -> dict[str, Any]:
     if not row.beside:
         return row.augmentation.to_dict()
-    identities = [_identity(network) for network in _describe(row.beside, ready)]
+    identities = [identity_of(network) for network in _describe(row.beside, ready)]
     names, hashes, preprocessing = map(list, zip(*identities, strict=True))
     return {
         "name": "bound",

@@ -72,7 +72,7 @@ class RowRun:
             batch, seconds, passes = self._attack(part, source)
             state = state.plus(batch, seconds, source.seconds_drawing - drawn, passes)
             drawn = source.seconds_drawing
-            file.write(state.to_bytes())
+            file.write(state.to_dict())
             self._told(Advanced(row, state.images))
         self._record(state, source.ratios)
         file.remove()
@@ -83,7 +83,7 @@ class RowRun:
         Raises:
             SourceError: images were read from other bytes before the run was ended.
         """
-        state = State.from_bytes(file.read())
+        state = file.read(State.from_dict, self._told) or State()
         check_read(self._ready, [BytesRead.of(state.digests)])
         is_there = self._saver is None or self._saver.holds(self._row, state.images)
         state = state if is_there else State()

@@ -1,6 +1,5 @@
 """What is done of the row under way: on disk, so that a killed run goes on where it was."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -43,25 +42,24 @@ class State:
             passes=self.passes + passes,
         )
 
-    def to_bytes(self) -> bytes:
-        """Return all as JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return all as plain data."""
         joined = to_text(Predictions.join(self.batches).to_bytes()) if self.batches else None
         counts = {name: getattr(self, name) for name in _COUNTS}
-        whole = {**counts, "predictions": joined, "digests": to_text(self.digests)}
-        return json.dumps(whole).encode()
+        return {**counts, "predictions": joined, "digests": to_text(self.digests)}
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
-        """Return what `to_bytes` gave, the state before the first image if that is damaged."""
-        try:
-            whole: dict[str, Any] = json.loads(content)
-            batches = () if whole["predictions"] is None else (_read(whole["predictions"]),)
-            counts = {name: kind(whole[name]) for name, kind in _COUNTS.items()}
-            are_sound = all(0 <= count < math.inf for count in counts.values())
-            state = cls(batches, **counts, digests=from_text(whole["digests"]))
-            return state if are_sound else cls()
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return cls()
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        batches = () if values["predictions"] is None else (_read(values["predictions"]),)
+        counts = {name: kind(values[name]) for name, kind in _COUNTS.items()}
+        if not all(0 <= count < math.inf for count in counts.values()):
+            raise ValueError(f"no counts: {counts}")
+        return cls(batches, **counts, digests=from_text(values["digests"]))
 
 
 _COUNTS: Final[Mapping[str, Any]] = {"seconds": float, "seconds_drawing": float, "passes": int}

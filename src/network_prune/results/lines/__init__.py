@@ -1,0 +1,1 @@
+"""Files of lines that nobody can change unnoticed: checksums, reading, appending."""

@@ -1,0 +1,172 @@
+"""Records by key, each as its line until it is asked for: a hundred thousand fit in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from network_prune.errors import SourceError
+from network_prune.results.lines.checksum import DamageError, checked, parse, signed
+from network_prune.results.lines.form import Form, Record
+from network_prune.results.lines.heads import Head, split
+from network_prune.results.lines.layers import unpack_layers, with_packed_layers
+
+# So many records are parsed at once, so that each name in them is one object for all.
+_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the file.
+
+    Attributes:
+        number: which, from 1.
+        head: what it says as others do; None if it is kept whole.
+        text: the rest of it as JSON without a checksum, or all of it.
+    """
+
+    number: int
+    head: Head | None
+    text: bytes
+
+
+class RecordLines(Mapping[str, Record]):
+    """The records of a file by key, in the order in which their keys came first.
+
+    Of several lines with one key the last counts. A record is made anew whenever it is asked
+    for, and changing it changes nothing here.
+
+    Args:
+        path: the file, for people.
+        form: what its lines are.
+    """
+
+    def __init__(self, path: Path, form: Form) -> None:
+        self._path = path
+        self._form = form
+        self._lines: dict[str, _Line] = {}
+        self._heads: dict[bytes, Head] = {}
+        self._last: Record = {}
+
+    def take(self, line: bytes, number: int) -> None:
+        """Take in a line of the file, which has no end any more.
+
+        Raises:
+            DamageError: it isn't what was written.
+            SourceError: a later version wrote it, or it has other figures than an earlier line
+                with its key.
+        """
+        key, found = self._look_at(line, number)
+        before = self._lines.get(key)
+        if before is not None:
+            differing = self._differing(self._read(key, before), self._read(key, found))
+            if differing:
+                raise SourceError(
+                    f"{self._path} lines {before.number} and {number} have one key and differ in "
+                    f"{', '.join(differing)}; remove one of them, which is measured again"
+                )
+        self._lines[key] = found
+
+    def check_new(self, record: Record) -> None:
+        """Raise a SourceError if a record has other figures than the one with its key."""
+        before = self.get(record["key"])
+        if before is not None and (differing := self._differing(before, record)):
+            raise SourceError(
+                f"{self._path} line {self._lines[record['key']].number} has other figures for the "
+                f"same settings ({', '.join(differing)}), e.g. from another machine; pass another "
+                "folder with --out"
+            )
+
+    def heads(self) -> Iterator[Record]:
+        """Yield what records say of network, images and running, once where many say the same."""
+        yield from (head.shared for head in self._heads.values())
+        for key, line in self._lines.items():
+            if line.head is None:
+                yield self._read(key, line)
+
+    def records(self) -> Iterator[Record]:
+        """Yield all records.
+
+        Raises:
+            SourceError: one is forged: its checksum is right and it is no record.
+        """
+        entries = iter(self._lines.items())
+        while batch := list(islice(entries, _AT_ONCE)):
+            found = _parse_all([line.text for _, line in batch])
+            for (key, line), values in zip(batch, found, strict=True):
+                yield self._record(key, line, values)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield a line for each record, with a checksum."""
+        return (line_of(record) for record in self.records())
+
+    def __getitem__(self, key: str) -> Record:
+        return self._read(key, self._lines[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def _look_at(self, line: bytes, number: int) -> tuple[str, _Line]:
+        """Return a line's key, which fits what it says, and how it is kept."""
+        content = checked(line)
+        parts = None if content is None else split(content, self._form.schema)
+        head = self._heads.get(parts.head) if parts else None
+        if parts and head and head.key(parts.rest) == parts.key:
+            return parts.key, _Line(number, head, parts.rest)
+        whole = parse(content or line)
+        try:
+            record = self._form.read(whole, self._last, is_checked=content is not None)
+        except SourceError as error:
+            raise SourceError(f"{self._path} line {number} {error}") from None
+        self._last = record
+        if parts is None or parts.key != record["key"]:
+            return record["key"], _Line(number, None, content or line)
+        head = self._heads.setdefault(parts.head, Head(parts.head, record))
+        return parts.key, _Line(number, head, parts.rest)
+
+    def _read(self, key: str, line: _Line) -> Record:
+        return self._record(key, line, None)
+
+    def _record(self, key: str, line: _Line, values: Any) -> Record:
+        """Return a line's record, given what its text says if that was parsed already."""
+        form = self._form
+        try:
+            values = parse(line.text) if values is None else values
+            if line.head is None:
+                return form.read(values, self._last, is_checked=True)
+            record: Record = {"schema": form.schema, "key": key, **line.head.shared, **values}
+            unpack_layers(record)
+            form.check(record, self._last)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise SourceError(
+                f"{self._path} line {line.number} is forged: its checksum is right, and it is no "
+                "record; remove the line"
+            ) from error
+        self._last = record
+        return record
+
+    def _differing(self, one: Record, other: Record) -> list[str]:
+        """Return the names of figures that two records with one key know and differ in."""
+        first, second = map(self._form.figures, (one, other))
+        return [name for name in first if name in second and first[name] != second[name]]
+
+
+def line_of(record: Record) -> bytes:
+    """Return the line of a record, with a checksum and without an end."""
+    return signed(with_packed_layers(record))
+
+
+def _parse_all(texts: Sequence[bytes]) -> Sequence[Any]:
+    """Return what texts say, or None for each if one of them is no JSON by itself."""
+    try:
+        found = parse(b"[" + b",".join(texts) + b"]")
+    except DamageError:
+        found = []
+    return found if len(found) == len(texts) else [None] * len(texts)
