@@ -186,7 +186,8 @@ def test_records_of_before_have_no_digests_and_go_on(folder, tmp_path):
     path = out / "records.jsonl"
     old = [json.loads(line) for line in lines(out).splitlines()]
     for record in old:
-        del record["read"]
+        del record["read"], record["crc32"]
+        record["schema"] = 2
     path.write_text("".join(json.dumps(record) + "\n" for record in old))
     exchange(folder, "0/04.bmp")
     assert len(sweep(plan(folder, p_prune=[0.3, 0.6]), out=out)) == 3

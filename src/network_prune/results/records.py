@@ -9,6 +9,7 @@ Records of earlier schemas, whose lines have no checksum, are read as what they 
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -132,8 +133,37 @@ class RecordFile:
         return self.records.heads()
 
     def close(self) -> None:
-        """Close the files and let others write to them."""
-        self._held.close()
+        """Close the files and let others write to them.
+
+        Raises:
+            RunError: others changed them; what was recorded is in another folder then.
+        """
+        with self._held:
+            files = filter(None, (self._file, self.outcomes.file))
+            changes = [(file.path, file.change(within=True)) for file in files]
+            told = [f"{path} {change}" for path, change in changes if change]
+            if told:
+                raise RunError(
+                    f"{' and '.join(told)} during the run; all that was recorded is in "
+                    f"{self._rescue()}: the same command goes on there with --out"
+                )
+
+    def _rescue(self) -> Path:
+        """Write all that was recorded into a new folder beside the study's."""
+        names = (f"{self.folder.name}-rescued-{number}" for number in count(1))
+        folder = next(
+            path for path in map(self.folder.absolute().with_name, names) if not path.exists()
+        )
+        try:
+            folder.mkdir(parents=True)
+            with (folder / self._form.file).open("wb") as file:
+                file.writelines(line + b"\n" for line in self.records.lines())
+            if self.outcomes.file is not None:
+                with (folder / self.outcomes.file.path.name).open("wb") as file:
+                    file.writelines(self.outcomes.file.blocks())
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+        return folder
 
     def __enter__(self) -> Self:
         return self

@@ -80,7 +80,7 @@ def test_damaged_and_missing_files_are_refused(tmp_path, save):
     content = (tmp_path / "x.npz").read_bytes()
     for damaged in (content[:100], b"", b"no archive", content[:60] + b"\0" * 40 + content[100:]):
         (tmp_path / "x.npz").write_bytes(damaged)
-        with pytest.raises(SourceError, match="can't be read as np[yz]"):
+        with pytest.raises(SourceError, match=r"can't be read as np[yz]"):
             load_data(path)
     np.save(tmp_path / "y.npy", GREY)
     (tmp_path / "y.npy").rename(tmp_path / "y.npz")

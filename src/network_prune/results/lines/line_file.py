@@ -3,6 +3,7 @@
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -57,20 +58,24 @@ class LineFile:
         """Write one line, which has no end yet, and flush it to the disk; return its place.
 
         Raises:
-            RunError: it can't be written, or others changed the file; it is as it was.
+            RunError: it can't be written, or others changed the file, which is as it was.
         """
         if change := self.change():
             raise RunError(f"{self.path} {change} during the run")
-        place, line = self._size, line + b"\n"
+        before, line = (self._size, self._checksum), line + b"\n"
         try:
+            self._note(line)
             if os.write(self._file, line) != len(line):
                 raise OSError(None, "no space left")
             os.fsync(self._file)
-        except OSError as error:
-            os.ftruncate(self._file, self._size)
-            raise cannot_write(self.path, error) from None
-        self._note(line)
-        return place
+        except BaseException as error:
+            self._size, self._checksum = before
+            with suppress(OSError):  # what stays is half a line, which the next run drops
+                os.ftruncate(self._file, self._size)
+            if isinstance(error, OSError):
+                raise cannot_write(self.path, error) from None
+            raise
+        return before[0]
 
     def change(self, *, within: bool = False) -> str | None:
         """Return what others did to the file since it was opened, for people; None for nothing.

@@ -1,0 +1,78 @@
+"""A study's folder that others change during a run: told, and nothing that was recorded is lost."""
+
+import os
+import shutil
+
+import pytest
+
+from network_prune.errors import RunError
+from network_prune.results.records import FILE
+from network_prune.study.events import Recorded
+from network_prune.study.sweep import sweep
+
+PLAN = {"method": "weights", "p_prune": [0.2, 0.4, 0.6], "limit": 20, "batch_size": 10}
+OUTCOMES = "outcomes.jsonl"
+
+
+def append(path):
+    path.write_bytes(path.read_bytes() + b"{}\n")
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size - 9)
+
+
+def edit(path):
+    with path.open("r+b") as file:
+        file.seek(5)
+        file.write(b"#")
+
+
+def replace(path):
+    shutil.copy(path, path.with_suffix(".copy"))
+    os.replace(path.with_suffix(".copy"), path)
+
+
+def delete_folder(path):
+    shutil.rmtree(path.parent)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return sweep(PLAN, out=tmp_path_factory.mktemp("whole"))
+
+
+@pytest.mark.parametrize("recorded", [1, 4])
+@pytest.mark.parametrize(
+    ("harm", "file", "why"),
+    [
+        (os.remove, FILE, "was deleted"),
+        (delete_folder, FILE, "was deleted"),
+        (append, FILE, "has got another 3 bytes from elsewhere"),
+        (cut, FILE, "was cut by 9 bytes"),
+        (edit, FILE, "was changed by others"),
+        (replace, FILE, "was replaced by another file"),
+        (os.remove, OUTCOMES, "was deleted"),
+        (cut, OUTCOMES, "was cut by 9 bytes"),
+    ],
+)
+def test_a_change_during_a_run_is_told_and_all_that_was_recorded_is_kept(
+    tmp_path, whole, recorded, harm, file, why
+):
+    out = tmp_path / "study"
+    seen = []
+
+    def told(event):
+        if isinstance(event, Recorded):
+            seen.append(event)
+            if len(seen) == recorded:
+                harm(out / file)
+
+    with pytest.raises(RunError, match=f"{file} {why}.* during the run; .*study-rescued-1"):
+        sweep(PLAN, out=out, told=told)
+    rescued = tmp_path / "study-rescued-1"
+    assert (rescued / FILE).read_bytes().count(b"\n") == len(seen)
+    done = sweep(PLAN, out=rescued)
+    assert list(done) == list(whole)
+    if harm is not cut:
+        assert None not in [done.outcomes(record) for record in done]
