@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from network_prune.reports import watching
+from network_prune.results.lines.checksum import signed
 from network_prune.results.records import FILE
 from tests.made_studies import random_study, variant
 
@@ -60,7 +61,7 @@ def test_a_folder_without_records_is_refused(refused, tmp_path):
 
 
 def test_another_schema_is_refused(refused, tmp_path):
-    (tmp_path / FILE).write_text('{"schema": 99}\n')
+    (tmp_path / FILE).write_bytes(signed({"schema": 99}) + b"\n")
     assert "has schema 99" in refused("report", tmp_path, "--out", tmp_path / "p.html")
 
 
