@@ -1,6 +1,7 @@
 """Files that are read only if they are plain ones: a pipe may hang, and a device never ends."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ _KINDS: Final = (
 _MOST_UNPACKED: Final = 100
 _SMALL: Final = 100_000_000
 # Where a system shows pipes that are open already, such as a shell's <(…) and standard input.
-_OPEN_ALREADY: Final = ("/dev/", "/proc/")
+_OPEN_ALREADY: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/[^/]+/fd/\d+")
 
 
 def check_plain(path: str | os.PathLike[str], *, may_be_open_pipe: bool = False) -> None:
@@ -34,7 +35,7 @@ def check_plain(path: str | os.PathLike[str], *, may_be_open_pipe: bool = False)
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return
-    is_open = stat.S_ISFIFO(mode) and os.path.abspath(path).startswith(_OPEN_ALREADY)
+    is_open = stat.S_ISFIFO(mode) and _OPEN_ALREADY.fullmatch(os.path.abspath(path))
     if stat.S_ISREG(mode) or (may_be_open_pipe and is_open):
         return
     kind = next(name for is_kind, name in _KINDS if is_kind(mode))

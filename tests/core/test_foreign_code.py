@@ -33,9 +33,18 @@ def grouping():
     raise BaseExceptionGroup("two", [KeyboardInterrupt(), SystemExit()])
 
 
+class Panic(BaseException):
+    """As libraries in other languages raise it."""
+
+
+def panicking():
+    raise Panic("lost")
+
+
 @pytest.mark.parametrize(
     ("leave", "told"),
     [
+        (panicking, "Panic: lost"),
         (exiting, "SystemExit: 0"),
         (parsing, "SystemExit: 2"),
         (closing, "GeneratorExit"),

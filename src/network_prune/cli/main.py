@@ -87,7 +87,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 1
     except OSError:
         raise
-    except Exception as error:
+    except BaseException as error:
         if _is_interrupted(error):
             return _INTERRUPTED
         if isinstance(error, _CLICK_EXCEPTION):

@@ -19,13 +19,13 @@ def no_exits() -> Generator[None]:
     The exit of a handler of signals that the caller has installed gets through.
 
     Raises:
-        UserCodeError: the code raised SystemExit, GeneratorExit or a BaseExceptionGroup; the
-            message names its file and line.
+        UserCodeError: the code raised SystemExit, or another error that is neither an Exception
+            nor KeyboardInterrupt; the message names its file and line.
     """
     try:
         yield
-    except (SystemExit, GeneratorExit, BaseExceptionGroup) as error:
-        if isinstance(error, Exception) or _is_from_a_handler(error):
+    except BaseException as error:
+        if isinstance(error, Exception | KeyboardInterrupt) or _is_from_a_handler(error):
             raise
         raise UserCodeError(
             f"{_place(error)} wants to end the program ({one_line(error)}), which fails the run; "
