@@ -27,8 +27,7 @@ def record_row(record: Record, *, differing: Sequence[str] = ()) -> str:
     index = record["variant"] and str(record["variant"]["index"])
     to_dense = "–" if difference is None else difference_text(difference, "acc1")
     ratio = realised["pruning_ratio"] if realised else 0.0
-    values = axes(record)
-    others = axis_texts(differing, values)
+    others = axis_texts(differing, axes(record)) if differing else ()
     return _row(record, index, ratio, figures_text(record["metrics"]), to_dense, others)
 
 

@@ -97,7 +97,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
 
     Args:
         record: the record.
-        last: a record that was checked: what is as in it needs no other look; may be empty.
+        last: a record that was checked: what both share needs no other look; may be empty.
 
     Raises:
         KeyError: something is missing.
@@ -114,7 +114,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     if record["score_data"] is not None:
         parts["score_data"] = _SCORE_DATA
     for part, kinds in parts.items():
-        if part in last and record[part] == last[part]:
+        if record[part] is last.get(part):
             continue
         for name, is_kind in kinds.items():
             _check(is_kind(record[part][name]))
@@ -123,7 +123,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
     for part in ("outcomes", "read"):
         _check(all(map(_TEXT_OR_NONE, (record.get(part) or {}).values())))
     shared = ("asked", "versions", "preprocessing", "data", "notes", "used")
-    if any(record.get(part) != last.get(part) for part in shared):
+    if any(record.get(part) is not last.get(part) for part in shared):
         _check_shared(record)
     _check_known(record["variant"] or {})
     _check_counts(record)
