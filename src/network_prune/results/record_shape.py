@@ -16,11 +16,11 @@ _LARGEST_FLOAT: Final = sys.float_info.max
 
 
 def _of(*kinds: type) -> _Kind:
-    return lambda value: isinstance(value, kinds) and not isinstance(value, bool)
+    return lambda value: type(value) in kinds
 
 
 def _is_number(value: Any) -> bool:
-    return _of(int, float)(value) and -_LARGEST_FLOAT <= value <= _LARGEST_FLOAT
+    return type(value) in (int, float) and -_LARGEST_FLOAT <= value <= _LARGEST_FLOAT
 
 
 def _is_figure(value: Any) -> bool:
@@ -32,7 +32,7 @@ def _is_interval(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return _of(int)(value) and 0 <= value <= LARGEST
+    return type(value) is int and 0 <= value <= LARGEST
 
 
 def _is_plain(value: Any) -> bool:
