@@ -1,6 +1,5 @@
 """Whether a network is pruned at present: masks leave traces, what a `Redrawer` writes doesn't."""
 
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
@@ -13,11 +12,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import StateError
 from network_prune.pruning.ranking.rankable import RANKABLE, TENSORS, find_places
-from network_prune.pruning.unfinished import settle_unfinished
+from network_prune.pruning.unfinished import Turn, settle_unfinished
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
-_lock = threading.RLock()
+_PRUNING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def one_at_a_time(call: Callable[_Params, _Result]) -> Callable[_Params, _Result
 
     @wraps(call)
     def alone(*args: _Params.args, **kwargs: _Params.kwargs) -> _Result:
-        with _lock:
+        with Turn(_PRUNING):
             return call(*args, **kwargs)
 
     return alone

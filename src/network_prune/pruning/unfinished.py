@@ -15,16 +15,12 @@ from functools import wraps
 from types import FrameType
 from typing import ParamSpec, Self, TypeVar
 
-from torch import nn
-
 from network_prune.pruning.thread_modes import ThreadModes
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
 _noted: dict["Change", None] = {}
-_turns: dict[int, "Turn"] = {}
-_settling = threading.RLock()
 
 
 class Change:
@@ -93,31 +89,49 @@ class Change:
 
 
 class Turn(Change):
-    """One thread's turn on a network; others that want one wait for its end.
+    """One thread's turn at something; others that want one wait for its end.
+
+    They stand in line in the order in which they were noted. A thread that has its turn
+    doesn't wait for itself.
 
     Args:
-        model: the network.
+        at: what it is a turn at.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(self._take, self._give_up)
-        self._model = id(model)
+    def __init__(self, at: object) -> None:
+        super().__init__(self._wait, self._end)
+        self._at = at
         self._is_over = threading.Lock()
-
-    def _take(self) -> None:
         self._is_over.acquire()
-        while (other := _turns.setdefault(self._model, self)) is not self:
-            if other._thread == self._thread and other.is_under_way():
-                return
-            if other._is_over.acquire(timeout=0.1):
-                with suppress(RuntimeError):
-                    other._is_over.release()
-            else:
-                settle_unfinished()
 
-    def _give_up(self) -> None:
-        if _turns.get(self._model) is self:
-            del _turns[self._model]
+    def _wait(self) -> None:
+        line = list(_noted)
+        before = [
+            turn
+            for turn in line[: line.index(self)]
+            if isinstance(turn, Turn) and turn._at is self._at
+        ]
+        if any(t._thread == self._thread and t.is_under_way() for t in before):
+            return
+        for turn in before:
+            while turn in _noted:
+                if not turn.is_under_way():
+                    turn._clear_away()
+                elif turn._is_over.acquire(timeout=0.1):
+                    turn._release()
+
+    def _clear_away(self) -> None:
+        """End a turn whose function ended without, after what else that left."""
+        if self._at is _noted:
+            self.settle()
+        else:
+            settle_unfinished()
+
+    def _end(self) -> None:
+        _noted.pop(self, None)
+        self._release()
+
+    def _release(self) -> None:
         with suppress(RuntimeError):
             self._is_over.release()
 
@@ -125,7 +139,7 @@ class Turn(Change):
 def settle_unfinished() -> None:
     """Settle every change whose function ended without."""
     if any(not change.is_under_way() for change in list(_noted)):
-        with _settling:
+        with Turn(_noted):
             for change in reversed(list(_noted)):
                 if not change.is_under_way():
                     change.settle()

@@ -1,6 +1,5 @@
 """Draw after draw in the weights' own memory: the fastest way to evaluate many."""
 
-import threading
 import weakref
 
 from network_prune.core.streams import check_stream_number
@@ -10,6 +9,7 @@ from network_prune.pruning.in_place.written import Written
 from network_prune.pruning.masks.targets import find_targets
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.state import check_not_pruned, one_at_a_time
+from network_prune.pruning.unfinished import Turn, settling
 
 
 class Redrawer:
@@ -45,6 +45,7 @@ class Redrawer:
     Source: arXiv 2208.08677, section 3.2.
     """
 
+    @settling
     @one_at_a_time
     def __init__(
         self, model: AnyNetwork, prunable: PrunableSet, *, p_bern: float, seed: int = 0
@@ -56,7 +57,6 @@ class Redrawer:
         check_not_pruned(model)
         self._written = Written(drawer, find_targets(model, prunable, False))
         self._drawer = drawer
-        self._lock = threading.Lock()
         self._next = 0
         weakref.finalize(self, self._written.drop).atexit = False
 
@@ -77,6 +77,7 @@ class Redrawer:
         """Memory in bytes of the values and places that are kept aside."""
         return self._written.held_bytes
 
+    @settling
     def redraw(self, index: int | None = None) -> None:
         """Write another draw into the network; an interruption leaves the network restored.
 
@@ -87,11 +88,12 @@ class Redrawer:
             ArgumentError: ``index`` isn't in [0, 2**64).
             StateError: a weight was changed, moved or exchanged by other means meanwhile.
         """
-        with self._lock:
+        with Turn(self._written):
             index = self._next if index is None else check_stream_number("index", index)
             self._written.write(self.model, index)
             self._next = (index + 1) % 2**64
 
+    @settling
     def restore(self) -> None:
         """Put every weight back: the network is exactly what it was. Twice does no harm.
 
@@ -99,7 +101,7 @@ class Redrawer:
             StateError: a weight was changed, moved or exchanged by other means meanwhile; it
                 is left alone, all others are back.
         """
-        with self._lock:
+        with Turn(self._written):
             if self._written.is_on:
                 self._written.restore()
 
