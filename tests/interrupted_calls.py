@@ -10,17 +10,22 @@ from torch import nn
 import network_prune as npr
 import networks
 
-X = networks.inputs()
+X = networks.inputs()[:, :3]
 DATA = (X, torch.tensor([0, 1]))
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call, the network that it changes, and that network as it was without any mask."""
+    """A call, the network that it changes, and that network as it was without any mask.
+
+    Attributes:
+        restore: takes off what is on the network, if anything is.
+    """
 
     model: nn.Module
     run: Callable[[], object]
     dense: dict[str, Any]
+    restore: Callable[[], object]
 
 
 def network() -> nn.Module:
@@ -28,7 +33,7 @@ def network() -> nn.Module:
         torch.manual_seed(0)
         head = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
         return nn.Sequential(
-            nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 5, 3), *head
+            nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 5, 3), *head
         )
 
 
@@ -61,7 +66,16 @@ def thread_modes() -> tuple[object, ...]:
 def build(name: str) -> Call:
     model = network()
     dense = networks.snapshot(model)
-    return Call(model, CALLS[name](model), dense)
+    run = CALLS[name](model)
+    redrawer = getattr(run, "__self__", None)
+    if isinstance(redrawer, npr.Redrawer):
+        return Call(model, run, dense, redrawer.restore)
+    return Call(model, run, dense, lambda: _take_off(model))
+
+
+def _take_off(model: nn.Module) -> None:
+    if networks.masked_tensors(model):
+        npr.restore(model)
 
 
 def _prune(model):
@@ -93,6 +107,34 @@ def _with_block(model):
     def run():
         with npr.prune(model, prunable, p_bern=0.5) as pruned:
             pruned.redraw()
+
+    return run
+
+
+def _redrawer(model):
+    return npr.Redrawer(model, npr.rank(model, p_prune=0.5), p_bern=0.5)
+
+
+def _after_redraw(name):
+    def make(model):
+        redrawer = _redrawer(model)
+        redrawer.redraw()
+        return getattr(redrawer, name)
+
+    return make
+
+
+def _make_redrawer(model):
+    prunable = npr.rank(model, p_prune=0.5)
+    return lambda: npr.Redrawer(model, prunable, p_bern=0.5)
+
+
+def _redrawer_block(model):
+    prunable = npr.rank(model, p_prune=0.5)
+
+    def run():
+        with npr.Redrawer(model, prunable, p_bern=0.5) as redrawer:
+            redrawer.redraw()
 
     return run
 
@@ -130,9 +172,28 @@ def _frozen(model):
 
 
 def _evaluate_itself(model):
+    _refuse_copies(model)
+    return lambda: npr.evaluate(model, DATA, progress=False)
+
+
+def _sweep_itself(model):
+    _refuse_copies(model)
+    _held[:] = [model]
+    plan = {"arch": f"{__name__}:held", "data": "fake:2", "p_prune": 0.5}
+    return lambda: npr.sweep(plan, progress=False)
+
+
+def _refuse_copies(model):
     # A network with hooks isn't copied.
     model.register_forward_hook(lambda *_: None)
-    return lambda: npr.evaluate(model, DATA, progress=False)
+
+
+_held: list[nn.Module] = []
+
+
+def held() -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network that is in hand already, for a sweep, and its preprocessing."""
+    return _held[0], {"input_size": (3, 8, 8), "mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 
 CALLS = {
@@ -144,6 +205,11 @@ CALLS = {
     "restore": _after_prune(npr.restore),
     "make_permanent": _after_prune(npr.make_permanent),
     "with block": _with_block,
+    "Redrawer": _make_redrawer,
+    "Redrawer.redraw": lambda model: _redrawer(model).redraw,
+    "Redrawer.redraw again": _after_redraw("redraw"),
+    "Redrawer.restore": _after_redraw("restore"),
+    "Redrawer's with block": _redrawer_block,
     "Diversified": _forward(npr.Diversified),
     "BackwardOnly": _forward(npr.BackwardOnly),
     "Ensemble": _ensemble,
@@ -151,4 +217,5 @@ CALLS = {
     "rank by loss": lambda model: lambda: npr.rank(model, p_prune=0.5, score="taylor", data=DATA),
     "evaluate": lambda model: lambda: npr.evaluate(model, DATA, progress=False),
     "evaluate itself": _evaluate_itself,
+    "sweep itself": _sweep_itself,
 }

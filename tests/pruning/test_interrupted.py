@@ -4,6 +4,7 @@ import random
 import signal
 import threading
 from collections import Counter
+from functools import cache
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 # Where networks are changed, and put back.
 _CHANGING = (
     "/masks/",
+    "/in_place/",
     "/surrogates/",
     "/unfinished.py",
     "/replaced.py",
@@ -27,6 +29,10 @@ _CHANGING = (
 )
 
 
+_ANOTHER = network()
+
+
+@cache
 def after(name):
     """Return what the undisturbed call leaves."""
     call = build(name)
@@ -34,31 +40,48 @@ def after(name):
     return looks(call.model)
 
 
-def became(name, call, before, wanted, *, settled):
-    """Say what became of a network; a call of ours on another one may come first."""
+@cache
+def lines(name):
+    """Return the lines of ours that the undisturbed call runs."""
+    return lines_of(build(name).run)
+
+
+# An interruption on the first line of `__exit__`, or at the end of a Redrawer's restore, may
+# leave what is on the network to `restore`; until then it is refused by name.
+_LEFT_TO_RESTORE = ("with block", "Redrawer.redraw again", "Redrawer.restore")
+
+
+def became(name, call, before, wanted):
+    """Say what became of a network."""
     now = networks.snapshot(call.model)
     if now == before:
         return "exact"
     if looks(call.model) == wanted:
         return "complete"
-    if name == "with block" and networks.masked_tensors(call.model):
-        return "restorable"
-    assert not settled, "neither as before nor complete"
-    npr.rank(network(), p_prune=0.5)
-    assert became(name, call, before, wanted, settled=True)
-    return "at the next call"
+    assert name in _LEFT_TO_RESTORE, "neither as before nor complete"
+    if now == call.dense:
+        return "restored"
+    with pytest.raises(npr.NetworkPruneError, match=r"layer '0' is pruned"):
+        npr.prune_neurons(call.model, p_prune=0.5)
+    return "restorable"
 
 
 def check(name, wanted, disturb, *, settled):
-    """Disturb a call; return what became of its network, which then works and can be restored."""
+    """Disturb a call; return what became of its network, which then works and can be restored.
+
+    Args:
+        settled: whether it is so at once, or after a call of ours on another network.
+    """
     call = build(name)
     before, modes = networks.snapshot(call.model), thread_modes()
     disturb(call.run)
-    found = became(name, call, before, wanted, settled=settled)
     if settled:
         assert thread_modes() == modes
-    if networks.masked_tensors(call.model):
-        npr.restore(call.model)
+    else:
+        npr.rank(_ANOTHER, p_prune=0.5)
+    found = became(name, call, before, wanted)
+    if found == "restorable" or networks.masked_tensors(call.model) or "Redrawer." in name:
+        call.restore()
         assert networks.snapshot(call.model) == call.dense
     plain = networks.snapshot(call.model)
     npr.prune_neurons(call.model, p_prune=0.5).restore()
@@ -67,21 +90,20 @@ def check(name, wanted, disturb, *, settled):
 
 
 def points(name, most):
-    """Return up to so many numbers of lines, first those that change networks, each once."""
-    lines = lines_of(build(name).run)
+    """Return up to so many numbers of lines, of those that change networks, each once, or all."""
     if most is None:
-        return range(1, len(lines) + 1)
-    first = {line: number for number, line in reversed(list(enumerate(lines, 1)))}
+        return range(1, len(lines(name)) + 1)
+    first = {line: number for number, line in reversed(list(enumerate(lines(name), 1)))}
     chosen = sorted(
         number
         for (code, _), number in first.items()
         if any(part in code.co_filename for part in _CHANGING)
     )
-    return chosen[:: max(1, len(chosen) // most)]
+    return chosen[:: -(-len(chosen) // most)]
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("most", [14, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [8, pytest.param(None, marks=pytest.mark.slow)])
 def test_a_call_interrupted_at_any_line_leaves_the_network_exact_or_complete(name, most, capsys):
     wanted, found = after(name), Counter()
     for point in points(name, most):
@@ -91,23 +113,23 @@ def test_a_call_interrupted_at_any_line_leaves_the_network_exact_or_complete(nam
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("most", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_second_interruption_while_the_first_is_undone_is_settled_by_the_next_call(
     name, most, capsys
 ):
     wanted, found = after(name), Counter()
-    later = (1, 4, 12) if most == 4 else range(1, 30)
+    later = (1, 6) if most == 3 else range(1, 30)
     for first in points(name, most):
         for second in later:
             disturb = lambda run, p=(first, second): interrupt(run, *p)  # noqa: E731
             found[check(name, wanted, disturb, settled=False)] += 1
     with capsys.disabled():
-        print(f"\n{name}: {dict(found)}", end="") if most != 4 else None
+        print(f"\n{name}: {dict(found)}", end="") if most != 3 else None
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timers of signals")
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("times", [5, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_signal_at_any_moment_leaves_the_network_exact_or_complete(name, times, capsys):
     wanted, found = after(name), Counter()
     chance = random.Random(0)
@@ -117,7 +139,7 @@ def test_a_signal_at_any_moment_leaves_the_network_exact_or_complete(name, times
         disturb = lambda run, moment=moment: interrupt_after(run, moment)  # noqa: E731
         found[check(name, wanted, disturb, settled=True)] += 1
     with capsys.disabled():
-        print(f"\n{name}: {dict(found)}", end="") if times > 5 else None
+        print(f"\n{name}: {dict(found)}", end="") if times > 3 else None
 
 
 # --- what the network's own code raises -----------------------------------------------------
@@ -194,7 +216,7 @@ def test_no_turn_is_kept_that_other_threads_wait_for(kind):
     model = network().eval()
     prunable = npr.rank(model, p_prune=0.5)
     surrogate, other = (kind(model, prunable, p_bern=0.5) for _ in range(2))
-    for first in points("Diversified", 10):
+    for first in points("Diversified", 5):
         for second in (1, 2, 5):
             interrupt(lambda: surrogate(X), first, second)
             thread, results = in_thread(lambda: other(X))

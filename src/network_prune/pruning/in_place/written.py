@@ -15,6 +15,7 @@ from network_prune.pruning.in_place.pieces import Piece, pieces_of
 from network_prune.pruning.masks.targets import Target
 from network_prune.pruning.prunable import Draw
 from network_prune.pruning.state import check_not_pruned, hold, one_at_a_time, release
+from network_prune.pruning.unfinished import Change
 
 _IN_PLACE = "is pruned in place by a Redrawer; call its restore() first"
 _LOST = (
@@ -88,7 +89,10 @@ class Written:
         hold(self._parameters(), _IN_PLACE)
 
     def put_back(self) -> None:
-        """Put back all values; may be called again after an interruption."""
+        """Put back all values; an interruption is made up for."""
+        Change(self._put_back, self._put_back).complete()
+
+    def _put_back(self) -> None:
         self.index = None
         self._run(lambda piece: piece.restore())
         release(self._parameters())
@@ -142,12 +146,11 @@ class Written:
         torch.autocast forgets its copies of them.
         """
         written = [weight for weight in self._weights if weight.is_untouched()]
-        for _, piece in self._pieces:
-            work(piece)
-        for weight in written:
-            weight.count_write()
-        for weight in written:
-            weight.remember()
+        with Change(lambda: None, lambda: _remember(written)):
+            for _, piece in self._pieces:
+                work(piece)
+            for weight in written:
+                weight.count_write()
         torch.clear_autocast_cache()
 
 
@@ -211,6 +214,11 @@ class _Weight:
             return False
         pruned = self.parameter.detach().cpu()[~draw.mask(self.layer)]
         return bool(pruned.numel()) and not pruned.any()
+
+
+def _remember(weights: list[_Weight]) -> None:
+    for weight in weights:
+        weight.remember()
 
 
 def _find_pieces(weights: list[_Weight], elements: ElementSet) -> Iterator[tuple[_Weight, Piece]]:
