@@ -142,6 +142,13 @@ def test_a_signal_at_any_moment_leaves_the_network_exact_or_complete(name, times
         print(f"\n{name}: {dict(found)}", end="") if times > 3 else None
 
 
+def test_an_interruption_on_the_first_line_of_leaving_a_with_block_leaves_the_masks_to_restore():
+    exit_ = npr.Pruned.__exit__.__code__
+    point = 1 + [code for code, _ in lines("with block")].index(exit_)
+    disturb = lambda run: interrupt(run, point)  # noqa: E731
+    assert check("with block", after("with block"), disturb, settled=True) == "restorable"
+
+
 # --- what the network's own code raises -----------------------------------------------------
 
 
