@@ -4,6 +4,7 @@ import json
 import math
 import os
 import tempfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -342,3 +343,22 @@ def test_versions_are_those_that_the_packages_say():
     assert found["torchvision"] == torchvision.__version__
     assert found["timm"] == timm.__version__
     assert found["torch"] == torch.__version__
+
+
+def doubled(folder, member):
+    """Write a record twice, with a right checksum: the second time with one more member."""
+    forged = line_of(record("x")).rpartition(b',"crc32"')[0] + b"," + member
+    forged += b',"crc32":"%08x"}' % zlib.crc32(forged)
+    (folder / FILE).write_bytes(line_of(record("x")) + b"\n" + forged + b"\n")
+
+
+def test_a_second_variant_in_a_line_is_not_believed(tmp_path):
+    doubled(tmp_path, b'"variant":{"p_prune":0.9}')
+    assert names(tmp_path) == ["x"]
+    assert "line 2 is damaged" in told(tmp_path)[0]
+
+
+def test_a_second_network_in_a_line_is_not_believed(tmp_path):
+    doubled(tmp_path, b'"network":{"name":"z","weights":"none","weights_sha256":"0"}')
+    with pytest.raises(NetworkPruneError, match="line 2 is forged"):
+        names(tmp_path)

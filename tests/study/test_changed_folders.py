@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
+from network_prune import load_study
 from network_prune.errors import RunError
-from network_prune.results.records import FILE
+from network_prune.results.records import FILE, RecordFile
 from network_prune.study.events import Recorded
 from network_prune.study.sweep import sweep
 
@@ -76,3 +77,13 @@ def test_a_change_during_a_run_is_told_and_all_that_was_recorded_is_kept(
     assert list(done) == list(whole)
     if harm is not cut:
         assert None not in [done.outcomes(record) for record in done]
+
+
+def test_outcomes_of_earlier_runs_are_rescued_with_the_rest(tmp_path, whole):
+    out = tmp_path / "study"
+    sweep(PLAN, out=out)
+    with pytest.raises(RunError, match="study-rescued-1"), RecordFile(out):
+        shutil.rmtree(out)
+    done = load_study(tmp_path / "study-rescued-1")
+    assert list(done) == list(whole)
+    assert None not in [done.outcomes(record) for record in done]

@@ -113,12 +113,15 @@ class WrittenOutcomes(StoredOutcomes):
         folder: the study's folder, which is there.
 
     Attributes:
-        file: what was opened, if anything was kept; None before.
+        file: what was opened, if anything is kept; None before.
+
+    Raises:
+        RunError, SourceError: what `LineFile` raises.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.file: LineFile | None = None
+        self.file = LineFile(self._path) if self._path.exists() else None
 
     def close(self) -> None:
         """Close the file."""

@@ -59,6 +59,8 @@ _TEXT_OR_NONE: Final = _of(str, type(None))
 _SIZE: Final = _of(int, list, type(None))
 _FIGURES: Final = ("loss", "acc1", "acc5")
 _Shape = Mapping[str, _Kind]
+# Of a sum of losses, a nat.
+_UNITS: Final = 2**32
 
 _EVERY: Final[Mapping[str, _Shape]] = {
     "network": {"name": _TEXT, "weights": _TEXT, "weights_sha256": _TEXT},
@@ -127,6 +129,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         _check_shared(record)
     _check_known(record["variant"] or {})
     _check_counts(record)
+    _check_figures(record)
 
 
 def _check_variant(variant: Mapping[str, Any], realised: Mapping[str, Any]) -> None:
@@ -165,7 +168,7 @@ def _check_known(options: Mapping[str, Any]) -> None:
 
 
 def _check_counts(record: Mapping[str, Any]) -> None:
-    """Check counts against the number of images and each other, and figures against counts."""
+    """Check counts against the number of images and each other."""
     metrics, difference = record["metrics"], record["difference"]
     n, images = metrics["n"], record["data"].get("n")
     counted = n + metrics["unreadable"]
@@ -175,13 +178,32 @@ def _check_counts(record: Mapping[str, Any]) -> None:
         raise DamageError(f"it counts more images than its {n}")
     if difference is not None and difference["n"] != n:
         raise DamageError(f"it compares {difference['n']} images of {n}")
-    for figure, hits in (("acc1", "hits1"), ("acc5", "hits5")):
-        if n and not math.isclose(metrics[figure], 100 * metrics[hits] / n):
-            raise DamageError(f"its {figure} isn't that of its counts")
+
+
+def _check_figures(record: Mapping[str, Any]) -> None:
+    """Check figures against the counts that they are made of."""
+    metrics, difference = record["metrics"], record["difference"]
+    n = metrics["n"]
+    means = [(name, metrics[name], 100 * metrics[f"hits{name[3:]}"], n) for name in _FIGURES[1:]]
+    if not metrics["non_finite"]:
+        means.append(("loss", metrics["loss"], metrics["loss_sum"], n * _UNITS))
+    if difference is not None:
+        changed = 100 * (difference["gained1"] - difference["lost1"])
+        means.append(("difference in acc1", difference["acc1_difference"], changed, n))
+    for name, mean, total, count in means:
+        if n and not _is_mean(mean, total, count):
+            raise DamageError(f"its {name} isn't that of its counts")
     for figure in _FIGURES:
         low, high = metrics[f"{figure}_interval"]
         if None not in (low, high) and not low <= metrics[figure] <= high:
             raise DamageError(f"its {figure} lies outside its interval")
+
+
+def _is_mean(mean: float, total: int, count: int) -> bool:
+    try:
+        return math.isclose(mean, total / count, rel_tol=1e-9, abs_tol=1e-9)
+    except OverflowError:
+        return False
 
 
 def _check(is_kind: bool) -> None:

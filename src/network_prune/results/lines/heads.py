@@ -36,7 +36,8 @@ def split(content: bytes, schema: int) -> Parts | None:
     place = content.find(b"," + _VARIANT)
     behind = len(start) + _KEY
     is_so = content.startswith(start) and content[behind : behind + 2] == b'",' and place > 0
-    if not is_so:
+    # JSON lets a member stand twice, of which the last counts; such a line is looked at whole.
+    if not is_so or content.count(_VARIANT) > 1:
         return None
     key = content[len(start) : behind].decode(errors="replace")
     return Parts(key, content[behind + 2 : place], b"{" + content[place + 1 :])

@@ -141,7 +141,10 @@ class RecordLines(Mapping[str, Record]):
             values = parse(line.text) if values is None else values
             if line.head is None:
                 return form.read(values, self._last, is_checked=True)
-            record: Record = {"schema": form.schema, "key": key, **line.head.shared, **values}
+            shared = {"schema": form.schema, "key": key, **line.head.shared}
+            record: Record = {**shared, **values}
+            if len(record) < len(shared) + len(values):
+                raise ValueError("a member stands twice")
             unpack_layers(record)
             form.check(record, self._last)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
