@@ -109,4 +109,7 @@ class Redrawer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.restore()
+        try:
+            self.restore()
+        finally:
+            self.restore()  # Ctrl-C may have come before the first one had begun

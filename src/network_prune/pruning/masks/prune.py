@@ -121,7 +121,10 @@ class Pruned:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.restore()
+        try:
+            self.restore()
+        finally:
+            self.restore()  # Ctrl-C may have come before the first one had begun
 
     def __repr__(self) -> str:
         if not self._is_masked():
