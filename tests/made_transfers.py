@@ -27,7 +27,7 @@ VERSIONS = {"network_prune": "0", "torch": "2", "torchvision": "0", "timm": "1",
 
 def network(name: str, classes: int = 10) -> dict:
     """A network as a record holds it."""
-    sha256 = hashlib.sha256(name.encode()).hexdigest()
+    sha256 = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     return {
         "name": name,
         "weights": "embedded",
@@ -113,7 +113,7 @@ def record(
         changes: other parts.
     """
     kind = Augmentation.parse(augmentation).to_dict()
-    settings = {"name": "bound", "networks": list(bound)} if bound else kind
+    settings = _bound(bound) if bound else kind
     names = made.networks
     spread = [iterations * (point + 1) // made.points for point in range(made.points)]
     l2 = Mean.of(made.l2.tolist())
@@ -156,3 +156,12 @@ def record(
         **changes,
     }
     return {**whole, "key": record_key(whole)}
+
+
+def _bound(names: Sequence[str]) -> dict:
+    networks = [network(name) for name in names]
+    return {
+        "name": "bound",
+        "networks": list(names),
+        **{part: [each[part] for each in networks] for part in ("weights_sha256", "preprocessing")},
+    }

@@ -337,5 +337,5 @@ def test_predictions_that_are_gone_are_told(tmp_path):
     run(plan(augmentation=["none"]), out=tmp_path)
     (tmp_path / "outcomes.jsonl").unlink()
     found = load_transfer(tmp_path)
-    with pytest.raises(SourceError, match=r"predictions of record .* are gone or damaged"):
+    with pytest.raises(SourceError, match=r"predictions of record .* are gone, damaged or"):
         found.predictions(found[0])

@@ -64,5 +64,5 @@ def test_names_in_it_are_text():
 
 def test_predictions_that_are_gone_are_told():
     row = attacked()
-    with pytest.raises(SourceError, match=r"the predictions of record .* are gone or damaged"):
+    with pytest.raises(SourceError, match=r"the predictions of record .* are gone, damaged or"):
         Transfer([row.record]).rows()

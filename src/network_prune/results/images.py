@@ -55,9 +55,12 @@ class Images:
             whole: Any = json.loads(content)
             labels, names = map(int, whole["labels"]), map(str, whole["names"])
             classes = {int(label): str(name) for label, name in whole["classes"].items()}
-            return cls(list(labels), list(names), classes)
+            found = cls(list(labels), list(names), classes)
         except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
             raise ValueError(f"no images: {error!r}") from None
+        if found.names and len(found.names) != len(found.labels):
+            raise ValueError(f"{len(found.names)} names of {len(found.labels)} images")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,11 @@ class Predictions:
             raise ValueError(f"{len(rest)} bytes more than {n} images take")
         return cls(tuple(networks), **arrays)
 
+    def check(self, networks: Sequence[str], *, points: int, n: int) -> None:
+        """Raise a ValueError unless these are of such networks, points and images."""
+        if [*self.networks] != [*networks] or (self.points, len(self)) != (points, n):
+            raise ValueError(f"these are of {len(self)} images at {self.points} points")
+
     def _of(self, network: str) -> np.ndarray:
         return self.classes[self.networks.index(network)]
 

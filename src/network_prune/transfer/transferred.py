@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from network_prune.errors import SourceError
 from network_prune.results.images import Images, bytes_read, names_of
@@ -21,38 +21,15 @@ from network_prune.transfer.figures.sets import AttackSet, sets_of
 from network_prune.transfer.figures.shown import html_of, plot_of
 from network_prune.transfer.predictions import Predictions
 from network_prune.transfer.record_key import SCHEMA, record_key
+from network_prune.transfer.record_shape import check_shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-_PARTS: dict[str, Any] = {
-    "key": str,
-    "surrogates": list,
-    "victims": list,
-    "images": dict,
-    "augmentation": dict,
-    "goal": str,
-    "seed": int,
-    "attack": dict,
-    "points": list,
-    "running": dict,
-    "distance": dict,
-    "predictions": str,
-    "pictures": str,
-    "versions": dict,
-}
-
 
 def _modern(entry: Record) -> Record:
     return {**entry, "schema": SCHEMA}
-
-
-def _check(record: Record, _: Record) -> None:
-    """Raise a KeyError or TypeError where something is missing or of another kind."""
-    for name, kind in _PARTS.items():
-        if not isinstance(record[name], kind):
-            raise TypeError
 
 
 def _figures(record: Record) -> Record:
@@ -67,7 +44,7 @@ TRANSFER = Form(
     "its row is computed",
     SCHEMA,
     _modern,
-    _check,
+    check_shape,
     record_key,
     _figures,
 )
@@ -105,16 +82,23 @@ class Transfer(list[Record]):
         """Return what networks take a record's images for.
 
         Raises:
-            SourceError: that is gone or damaged.
+            SourceError: that is gone, damaged or another record's.
         """
         piece = self.store.get(record["predictions"])
         try:
-            return Predictions.from_bytes(piece or b"")
+            found = Predictions.from_bytes(piece or b"")
+            networks = (*record["surrogates"], *record["victims"])
+            found.check(
+                [network["name"] for network in networks],
+                points=len(record["points"]),
+                n=record["images"]["n"],
+            )
         except ValueError:
             raise SourceError(
-                f"{self.source}: the predictions of record {record['key'][:8]} are gone or "
-                "damaged; remove its line and run the same command again"
+                f"{self.source}: the predictions of record {record['key'][:8]} are gone, damaged "
+                "or another one's; remove its line and run the same command again"
             ) from None
+        return found
 
     @property
     def sets(self) -> list[AttackSet]:
@@ -202,9 +186,10 @@ class Transfer(list[Record]):
         """Return names and classes of a record's images; None where they are gone."""
         piece = self.store.get(record["pictures"])
         try:
-            return None if piece is None else Images.from_bytes(piece)
+            found = None if piece is None else Images.from_bytes(piece)
         except ValueError:
             return None
+        return found if found and len(found.labels) == record["images"]["n"] else None
 
 
 def load_transfer(folder: str | PathLike[str]) -> Transfer:

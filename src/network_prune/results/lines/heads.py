@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from network_prune.results.lines.checksum import parse
+from network_prune.results.lines.checksum import DamageError, parse
 from network_prune.results.record_key import KeyBase
 
 _KEY: Final = 64
@@ -54,15 +54,18 @@ class Head:
         shared: the members, which no record may change.
 
     Raises:
-        DamageError: the text isn't made of whole members.
+        DamageError: the text isn't made of whole members, or not of a study's.
     """
 
     __slots__ = ("_base", "shared")
 
     def __init__(self, text: bytes, record: dict[str, Any]) -> None:
         names = parse(b"{" + text + b"}")
-        self.shared = {name: record[name] for name in names}
-        self._base = KeyBase(record)
+        try:
+            self.shared = {name: record[name] for name in names}
+            self._base = KeyBase(record)
+        except (KeyError, TypeError):
+            raise DamageError("it is no record") from None
 
     def key(self, rest: bytes) -> str | None:
         """Return the key of the record with that rest; None if the rest is no such JSON."""
