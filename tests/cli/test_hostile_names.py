@@ -25,6 +25,8 @@ from network_prune.display.text import plain, warn
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.variant import Network
 from network_prune.results.comparing.sets import RecordSet
+from network_prune.results.lines.record_lines import line_of
+from network_prune.results.records import read_records
 from network_prune.results.study import Study
 from network_prune.study.events import Started
 from tests.made_studies import images, random_study, variant
@@ -145,13 +147,12 @@ def strangers(tmp_path_factory):
     random_study(
         folder, variants, n=20, network=STRANGE, weights=STRANGE, data=STRANGE, shown=shown, **said
     )
-    file = folder / "records.jsonl"
-    records = [json.loads(line) for line in file.read_text().splitlines()]
+    records = list(read_records(folder)[0].records())
     for record in records:
         for layer in (record["realised"] or {"layers": ()})["layers"]:
             layer["name"] += STRANGE
         (record["realised"] or {})["warnings"] = [STRANGE]
-    file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    (folder / "records.jsonl").write_bytes(b"".join(line_of(each) + b"\n" for each in records))
     return folder
 
 
@@ -220,7 +221,7 @@ def test_what_libraries_say_is_printable(run, monkeypatch, caplog):
         logging.getLogger("their.own").warning("%s", ALL)
         raise LookupError("\x9b31m\u202egnp")
 
-    monkeypatch.setattr("network_prune.results.study.load_study", say_it)
+    monkeypatch.setattr("network_prune.results.study.read_study", say_it)
     outcome = check(run("records"), 1)
     assert (
         outcome.err.count(r"\x9b31m\u202egnp") == 4

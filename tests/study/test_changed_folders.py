@@ -72,7 +72,8 @@ def test_a_change_during_a_run_is_told_and_all_that_was_recorded_is_kept(
     with pytest.raises(RunError, match=f"{file} {why}.* during the run; .*study-rescued-1"):
         sweep(PLAN, out=out, told=told)
     rescued = tmp_path / "study-rescued-1"
-    assert (rescued / FILE).read_bytes().count(b"\n") == len(seen)
+    # That which couldn't be recorded any more is among them.
+    assert len(seen) <= (rescued / FILE).read_bytes().count(b"\n") <= len(seen) + 1
     done = sweep(PLAN, out=rescued)
     assert list(done) == list(whole)
     if harm is not cut:

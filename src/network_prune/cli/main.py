@@ -101,7 +101,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _is_interrupted(error: BaseException | None) -> bool:
     """Return whether Ctrl-C led to it, of which an import makes errors of its own."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return error is not None
 
 

@@ -125,6 +125,8 @@ class RecordFile:
         except SourceError as error:
             raise RunError(str(error)) from None
         line = line_of(record)
+        if self._file.change() is not None:
+            self._reader.add(line)  # to be rescued with the others
         self._file.append(line)
         self._reader.add(line)
 

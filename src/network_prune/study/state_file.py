@@ -49,7 +49,7 @@ class StateFile:
             return None
         try:
             return make(self._read(self._path))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             why = str(error) if isinstance(error, DamageError) else "it is no state of a run"
             told(Damaged(self._path, None, why, "what it had of the run is computed"))
             return None

@@ -39,8 +39,7 @@ class LineFile:
             raise cannot_write(path, error) from None
         try:
             self._read(take or (lambda _line, _place: None))
-            self.dropped = os.fstat(self._file).st_size - self._size
-            os.ftruncate(self._file, self._size)
+            self.dropped = self._cut()
         except BaseException:
             self.close()
             raise
@@ -53,6 +52,14 @@ class LineFile:
                     self._note(line)
         except OSError as error:
             raise cannot_read(self.path, error) from None
+
+    def _cut(self) -> int:
+        try:
+            size = os.fstat(self._file).st_size
+            os.ftruncate(self._file, self._size)
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+        return size - self._size
 
     def append(self, line: bytes) -> int:
         """Write one line, which has no end yet, and flush it to the disk; return its place.
