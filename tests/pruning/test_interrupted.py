@@ -142,6 +142,8 @@ def test_a_signal_at_any_moment_leaves_the_network_exact_or_complete(name, times
         print(f"\n{name}: {dict(found)}", end="") if times > 3 else None
 
 
+# What else was collected meanwhile shifts the line.
+@pytest.mark.slow
 def test_an_interruption_on_the_first_line_of_leaving_a_with_block_leaves_the_masks_to_restore():
     exit_ = npr.Pruned.__exit__.__code__
     point = 1 + [code for code, _ in lines("with block")].index(exit_)
