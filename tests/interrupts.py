@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -92,6 +93,26 @@ def interrupt(call: Callable[[], object], *points: int) -> bool:
     except KeyboardInterrupt:
         assert len(tracer._points) < len(points), "an interruption of somebody else's"
     return tracer.is_done
+
+
+def interrupt_in(call: Callable[[], object], code: CodeType) -> bool:
+    """Run a call that is interrupted as it enters a function; return whether it did."""
+    tracer = _Entering(code)
+    with suppress(KeyboardInterrupt), tracer:
+        call()
+    return tracer.is_done
+
+
+class _Entering(_Tracer):
+    """Interrupts on entering one function, the first time."""
+
+    def __init__(self, code: CodeType) -> None:
+        super().__init__([1])
+        self._code = code
+
+    def _count(self, frame: FrameType) -> None:
+        if frame.f_code is self._code:
+            super()._count(frame)
 
 
 def interrupt_after(call: Callable[[], object], seconds: float) -> float:

@@ -13,7 +13,7 @@ from torch import nn
 import network_prune as npr
 import networks
 from interrupted_calls import CALLS, DATA, X, build, looks, network, thread_modes
-from interrupts import interrupt, interrupt_after, lines_of
+from interrupts import interrupt, interrupt_after, interrupt_in, lines_of
 
 # What is dropped while it is interrupted may run code that is interrupted.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -142,12 +142,8 @@ def test_a_signal_at_any_moment_leaves_the_network_exact_or_complete(name, times
         print(f"\n{name}: {dict(found)}", end="") if times > 3 else None
 
 
-# What else was collected meanwhile shifts the line.
-@pytest.mark.slow
 def test_an_interruption_on_the_first_line_of_leaving_a_with_block_leaves_the_masks_to_restore():
-    exit_ = npr.Pruned.__exit__.__code__
-    point = 1 + [code for code, _ in lines("with block")].index(exit_)
-    disturb = lambda run: interrupt(run, point)  # noqa: E731
+    disturb = lambda run: interrupt_in(run, npr.Pruned.__exit__.__code__)  # noqa: E731
     assert check("with block", after("with block"), disturb, settled=True) == "restorable"
 
 

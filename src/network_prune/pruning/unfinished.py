@@ -1,14 +1,16 @@
 """What calls of ours change on networks, so that nothing that interrupts them makes it last.
 
-A `Change` is noted before it begins and forgotten when it is over. One that an interruption left
-behind, by Ctrl-C in the middle of cleaning up, say, is known by its function, which runs no more.
-The call that made it settles it on its way out, and failing that the next call of ours, whichever
-network that is for. Settling may be interrupted itself, so it does no harm twice.
+A `Change` or `Turn` is noted before it begins and forgotten when it is over. One that an
+interruption left behind, by Ctrl-C in the middle of cleaning up, say, is known by its function,
+which runs no more. The call that made it settles it on its way out, and failing that the next
+call of ours, whichever network that is for. Settling may be interrupted itself, so it does no harm
+twice.
 """
 
 import inspect
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -20,23 +22,17 @@ from network_prune.pruning.thread_modes import ThreadModes
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
-_noted: dict["Change", None] = {}
+_noted: dict["Noted", None] = {}
 
 
-class Change:
-    """A change that lasts as long as a ``with`` block, or for good once it is complete.
+class Noted(ABC):
+    """What lasts as long as a ``with`` block.
 
     It is told as unfinished by the function whose block it is, so that can't be a generator,
     which stands still while others run, nor may an ExitStack enter it.
-
-    Args:
-        make: makes the change.
-        settle: takes it back, or else completes it, however far it got; harmless twice.
     """
 
-    def __init__(self, make: Callable[[], object], settle: Callable[[], object]) -> None:
-        self._make = make
-        self._settle = settle
+    def __init__(self) -> None:
         self._thread = threading.get_ident()
         self._function: FrameType | None = None
 
@@ -46,11 +42,6 @@ class Change:
 
     def __exit__(self, *_: object) -> None:
         self.settle()
-
-    def complete(self) -> None:
-        """Make the change, and let it stand."""
-        self._begin(sys._getframe())
-        self._forget()
 
     def settle(self) -> None:
         """Settle it unless it is over; one that fails isn't tried again."""
@@ -87,8 +78,40 @@ class Change:
         _noted.pop(self, None)
         self._function = None
 
+    @abstractmethod
+    def _make(self) -> object:
+        """Begin it."""
 
-class Turn(Change):
+    @abstractmethod
+    def _settle(self) -> object:
+        """End it however far it got; harmless twice."""
+
+
+class Change(Noted):
+    """A change of a network, for a ``with`` block or, once it is complete, for good.
+
+    Args:
+        make: makes the change.
+        settle: takes it back, or else completes it, however far it got; harmless twice.
+    """
+
+    def __init__(self, make: Callable[[], object], settle: Callable[[], object]) -> None:
+        super().__init__()
+        self._parts = make, settle
+
+    def complete(self) -> None:
+        """Make the change, and let it stand."""
+        self._begin(sys._getframe())
+        self._forget()
+
+    def _make(self) -> None:
+        self._parts[0]()
+
+    def _settle(self) -> None:
+        self._parts[1]()
+
+
+class Turn(Noted):
     """One thread's turn at something; others that want one wait for its end.
 
     They stand in line in the order in which they were noted. A thread that has its turn
@@ -99,12 +122,12 @@ class Turn(Change):
     """
 
     def __init__(self, at: object) -> None:
-        super().__init__(self._wait, self._end)
+        super().__init__()
         self._at = at
         self._is_over = threading.Lock()
         self._is_over.acquire()
 
-    def _wait(self) -> None:
+    def _make(self) -> None:
         line = list(_noted)
         before = [
             turn
@@ -127,7 +150,7 @@ class Turn(Change):
         else:
             settle_unfinished()
 
-    def _end(self) -> None:
+    def _settle(self) -> None:
         _noted.pop(self, None)
         self._release()
 
