@@ -4,9 +4,11 @@ import signal
 import subprocess
 import sys
 import threading
+from multiprocessing.queues import Queue
 
 import pytest
 
+from network_prune.core import workers
 from network_prune.core.workers import start
 
 PRESSED_WHILE_FORKING = """
@@ -73,3 +75,16 @@ def test_other_threads_start_as_ever():
     thread.start()
     thread.join()
     assert found == [1, 2]
+
+
+@pytest.mark.parametrize("is_ending", [False, True])
+def test_a_worker_tells_what_it_cant_send_unless_its_parent_ends(monkeypatch, tmp_path, is_ending):
+    told = []
+    folder = tmp_path / "gone" if is_ending else tmp_path
+    monkeypatch.setattr(workers, "get_temp_dir", lambda: folder)
+    monkeypatch.setattr(workers, "_tell_always", lambda *error: told.append(error))
+    monkeypatch.setattr(Queue, "_on_queue_feeder_error", None)
+    monkeypatch.setattr("sys.excepthook", None)
+    workers.say_nothing_at_the_end(0)
+    Queue._on_queue_feeder_error(OSError(), "a batch")
+    assert len(told) == (not is_ending)

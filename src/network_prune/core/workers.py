@@ -1,6 +1,9 @@
 """Start the workers that read images, so that nothing of a run's end is lost among them."""
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
+from multiprocessing.queues import Queue
 from multiprocessing.util import get_temp_dir
 from typing import Any
 
@@ -26,3 +29,20 @@ def start(batches: Iterable[Any]) -> Iterator[Any]:
         if getattr(batches, "num_workers", 0):
             get_temp_dir()
         return guarded(iter(batches))
+
+
+def say_nothing_at_the_end(_: int) -> None:
+    """Let a worker that its parent ends in the middle of a batch say nothing of that.
+
+    Its parent hears of other errors, but for what it can't be sent, which stays on stderr.
+    """
+    sys.excepthook = lambda *_: None
+    Queue._on_queue_feeder_error = staticmethod(_tell_unsent)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+_tell_always: Any = Queue._on_queue_feeder_error  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _tell_unsent(error: Exception, sent: object) -> None:
+    if os.path.isdir(get_temp_dir()):  # the parent's, which goes when it ends
+        _tell_always(error, sent)

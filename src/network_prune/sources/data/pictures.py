@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from network_prune.core.foreign_code import no_exits
 from network_prune.core.labelled_batches import to_batch, to_pair
-from network_prune.core.workers import start
+from network_prune.core.workers import say_nothing_at_the_end, start
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, UserCodeError
 from network_prune.options import check_options
 from network_prune.plain_file import check_plain
@@ -323,7 +322,7 @@ def make_loader(
         num_workers=min(workers, batches),
         collate_fn=_collate,
         pin_memory=pin_memory,
-        worker_init_fn=_quiet,
+        worker_init_fn=say_nothing_at_the_end,
     )
 
 
@@ -345,11 +344,6 @@ def _collate(samples: Sequence[Any]) -> Batch | NetworkPruneError:
         return collate(samples)
     except (ArgumentError, UserCodeError) as error:
         return error
-
-
-def _quiet(_: int) -> None:
-    """Let a worker whose parent is gone while it takes a batch say nothing of it."""
-    sys.excepthook = lambda *_: None
 
 
 def _reason(error: Exception) -> str:
