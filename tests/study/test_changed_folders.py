@@ -76,7 +76,7 @@ def test_a_change_during_a_run_is_told_and_all_that_was_recorded_is_kept(
     assert len(seen) <= (rescued / FILE).read_bytes().count(b"\n") <= len(seen) + 1
     done = sweep(PLAN, out=rescued)
     assert list(done) == list(whole)
-    if harm is not cut:
+    if (harm, file) != (cut, OUTCOMES):
         assert None not in [done.outcomes(record) for record in done]
 
 
@@ -88,3 +88,11 @@ def test_outcomes_of_earlier_runs_are_rescued_with_the_rest(tmp_path, whole):
     done = load_study(tmp_path / "study-rescued-1")
     assert list(done) == list(whole)
     assert None not in [done.outcomes(record) for record in done]
+
+
+def test_a_run_that_has_recorded_nothing_leaves_no_folder_beside(tmp_path):
+    out = tmp_path / "study"
+    nothing = pytest.raises(RunError, match="was deleted during the run; nothing was recorded yet")
+    with nothing, RecordFile(out) as records:
+        os.remove(records.path)
+    assert os.listdir(tmp_path) == ["study"]

@@ -161,4 +161,5 @@ def test_a_disk_that_fails_anywhere_is_told_and_the_run_goes_on(
     # The lock is tried once more.
     assert len(failures) > 2
     assert all(f"cannot write {tmp_path}" in failure for failure in failures if failure)
+    assert not list(tmp_path.glob("*-rescued-*"))  # for want of changes by others
     assert failures.count("") <= (bad == 1)

@@ -145,13 +145,12 @@ class RecordFile:
             changes = [(file.path, file.change(within=True)) for file in files]
             told = [f"{path} {change}" for path, change in changes if change]
             if told:
-                raise RunError(
-                    f"{' and '.join(told)} during the run; all that was recorded is in "
-                    f"{self._rescue()}: the same command goes on there with --out"
-                )
+                raise RunError(f"{' and '.join(told)} during the run; {self._rescued()}")
 
-    def _rescue(self) -> Path:
-        """Write all that was recorded into a new folder beside the study's."""
+    def _rescued(self) -> str:
+        """Write all that was recorded into a new folder beside the study's; return what to do."""
+        if not self.records:
+            return "nothing was recorded yet: run the same command again"
         names = (f"{self.folder.name}-rescued-{number}" for number in count(1))
         folder = next(
             path for path in map(self.folder.absolute().with_name, names) if not path.exists()
@@ -165,7 +164,7 @@ class RecordFile:
                     file.writelines(self.outcomes.file.blocks())
         except OSError as error:
             raise cannot_write(folder, error) from None
-        return folder
+        return f"all that was recorded is in {folder}: the same command goes on there with --out"
 
     def __enter__(self) -> Self:
         return self
@@ -211,9 +210,7 @@ def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
         try:
             found.append(STUDY.read(entry, found[-1] if found else {}, is_checked=True))
         except DamageError as damage:
-            raise SourceError(
-                f"{where} is no record: {damage}; pass a list of records alone"
-            ) from None
+            raise SourceError(f"{where}: {damage}; pass a list of records alone") from None
         except SourceError as error:
             raise SourceError(f"{where} {error}") from None
     return found

@@ -199,7 +199,7 @@ def test_records_among_studies_are_refused(study):
 
 
 def test_a_dict_that_is_no_record_is_refused(study):
-    with pytest.raises(SourceError, match="entry 2 is no record: it is no record; pass a"):
+    with pytest.raises(SourceError, match="runs entry 2: it is no record; pass a list of"):
         studies_of([study[0], {"method": "weights"}])
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from network_prune.display.text import plain
 from network_prune.errors import SourceError
 from network_prune.evaluation.outcomes import LEFT_OUT, RIGHT_AT_1
+from network_prune.plain_text import plain
 from network_prune.results.axes import DENSE
 from network_prune.results.images import names_of
 from network_prune.results.naming import method_text, network_text

@@ -3,7 +3,6 @@
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +30,7 @@ class LineFile:
 
     def __init__(self, path: Path, take: Callable[[bytes, int], object] | None = None) -> None:
         self.path = path
-        self._size, self._checksum = 0, 0
+        self._size, self._checksum, self._is_torn = 0, 0, False
         check_plain(path)
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -77,12 +76,18 @@ class LineFile:
             os.fsync(self._file)
         except BaseException as error:
             self._size, self._checksum = before
-            with suppress(OSError):  # what stays is half a line, which the next run drops
-                os.ftruncate(self._file, self._size)
+            self._cut_off()
             if isinstance(error, OSError):
                 raise cannot_write(self.path, error) from None
             raise
         return before[0]
+
+    def _cut_off(self) -> None:
+        """Cut off a line that wasn't written whole; where that fails, the next run does."""
+        try:
+            os.ftruncate(self._file, self._size)
+        except OSError:
+            self._is_torn = True
 
     def change(self, *, within: bool = False) -> str | None:
         """Return what others did to the file since it was opened, for people; None for nothing.
@@ -97,6 +102,8 @@ class LineFile:
         size = ours.st_size
         if not os.path.samestat(there, ours):
             return "was replaced by another file"
+        if self._is_torn:
+            return None
         if size != self._size:
             what = "was cut by" if size < self._size else "has got another"
             return f"{what} {abs(size - self._size)} bytes from elsewhere"
