@@ -120,17 +120,11 @@ def test_what_is_no_file_of_ours_is_refused(load, tmp_path):
     path = tmp_path / "file"
     with pytest.raises(npr.NetworkPruneError, match="file does not exist"):
         load(path)
-    with pytest.raises(
-        npr.NetworkPruneError,
-        match=r"(is not a readable safetensors file|is a folder; pass a plain file)",
-    ):
+    with pytest.raises(npr.NetworkPruneError, match="is a folder; pass a plain file"):
         load(tmp_path)
     for content in [b"", b"PK\x03\x04 no", pickle.dumps([1]), b"\xff" * 64]:
         path.write_bytes(content)
-        with pytest.raises(
-            npr.NetworkPruneError,
-            match=r"(is not a readable safetensors file|is a folder; pass a plain file)",
-        ):
+        with pytest.raises(npr.NetworkPruneError, match="is not a readable safetensors file"):
             load(path)
     safetensors.numpy.save_file({"weight": np.zeros(3)}, path)
     with pytest.raises(npr.NetworkPruneError, match="holds something else, not a network-prune"):

@@ -275,7 +275,7 @@ def test_names_of_layers_may_be_lone_surrogates():
     assert len(hash_weights(network)) == 64
 
 
-@pytest.mark.parametrize("name", ["a b/c", "a/b/c", "é/b", "../x", "a?b=c", "x" * 800, ""])
+@pytest.mark.parametrize("name", ["a b/c", "a/b/c", "é/b", "../x", "a?b=c", "x" * 5000, ""])
 @pytest.mark.parametrize("form", ["hf:{}", "hub:{}:entry", "timm:{}", "{}"])
 def test_odd_names_of_networks_are_refused_offline(monkeypatch, form, name):
     monkeypatch.setattr("network_prune.sources.downloads.TIMEOUT_SECONDS", 0.01)
@@ -283,7 +283,7 @@ def test_odd_names_of_networks_are_refused_offline(monkeypatch, form, name):
         told(load_network, form.format(name))
 
 
-@pytest.mark.parametrize("name", ["a b/c", "a/b/c", "é/b", "../x", "a?b=c", "x" * 800, ""])
+@pytest.mark.parametrize("name", ["a b/c", "a/b/c", "é/b", "../x", "a?b=c", "x" * 5000, ""])
 def test_odd_names_of_data_are_refused_offline(monkeypatch, name):
     monkeypatch.setattr("network_prune.sources.downloads.TIMEOUT_SECONDS", 0.01)
     told(load_data, f"hf:{name}")

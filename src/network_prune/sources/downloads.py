@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 import torch
 
-from network_prune.errors import RunError, SourceError
+from network_prune.errors import RunError, SourceError, brief
 from network_prune.sources.published_files import digits_in
 
 TIMEOUT_SECONDS = 10.0
@@ -157,7 +157,7 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
         ]
     except ValueError as error:
         raise SourceError(
-            f"{repository!r} can be no name on the hub ({reason(error)}); pass ORG/NAME"
+            f"{brief(repository)} can be no name on the hub ({reason(error)}); pass ORG/NAME"
         ) from None
     cached = next((path for path in found if isinstance(path, str)), None)
     if cached is not None:

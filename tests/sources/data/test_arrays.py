@@ -78,10 +78,13 @@ def test_other_arrays_are_refused(save, arrays, message):
 def test_damaged_and_missing_files_are_refused(tmp_path, save):
     path = save(images=GREY, labels=np.zeros(3, int))
     content = (tmp_path / "x.npz").read_bytes()
-    for damaged in (content[:100], b"", b"no archive", content[:60] + b"\0" * 40 + content[100:]):
+    for damaged in (content[:100], b"", b"no archive"):
         (tmp_path / "x.npz").write_bytes(damaged)
-        with pytest.raises(SourceError, match=r"can't be read as np[yz]"):
+        with pytest.raises(SourceError, match="can't be read as npz"):
             load_data(path)
+    (tmp_path / "x.npz").write_bytes(content[:60] + b"\0" * 40 + content[100:])
+    with pytest.raises(SourceError, match="images can't be read as npy"):
+        load_data(path)
     np.save(tmp_path / "y.npy", GREY)
     (tmp_path / "y.npy").rename(tmp_path / "y.npz")
     with pytest.raises(SourceError, match="holds one array alone"):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from network_prune.display.text import shortened
 from network_prune.errors import NetworkPruneError, RunError, SourceError, one_line
 from network_prune.extras import require
 from network_prune.sources.data.class_names import match_classes, number_labels
@@ -174,7 +175,7 @@ def _open_folder(name: str) -> Any:
 def _download(name: str, folder: str) -> Any:
     from datasets import config
 
-    what = f"the data set {name}"
+    what = f"the data set {shortened(name, 200)}"
     remedy = (
         f"fill the cache {folder} on a machine that is online, or save the data there with "
         "save_to_disk and pass hf:FOLDER"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from network_prune.display.text import warn
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import ArgumentError, SourceError, brief
 from network_prune.option_checks import text
 from network_prune.options import OPTIONS, check_options
 from network_prune.sources.data.class_names import check_class_count
@@ -224,5 +224,5 @@ def _find_form(spec: str) -> Form:
     if form is None:
         shown = ", ".join(form.shown for form in FORMS)
         what = "is a file of another kind" if os.path.exists(spec) else "doesn't exist"
-        raise SourceError(f"data {spec!r} {what}; pass one of: {shown}")
+        raise SourceError(f"data {brief(spec)} {what}; pass one of: {shown}")
     return form

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from network_prune.errors import SourceError
+from network_prune.display.text import shortened
+from network_prune.errors import SourceError, brief
 from network_prune.sources.downloads import (
     check_reachable,
     failed_download,
@@ -103,7 +104,7 @@ def _find_folder(source: str, spec: str) -> Path:
     parts = _REPOSITORY.fullmatch(source)
     if parts is None:
         raise SourceError(
-            f"{spec}: {source!r} is neither a folder nor OWNER/REPO; "
+            f"{shortened(spec, 200)}: {brief(source)} is neither a folder nor OWNER/REPO; "
             "pass hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY"
         )
     owner, name, ref = parts.groups()
