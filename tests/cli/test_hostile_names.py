@@ -21,9 +21,10 @@ from torch import nn
 
 import network_prune
 from network_prune.cli.live import LiveTable
-from network_prune.display.text import plain, warn
+from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.variant import Network
+from network_prune.plain_text import plain
 from network_prune.results.comparing.sets import RecordSet
 from network_prune.results.lines.record_lines import line_of
 from network_prune.results.records import read_records

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from network_prune.display.text import plain, shortened
+from network_prune.display.text import shortened
+from network_prune.plain_text import plain
 
 
 @pytest.mark.parametrize(

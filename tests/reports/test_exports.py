@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from network_prune.display.text import plain
 from network_prune.errors import RunError
+from network_prune.plain_text import plain
 from network_prune.reports.exports import write_csv, write_parquet
 from tests.cli.test_hostile_names import NAMES
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
 from tests.cli.test_hostile_names import NAMES
 

@@ -16,9 +16,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from network_prune.display.text import plain
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
+from network_prune.plain_text import plain
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.study.events import Advanced, Event, Failed, Recorded, Started
 

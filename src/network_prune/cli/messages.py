@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from network_prune.cli.output import say
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 
 
 class _PlainRecord(logging.LogRecord):

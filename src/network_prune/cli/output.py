@@ -13,8 +13,8 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from network_prune.display.text import plain
 from network_prune.errors import RunError
+from network_prune.plain_text import plain
 from network_prune.whole_file import write_whole
 
 OUTPUT = "Output"

@@ -11,7 +11,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from network_prune.display.room import Room, characters_in, fits, text_width
-from network_prune.display.text import plain, shortened
+from network_prune.display.text import shortened
+from network_prune.plain_text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 
 
 def progress_bar(*, total: int | None, label: str, unit: str, shown: bool | None) -> Any:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 
-from network_prune.plain_text import plain as plain
+from network_prune.plain_text import plain
 
 
 def shortened(text: str, most: int) -> str:

@@ -14,8 +14,8 @@ from network_prune.core.files import read_elements, write_elements
 from network_prune.core.layers import Granularity, Layer, Scope
 from network_prune.core.streams import bernoulli_bits, check_stream_number
 from network_prune.display.html import html_table
-from network_prune.display.text import plain
 from network_prune.errors import check_fraction
+from network_prune.plain_text import plain
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.ranking.found_masks import find_masked
 

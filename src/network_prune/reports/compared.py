@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from network_prune.display.text import plain as shown
 from network_prune.evaluation.mean import plain
+from network_prune.plain_text import plain as shown
 from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
 from network_prune.results.axes import DENSE, axes, axis_texts, differing
 from network_prune.results.comparing.comparison import Comparison

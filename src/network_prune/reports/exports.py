@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from network_prune.display.text import plain
 from network_prune.extras import require
+from network_prune.plain_text import plain
 from network_prune.results.rows import Row
 from network_prune.whole_file import write_whole
 

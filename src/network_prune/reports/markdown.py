@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 
 # What Markdown would take for more than the character: entities and tags, code, cells, formulas,
 # ends of a link's text, emphasis but for a lone star and what stands inside of a word, and a

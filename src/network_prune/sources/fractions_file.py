@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 
 from network_prune.by_layer import ByLayer
-from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
 from network_prune.plain_file import read_small_text
+from network_prune.plain_text import plain
 from network_prune.sources.yaml_text import MOST_BYTES, compose, construct
 
 

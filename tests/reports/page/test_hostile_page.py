@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 from network_prune.reports.report import report
 from tests.made_studies import images, random_study, variant
 from tests.reports.page.conftest import Seen

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from network_prune.cli.output import Json, hand_over, say, waiting
 from network_prune.cli.takes import takes
-from network_prune.display.text import plain
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.variant import Variant
 from network_prune.options import GRID_OPTIONS, OPTIONS, defaults
+from network_prune.plain_text import plain
 from network_prune.sources.fractions_file import with_files
 
 if TYPE_CHECKING:

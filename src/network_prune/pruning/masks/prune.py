@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.display.html import html_table
-from network_prune.display.text import plain
 from network_prune.errors import ArgumentError, StateError
+from network_prune.plain_text import plain
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.mask_hook import MaskMethod
 from network_prune.pruning.masks.refresher import attach_refreshers, drop_refreshers

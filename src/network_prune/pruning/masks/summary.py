@@ -10,7 +10,7 @@ from network_prune.core.layers import Granularity
 from network_prune.display.canvas import new_axes
 from network_prune.display.charts import draw_bars
 from network_prune.display.html import html_table
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from network_prune.display.text import plain
 from network_prune.evaluation.outcomes import Outcomes
+from network_prune.plain_text import plain
 from network_prune.results.comparing.sets import images_id
 from network_prune.results.images import Images
 from network_prune.results.records import Record

@@ -10,7 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from jinja2.utils import htmlsafe_json_dumps
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 from network_prune.reports.page.accuracy import accuracy_section
 from network_prune.reports.page.assets import libraries, script, script_hash, style
 from network_prune.reports.page.bars import diversity_section, importance_section

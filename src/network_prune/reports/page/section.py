@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from markupsafe import escape
 
-from network_prune.display.text import plain
+from network_prune.plain_text import plain
 
 # Okabe and Ito's colours, which colour-blind eyes tell apart; dashes and markers differ as well.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Final
 
-from network_prune.display.text import plain
 from network_prune.evaluation.variant import Variant
+from network_prune.plain_text import plain
 from network_prune.results.axes import DENSE, axes
 from network_prune.results.records import Record
 from network_prune.results.rows import Row, flat_row
