@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 import network_prune as npr
 import networks
 from network_prune.process_wide import ProcessWide
+from tests.threads import at_once
 
 ROUNDS = [1, pytest.param(30, marks=pytest.mark.slow)]
 PATCHED = (
@@ -31,23 +32,6 @@ def whole():
     yield
     sys.setswitchinterval(interval)
     assert [getattr(holder, name) for holder, name in PATCHED] == before
-
-
-def together(*works) -> list[object]:
-    results: list[object] = [None] * len(works)
-
-    def run(number: int) -> None:
-        try:
-            results[number] = works[number]()
-        except BaseException as error:
-            results[number] = error
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 class Block(nn.Module):
@@ -90,7 +74,7 @@ def test_networks_in_threads_of_their_own_have_the_figures_that_they_have_alone(
     alone = [evaluated(model) for model in models]
     assert len(set(alone)) == 3
     for _ in range(rounds):
-        assert together(*[lambda model=model: evaluated(model) for model in models]) == alone
+        assert at_once(*[lambda model=model: evaluated(model) for model in models]) == alone
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
@@ -110,7 +94,7 @@ def test_plain_pytorch_beside_gets_no_error_and_right_outputs(rounds):
             ended.set()
 
     model = network(0)
-    found, count = together(ours, plainly)
+    found, count = at_once(ours, plainly)
     assert len(set(found)) == 1, found
     assert isinstance(count, int), count
     assert set(outputs) == {wanted}
@@ -146,7 +130,7 @@ def test_the_default_dtype_comes_back_whatever_threads_did():
     torch.set_default_dtype(torch.float64)
     try:
         model = networks.build("plain")
-        together(*[lambda: npr.rank(model, p_prune=0.5)] * 4)
+        at_once(*[lambda: npr.rank(model, p_prune=0.5)] * 4)
         assert torch.get_default_dtype() is torch.float64
     finally:
         torch.set_default_dtype(torch.float32)

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import tempfile
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from network_prune.results.record_key import record_key
 from network_prune.results.records import FILE, SCHEMA, HeldRecords, RecordFile, read_records
 from network_prune.study.identity import describe_versions
 from network_prune.study.sweep import sweep
+from tests.exchanged_parts import forged_line
 
 PREPROCESSING = {"resize": 8, "crop": 8, "interpolation": "bilinear", "mean": [0.5], "std": [1.0]}
 
@@ -347,8 +347,7 @@ def test_versions_are_those_that_the_packages_say():
 
 def doubled(folder, member):
     """Write a record twice, with a right checksum: the second time with one more member."""
-    forged = line_of(record("x")).rpartition(b',"crc32"')[0] + b"," + member
-    forged += b',"crc32":"%08x"}' % zlib.crc32(forged)
+    forged = forged_line(line_of(record("x")).rpartition(b',"crc32"')[0] + b"," + member + b"}")
     (folder / FILE).write_bytes(line_of(record("x")) + b"\n" + forged + b"\n")
 
 

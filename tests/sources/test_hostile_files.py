@@ -26,6 +26,7 @@ from network_prune.study.state_file import StateFile
 from network_prune.transfer.predictions import Predictions
 from network_prune.transfer.running.state import State
 from network_prune.transfer.transferred import load_transfer
+from tests.exchanged_parts import forged_line
 
 CONTENTS = {
     "empty": b"",
@@ -309,8 +310,8 @@ STATES = (
 def test_a_state_of_anything_is_told_and_computed_anew(tmp_path, content):
     """Also with a right checksum, which a stranger may make."""
     key, notices = "k" * 16, []
-    body = content.replace(b"{", b'{"key":"%s","digests":"",' % key.encode())[:-1]
-    (tmp_path / f"partial-{key}.json").write_bytes(body + b',"crc32":"%08x"}' % zlib.crc32(body))
+    text = content.replace(b"{", b'{"key":"%s","digests":"",' % key.encode())
+    (tmp_path / f"partial-{key}.json").write_bytes(forged_line(text))
     assert StateFile(tmp_path, key).read(State.from_dict, notices.append) is None
     assert len(notices) == 1
 

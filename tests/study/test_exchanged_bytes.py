@@ -3,32 +3,20 @@
 import json
 
 import pytest
-from PIL import Image
 
 from network_prune import sweep
 from network_prune.errors import SourceError
 from network_prune.results.study import load_study
 from network_prune.sources.digests import SIZE, differing
 from network_prune.study.events import Recorded
+from tests.grey_pictures import exchange, write_pictures
 
 N = 12
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Grey pictures of one size in bytes, two classes."""
-    for place in range(N):
-        path = tmp_path / "images" / str(place % 2) / f"{place:02}.bmp"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (8, 8), 9 * place).save(path)
-    return tmp_path / "images"
-
-
-def exchange(folder, name):
-    path = folder / name
-    size = path.stat().st_size
-    Image.new("L", (8, 8), 255).save(path)
-    assert path.stat().st_size == size
+    return write_pictures(tmp_path / "images", N)
 
 
 def plan(folder, **changes):
@@ -104,7 +92,7 @@ def test_an_image_exchanged_between_a_kill_and_the_resume_is_named(folder, tmp_p
     with pytest.raises(SourceError, match=r"1/11\.bmp has other bytes; bring the old ones back"):
         sweep(values, out=out)
     assert lines(out) == before
-    Image.new("L", (8, 8), 9 * 11).save(folder / "1" / "11.bmp")
+    write_pictures(folder, N)
     assert list(sweep(values, out=out)) == list(sweep(values))
 
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from PIL import Image
 
 from network_prune.errors import SourceError
 from network_prune.transfer.running.events import Advanced
 from network_prune.transfer.transfer import transfer
 from network_prune.transfer.transferred import load_transfer
+from tests.grey_pictures import exchange, write_picture, write_pictures
 from tests.transfer.tiny import plan, quiet
 
 N = 6
@@ -16,15 +16,7 @@ N = 6
 
 @pytest.fixture
 def folder(tmp_path):
-    for place in range(N):
-        path = tmp_path / "images" / str(place % 2) / f"{place}.bmp"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (8, 8), 20 * place).save(path)
-    return tmp_path / "images"
-
-
-def exchange(folder, name):
-    Image.new("L", (8, 8), 255).save(folder / name)
+    return write_pictures(tmp_path / "images", N)
 
 
 def run(folder, told=quiet, **options):
@@ -47,8 +39,8 @@ def test_a_row_more_or_the_rest_of_one_names_the_image_that_was_exchanged(folder
     else:
         run(folder, out=out)
     before = (out / "transfer.jsonl").read_bytes()
-    exchange(folder, "1/3.bmp")
-    with pytest.raises(SourceError, match=r"^the images of .* aren't those .*: 3\.png has other"):
+    exchange(folder, "1/03.bmp")
+    with pytest.raises(SourceError, match=r"^the images of .* aren't those .*: 03\.png has other"):
         run(folder, out=out, changes={"augmentation": ["none", "dwp"]})
     assert (out / "transfer.jsonl").read_bytes() == before
 
@@ -56,9 +48,9 @@ def test_a_row_more_or_the_rest_of_one_names_the_image_that_was_exchanged(folder
 def test_an_image_exchanged_while_rows_run_is_named(folder):
     def told(event):
         if isinstance(event, Advanced):
-            exchange(folder, "1/5.bmp")
+            exchange(folder, "1/05.bmp")
 
-    with pytest.raises(SourceError, match=r"image 5\.png has other bytes than when it was read"):
+    with pytest.raises(SourceError, match=r"image 05\.png has other bytes than when it was read"):
         run(folder, told)
 
 
@@ -68,21 +60,21 @@ def test_an_adversarial_image_exchanged_meanwhile_is_named(folder, tmp_path):
 
     def told(event):
         if isinstance(event, Advanced):
-            exchange(saved / "images", "5.png")
+            write_picture(saved / "images" / "05.png", 255)
 
-    with pytest.raises(SourceError, match=r"saved: 5\.png has other bytes than when it was read"):
+    with pytest.raises(SourceError, match=r"saved: 05\.png has other bytes than when it was read"):
         run(folder, told, adversarial=saved)
 
 
 def test_records_on_exchanged_images_in_one_folder_are_not_compared(folder, tmp_path):
     for name, augmentations in (("one", ["none"]), ("two", ["none", "dwp"])):
         run(folder, out=tmp_path / name, changes={"augmentation": augmentations})
-        exchange(folder, "0/2.bmp")
+        exchange(folder, "0/02.bmp")
     for file, rows in (("transfer.jsonl", slice(1, None)), ("outcomes.jsonl", slice(None))):
         lines = (tmp_path / "two" / file).read_bytes().splitlines(keepends=True)
         with (tmp_path / "one" / file).open("ab") as joined:
             joined.writelines(lines[rows])
-    with pytest.raises(SourceError, match=r"equal names and sizes, but 0/2\.bmp has other bytes;"):
+    with pytest.raises(SourceError, match=r"equal names and sizes, but 0/02\.bmp has other bytes;"):
         _ = load_transfer(tmp_path / "one").sets
 
 

@@ -3,7 +3,6 @@
 Checksums and keys are made to fit, as a stranger's would.
 """
 
-import copy
 import json
 import random
 import warnings
@@ -14,36 +13,20 @@ from network_prune.errors import NetworkPruneError, SourceError
 from network_prune.reports.transfer.head import row_line
 from network_prune.reports.transfer.lines import transfer_lines
 from network_prune.results.images import Images
-from network_prune.results.lines.checksum import signed
 from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
 from network_prune.transfer.record_key import record_key
 from network_prune.transfer.transferred import Transfer, load_transfer
 from tests import made_transfers
+from tests.exchanged_parts import VALUES, exchanged, forged_line, places
 from tests.transfer.attacked_rows import folder as of_folder
 
-MISSING = object()
-VALUES = {
-    "missing": MISSING,
-    "none": None,
-    "text": "x",
-    "a lone surrogate": "\ud800",
-    "markup": "<script>\x1b[31m\0",
-    "negative": -5,
-    "zero": 0,
-    "huge": 10**400,
-    "large": 1e308,
-    "flag": True,
-    "list": [],
-    "list of none": [None],
-    "mapping": {},
-    "levels": [[[[]]]],
-    "mapping of levels": {"a": [[]]},
-}
 ALL = 1000
 
 
 def write(folder, records):
-    (folder / "transfer.jsonl").write_bytes(b"".join(signed(each) + b"\n" for each in records))
+    texts = (json.dumps(each, separators=(",", ":")) for each in records)
+    lines = (forged_line(text.replace("Infinity", "1e999").encode()) for text in texts)
+    (folder / "transfer.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def with_key(record):
@@ -92,25 +75,9 @@ def run(request, tmp_path):
     return tmp_path, found
 
 
-def places(value, place=()):
-    """The way to everything in a record, of lists to the first alone."""
-    if place:
-        yield place
-    inner = enumerate(value[:1]) if isinstance(value, list) else ()
-    for name, each in value.items() if isinstance(value, dict) else inner:
-        yield from places(each, (*place, name))
-
-
-def exchanged(record, place, value):
-    record = copy.deepcopy(record)
-    *way, last = place
-    inner = record
-    for name in way:
-        inner = inner[name]
-    if value is not MISSING:
-        inner[last] = value
-    else:
-        del inner[last]
+def forged(record, place, value):
+    """A record with an exchanged part, and the key of what it says now."""
+    record = exchanged(record, place, value)
     return record if place == ("key",) else with_key(record)
 
 
@@ -148,7 +115,7 @@ def test_anything_may_be_exchanged_in_a_transfer_record(run, name, some):
     assert refused(folder) == ""
     ways = list(places(last))
     for place in random.Random(name).sample(ways, min(some, len(ways))):
-        write(folder, [*others, exchanged(last, place, VALUES[name])])
+        write(folder, [*others, forged(last, place, VALUES[name])])
         told = refused(folder)
         assert "\n" not in told, place
         assert len(told) < 1000, place
@@ -165,7 +132,7 @@ def test_anything_may_be_exchanged_in_a_transfer_record(run, name, some):
 )
 def test_what_contradicts_itself_is_told_as_damage(run, place, value):
     folder, (*others, last) = run
-    write(folder, [*others, exchanged(last, place, value)])
+    write(folder, [*others, forged(last, place, value)])
     told = refused(folder)
     assert "line 3 is damaged (it" in told
     is_end = place[-1] == "iteration" and last["iterations"] is not None
@@ -181,7 +148,7 @@ def test_a_variant_in_a_transfer_record_is_damage(run):
 
 def test_a_bound_has_weights_for_each_of_its_networks(tmp_path):
     *others, last = records(WrittenOutcomes(tmp_path), "bound")
-    write(tmp_path, [*others, exchanged(last, ("augmentation", "networks"), ["a", "b"])])
+    write(tmp_path, [*others, forged(last, ("augmentation", "networks"), ["a", "b"])])
     assert "it has more networks beside its surrogates than weights" in refused(tmp_path)
 
 

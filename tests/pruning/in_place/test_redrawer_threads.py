@@ -1,7 +1,6 @@
 """Redrawers of one network in several threads: one has it at a time, and the others are told."""
 
 import sys
-import threading
 from contextlib import suppress
 
 import pytest
@@ -10,27 +9,9 @@ import torch
 import network_prune as npr
 import networks
 from network_prune.errors import StateError
+from tests.threads import at_once
 
 TRIALS = [20, pytest.param(1000, marks=pytest.mark.slow)]
-
-
-def at_once(*works) -> list[object]:
-    """Run the works in threads that start together; return what each gave or raised."""
-    barrier, results = threading.Barrier(len(works)), [None] * len(works)
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            results[number] = works[number]()
-        except BaseException as error:
-            results[number] = error
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 @pytest.fixture
