@@ -101,14 +101,17 @@ def _after_prune(call):
     return make
 
 
-def _with_block(model):
-    prunable = npr.rank(model, p_prune=0.5)
+def _with_block(kind):
+    def make(model):
+        prunable = npr.rank(model, p_prune=0.5)
 
-    def run():
-        with npr.prune(model, prunable, p_bern=0.5) as pruned:
-            pruned.redraw()
+        def run():
+            with kind(model, prunable, p_bern=0.5) as pruned:
+                pruned.redraw()
 
-    return run
+        return run
+
+    return make
 
 
 def _redrawer(model):
@@ -127,16 +130,6 @@ def _after_redraw(name):
 def _make_redrawer(model):
     prunable = npr.rank(model, p_prune=0.5)
     return lambda: npr.Redrawer(model, prunable, p_bern=0.5)
-
-
-def _redrawer_block(model):
-    prunable = npr.rank(model, p_prune=0.5)
-
-    def run():
-        with npr.Redrawer(model, prunable, p_bern=0.5) as redrawer:
-            redrawer.redraw()
-
-    return run
 
 
 def _forward(kind):
@@ -204,12 +197,12 @@ CALLS = {
     "refresh": lambda model: _prune(model)().refresh,
     "restore": _after_prune(npr.restore),
     "make_permanent": _after_prune(npr.make_permanent),
-    "with block": _with_block,
+    "with block": _with_block(npr.prune),
     "Redrawer": _make_redrawer,
     "Redrawer.redraw": lambda model: _redrawer(model).redraw,
     "Redrawer.redraw again": _after_redraw("redraw"),
     "Redrawer.restore": _after_redraw("restore"),
-    "Redrawer's with block": _redrawer_block,
+    "Redrawer's with block": _with_block(npr.Redrawer),
     "Diversified": _forward(npr.Diversified),
     "BackwardOnly": _forward(npr.BackwardOnly),
     "Ensemble": _ensemble,
