@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -124,9 +125,15 @@ def pictures(tmp_path):
 
 
 @pytest.fixture
-def started(tmp_path, pictures, request):
+def temporary():
+    """A folder for temporary files whose path is short, as those of sockets have to be."""
+    with tempfile.TemporaryDirectory(prefix="np-") as folder:
+        yield folder
+
+
+@pytest.fixture
+def started(tmp_path, pictures, temporary, request):
     """A sweep in processes of its own that has begun to read, its temporary files in a folder."""
-    (tmp_path / "tmp").mkdir()
     options = ("--data", pictures, "--out", tmp_path / "run", "--batch-size=4", "--workers=2")
     process = subprocess.Popen(
         [sys.executable, "-m", "network_prune", "sweep", *map(str, options), "--draws=40"],
@@ -134,7 +141,7 @@ def started(tmp_path, pictures, request):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        env={**os.environ, "TMPDIR": temporary},
     )
     assert any(line.startswith("| network") for line in process.stdout)
     if hasattr(request, "param"):
@@ -156,18 +163,18 @@ def wait_for_workers(process):
     time.sleep(0.5)
 
 
-def check_ended(process, folder, number):
+def check_ended(process, temporary, number):
     """It ended by the signal, and neither workers nor temporary files are left."""
     assert process.returncode == 128 + number
-    assert os.listdir(folder / "tmp") == []
+    assert os.listdir(temporary) == []
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
 
 
-def test_sigterm_ends_a_sweep_in_order(started, tmp_path):
+def test_sigterm_ends_a_sweep_in_order(started, temporary):
     started.send_signal(signal.SIGTERM)
     _, err = started.communicate(timeout=60)
-    check_ended(started, tmp_path, signal.SIGTERM)
+    check_ended(started, temporary, signal.SIGTERM)
     where, told = err.splitlines()[-2:]
     assert "the same command goes on from there" in where
     assert told.startswith("network-prune: error: ended by SIGTERM; the network")
@@ -176,19 +183,19 @@ def test_sigterm_ends_a_sweep_in_order(started, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("started", [0.3 * step for step in range(20)], indirect=True)
-def test_sigterm_at_any_moment_ends_a_sweep_in_order(started, tmp_path):
+def test_sigterm_at_any_moment_ends_a_sweep_in_order(started, temporary):
     started.send_signal(signal.SIGTERM)
     _, err = started.communicate(timeout=60)
-    check_ended(started, tmp_path, signal.SIGTERM)
+    check_ended(started, temporary, signal.SIGTERM)
     assert "Traceback" not in err
 
 
-def test_a_sweep_ends_in_order_with_its_terminal(started, tmp_path):
+def test_a_sweep_ends_in_order_with_its_terminal(started, temporary):
     started.stdout.close()
     started.stderr.close()
     started.send_signal(signal.SIGHUP)
     started.wait(timeout=60)
-    check_ended(started, tmp_path, signal.SIGHUP)
+    check_ended(started, temporary, signal.SIGHUP)
 
 
 def test_signals_are_the_systems_again_after_a_command(run):

@@ -35,7 +35,7 @@ def test_files_with_settings_beside_weights_are_read(tmp_path):
     for name, value in kinds.items():
         torch.save({"state_dict": {"w": torch.ones(2)}, name: value}, tmp_path / f"{name}.pth")
     works = [lambda name=name: Checkpoint(str(tmp_path / f"{name}.pth")).first for name in kinds]
-    before = torch.serialization.get_safe_globals()
+    before = set(torch.serialization.get_safe_globals())
     for _ in range(20):
         assert all(torch.equal(found["w"], torch.ones(2)) for found in in_threads(works * 2))
-    assert torch.serialization.get_safe_globals() == before
+    assert set(torch.serialization.get_safe_globals()) == before
