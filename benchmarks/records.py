@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 from typing import Final
 
-from benchmarks.tables import Row, include
+from benchmarks.tables import DOCS, Row, include, machine
+from network_prune.reports.markdown import markdown_head, markdown_row
 
 COMMAND: Final = [sys.executable, "-m", "network_prune"]
 SWEEP: Final = [*COMMAND, "sweep", "--method", "weights", "--limit", "100", "--p-prune", "0.5"]
-PAGE: Final = Path(__file__).parents[1] / "docs" / "reliability.md"
+PAGE: Final = DOCS / "reliability.md"
 
 
 def make_folder(folder: Path, count: int) -> None:
@@ -68,9 +69,8 @@ def cost(command: list[str]) -> Row:
 
 def table(rows: list[Row]) -> str:
     """Return the rows as Markdown."""
-    names = list(rows[0])
-    lines = [names, ["--:"] * len(names), *([str(row[name]) for name in names] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head = markdown_head(list(rows[0]))
+    return "\n".join([head, *(markdown_row(list(map(str, row.values()))) for row in rows)])
 
 
 def main() -> None:
@@ -78,8 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", type=int, nargs="+")
     rows = [row for count in parser.parse_args().records for row in measure(count)]
-    include(table(rows), PAGE, mark="records")
-    print(table(rows))
+    text = f"{table(rows)}\n\n{machine('cpu')}"
+    include(text, PAGE, mark="records")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ import threading
 from multiprocessing.queues import Queue
 
 import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from network_prune.core import workers
 from network_prune.core.workers import start
+from network_prune.errors import RunError
 
 PRESSED_WHILE_FORKING = """
 import os, signal, sys
@@ -88,3 +91,13 @@ def test_a_worker_tells_what_it_cant_send_unless_its_parent_ends(monkeypatch, tm
     workers.say_nothing_at_the_end(0)
     Queue._on_queue_feeder_error(OSError(), "a batch")
     assert len(told) == (not is_ending)
+
+
+def test_a_folder_with_too_long_a_path_for_sockets_is_refused(monkeypatch):
+    """Workers would fail to send there, and who waits for them wait forever."""
+    batches = DataLoader(TensorDataset(torch.zeros(2)), num_workers=1)
+    monkeypatch.setattr(workers, "get_temp_dir", lambda: "/" + 89 * "x")
+    with pytest.raises(RunError, match=r"path of 90 bytes .* at most 89; set TMPDIR to a shorter"):
+        start(batches)
+    monkeypatch.setattr(workers, "get_temp_dir", lambda: "/" + 88 * "x")
+    assert len(list(start(batches))) == 2
