@@ -4,61 +4,164 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+
 from network_prune.errors import SourceError, brief
 from network_prune.evaluation.variant import LATER
+from network_prune.option_checks import LARGEST
 from network_prune.options import DECIDING, OPTIONS
 from network_prune.results.lines.checksum import DamageError
 from network_prune.results.lines.kinds import (
-    TEXT,
-    TEXT_OR_NONE,
-    Shape,
-    are_texts,
+    Count,
+    Entry,
+    Figure,
+    Flat,
+    Interval,
+    Plain,
     check,
-    check_part,
-    is_count,
-    is_figure,
-    is_flat,
-    is_interval,
-    is_number,
-    is_plain,
-    of,
+    look_at,
 )
 
-_SIZE: Final = of(int, list, type(None))
+_SHARED: Final = (
+    "network",
+    "preprocessing",
+    "data",
+    "asked",
+    "versions",
+    "score_data",
+    "notes",
+    "used",
+    "read",
+)
 _FIGURES: Final = ("loss", "acc1", "acc5")
 # Of a sum of losses, a nat.
 _UNITS: Final = 2**32
 
-_EVERY: Final[Mapping[str, Shape]] = {
-    "network": {"name": TEXT, "weights": TEXT, "weights_sha256": TEXT},
-    "preprocessing": {
-        **dict.fromkeys(("resize", "crop"), _SIZE),
-        "interpolation": TEXT,
-        **dict.fromkeys(("mean", "std"), of(list)),
-    },
-    "data": {"name": TEXT, "identity": TEXT},
-    "asked": {"weights": TEXT_OR_NONE, "data": is_flat, "running": is_flat},
-    "versions": {"torch": TEXT},
-    "metrics": {
-        **dict.fromkeys(("n", "hits1", "hits5", "unreadable", "non_finite"), is_count),
-        "loss_sum": of(int),
-        **dict.fromkeys(_FIGURES, is_figure),
-        **{f"{name}_interval": is_interval for name in _FIGURES},
-    },
-}
-_VARIANT: Final[Shape] = {
-    **dict.fromkeys(("method", "score", "scope"), TEXT),
-    **dict.fromkeys(("p_prune", "p_bern"), is_number),
-    **dict.fromkeys(("seed", "index"), is_count),
-}
-_REALISED: Final[Shape] = dict.fromkeys(("pruning_ratio", "zeroed_ratio"), is_number)
-_DIFFERENCE: Final[Shape] = {
-    **{f"{name}_difference": is_figure for name in _FIGURES},
-    **{f"{name}_interval": is_interval for name in _FIGURES},
-    **dict.fromkeys(("n", "gained1", "lost1"), is_count),
-    "loss_sum": of(int),
-}
-_SCORE_DATA: Final[Shape] = {"name": TEXT, "identity": TEXT, "n": is_count}
+
+class _Network(Struct):
+    name: str
+    weights: str
+    weights_sha256: str
+
+
+class _Preprocessing(Struct):
+    resize: int | list[Plain] | None
+    crop: int | list[Plain] | None
+    interpolation: str
+    mean: list[Plain]
+    std: list[Plain]
+    crop_mode: str = ""
+    crop_rounding: str = ""
+
+
+class _Data(Struct):
+    name: str
+    identity: str
+
+
+class _Asked(Struct):
+    weights: str | None
+    data: Flat
+    running: Flat
+    preprocessing: Flat = {}
+
+
+class _Used(Struct):
+    warnings: list[str] = []
+
+
+class _ScoreData(Struct):
+    name: str
+    identity: str
+    n: Count
+
+
+class _Shared(Struct):
+    """What most records of a study have in common."""
+
+    network: _Network
+    preprocessing: _Preprocessing
+    data: _Data
+    asked: _Asked
+    versions: dict[str, str]
+    score_data: _ScoreData | None
+    notes: list[str] = []
+    used: _Used | None = None
+    read: dict[str, str | None] | None = None
+
+
+class _Variant(Struct):
+    method: str
+    score: str
+    scope: str
+    p_prune: float
+    p_bern: float
+    seed: Count
+    index: Count
+    layers: Entry = None
+    include: Entry = None
+    exclude: Entry = None
+    with_norm: Plain = None
+    tensors: Entry = None
+    floor: Plain = None
+    by_layer: Flat | None = None
+
+
+class _Realised(Struct):
+    pruning_ratio: float
+    zeroed_ratio: float
+    network_zeroed_ratio: float = 0.0
+    zero_before_ratio: float = 0.0
+    granularity: Plain = None
+    elements: Count = 0
+    prunable: Count = 0
+    pruned: Count = 0
+    weights: Count = 0
+    newly_zeroed: Count = 0
+    layers: list[Any] = []
+    warnings: list[str] = []
+
+
+class _Metrics(Struct):
+    n: Count
+    hits1: Count
+    hits5: Count
+    unreadable: Count
+    non_finite: Count
+    loss_sum: int
+    loss: Figure
+    acc1: Figure
+    acc5: Figure
+    loss_interval: Interval
+    acc1_interval: Interval
+    acc5_interval: Interval
+    ties: Count = 0
+
+
+class _Difference(Struct):
+    n: Count
+    gained1: Count
+    lost1: Count
+    loss_sum: int
+    loss_difference: Figure
+    acc1_difference: Figure
+    acc5_difference: Figure
+    loss_interval: Interval
+    acc1_interval: Interval
+    acc5_interval: Interval
+
+
+class _Own(Struct):
+    """What is a record's alone."""
+
+    key: str
+    variant: _Variant | None
+    realised: _Realised | None
+    metrics: _Metrics
+    difference: _Difference | None
+    prunable_sha256: str | None = None
+    draw_sha256: str | None = None
+    outcomes: dict[str, str | None] | None = None
 
 
 def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
@@ -74,54 +177,25 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         DamageError: its counts and figures contradict each other.
         SourceError: it holds options of a later version.
     """
-    parts = dict(_EVERY)
-    if record["variant"] is not None:
-        parts |= {"variant": _VARIANT, "realised": _REALISED}
-        _check_variant(record["variant"], record["realised"])
-    if record["difference"] is not None:
-        parts["difference"] = _DIFFERENCE
-    if record["score_data"] is not None:
-        parts["score_data"] = _SCORE_DATA
-    for part, kinds in parts.items():
-        if record[part] is last.get(part):
-            continue
-        check_part(record[part], kinds)
-    check(TEXT(record["key"]) and is_count(record["metrics"].get("ties", 0)))
-    check(all(TEXT_OR_NONE(record.get(name)) for name in ("prunable_sha256", "draw_sha256")))
-    for part in ("outcomes", "read"):
-        check(all(map(TEXT_OR_NONE, (record.get(part) or {}).values())))
-    shared = ("asked", "versions", "preprocessing", "data", "notes", "used")
-    if any(record.get(part) is not last.get(part) for part in shared):
+    own = look_at(record, _Own)
+    if any(record.get(part) is not last.get(part) for part in _SHARED):
         _check_shared(record)
-    _check_known(record["variant"] or {})
-    _check_counts(record)
-    _check_figures(record)
-
-
-def _check_variant(variant: Mapping[str, Any], realised: Mapping[str, Any]) -> None:
-    by_layer = variant.get("by_layer")
-    check(by_layer is None or is_flat(by_layer))
-    check(is_flat({name: value for name, value in variant.items() if name != "by_layer"}))
-    others = dict(realised)
-    check(are_texts(others.pop("warnings", [])) and isinstance(others.pop("layers", []), list))
-    check(all(map(is_plain, others.values())))
+    variant = record["variant"]
+    if variant is not None:
+        check(own.realised is not None)
+        check(max(variant["seed"], variant["index"]) <= LARGEST)
+        _check_known(variant)
+    _check_counts(own, record["data"].get("n"))
+    _check_figures(own.metrics, own.difference)
 
 
 def _check_shared(record: Mapping[str, Any]) -> None:
-    """Check what most records of a study have in common."""
-    running, used = record["asked"]["running"], record.get("used", {})
+    running = look_at(record, _Shared).asked.running
     for name in DECIDING:
         running[name]
     _check_known(running)
-    for version in record["versions"].values():
-        check(TEXT(version))
-    asked = record["asked"].get("preprocessing", {})
-    for part in (record["preprocessing"], asked, record["data"], used):
-        check(is_flat(part))
-    for name in ("crop_mode", "crop_rounding"):
-        check(TEXT(record["preprocessing"].get(name, "")))
-    for texts in (record.get("notes", []), used.get("warnings", [])):
-        check(are_texts(texts))
+    for part in ("preprocessing", "data", "used"):
+        look_at(record.get(part, {}), Flat)
 
 
 def _check_known(options: Mapping[str, Any]) -> None:
@@ -133,40 +207,46 @@ def _check_known(options: Mapping[str, Any]) -> None:
         )
 
 
-def _check_counts(record: Mapping[str, Any]) -> None:
+def _check_counts(own: _Own, images: Any) -> None:
     """Check counts against the number of images and each other."""
-    metrics, difference = record["metrics"], record["difference"]
-    n, images = metrics["n"], record["data"].get("n")
-    counted = n + metrics["unreadable"]
+    metrics, difference = own.metrics, own.difference
+    n = metrics.n
+    counted = n + metrics.unreadable
     if images not in (None, counted):
         raise DamageError(f"it counts {counted} images of {brief(images)}")
-    if not metrics["hits1"] <= metrics["hits5"] <= n or metrics["non_finite"] > n:
+    if not metrics.hits1 <= metrics.hits5 <= n or metrics.non_finite > n:
         raise DamageError(f"it counts more images than its {n}")
-    if difference is not None and difference["n"] != n:
-        raise DamageError(f"it compares {difference['n']} images of {n}")
+    if difference is not None and difference.n != n:
+        raise DamageError(f"it compares {difference.n} images of {n}")
 
 
-def _check_figures(record: Mapping[str, Any]) -> None:
+def _check_figures(metrics: _Metrics, difference: _Difference | None) -> None:
     """Check figures against the counts that they are made of."""
-    metrics, difference = record["metrics"], record["difference"]
-    n = metrics["n"]
-    means = [(name, metrics[name], 100 * metrics[f"hits{name[3:]}"], n) for name in _FIGURES[1:]]
-    if not metrics["non_finite"]:
-        means.append(("loss", metrics["loss"], metrics["loss_sum"], n * _UNITS))
+    n = metrics.n
+    _check_mean("acc1", metrics.acc1, 100 * metrics.hits1, n)
+    _check_mean("acc5", metrics.acc5, 100 * metrics.hits5, n)
+    if not metrics.non_finite:
+        _check_mean("loss", metrics.loss, metrics.loss_sum, n * _UNITS)
     if difference is not None:
-        changed = 100 * (difference["gained1"] - difference["lost1"])
-        means.append(("difference in acc1", difference["acc1_difference"], changed, n))
-    for name, mean, total, count in means:
-        if n and not _is_mean(mean, total, count):
-            raise DamageError(f"its {name} isn't that of its counts")
-    for figure in _FIGURES:
-        low, high = metrics[f"{figure}_interval"]
-        if None not in (low, high) and not low <= metrics[figure] <= high:
-            raise DamageError(f"its {figure} lies outside its interval")
+        changed = 100 * (difference.gained1 - difference.lost1)
+        _check_mean("difference in acc1", difference.acc1_difference, changed, n)
+    _check_interval("loss", metrics.loss, metrics.loss_interval)
+    _check_interval("acc1", metrics.acc1, metrics.acc1_interval)
+    _check_interval("acc5", metrics.acc5, metrics.acc5_interval)
 
 
-def _is_mean(mean: float, total: int, count: int) -> bool:
+def _check_mean(name: str, mean: Any, total: int, count: int) -> None:
+    if not count:
+        return
     try:
-        return math.isclose(mean, total / count, rel_tol=1e-9, abs_tol=1e-9)
+        expected = total / count
     except OverflowError:
-        return False
+        expected = math.inf
+    if mean != expected and not math.isclose(mean, expected, rel_tol=1e-9, abs_tol=1e-9):
+        raise DamageError(f"its {name} isn't that of its counts")
+
+
+def _check_interval(name: str, figure: Any, interval: Interval) -> None:
+    low, high = interval
+    if low is not None and high is not None and not low <= figure <= high:
+        raise DamageError(f"its {name} lies outside its interval")

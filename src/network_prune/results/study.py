@@ -1,6 +1,5 @@
 """A study as it lies before its reader: records, and what became of each image."""
 
-import json
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,6 +9,7 @@ from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.results.groups import measured
 from network_prune.results.images import Images
+from network_prune.results.lines.checksum import DamageError, parse
 from network_prune.results.lines.line_file import read_bytes
 from network_prune.results.lines.notices import Notice, warn_of
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text, to_text
@@ -220,8 +220,8 @@ def without_repeats(studies: Sequence[Study]) -> list[Study]:
 
 def _load_file(path: Path) -> Study:
     try:
-        entries: Any = json.loads(read_bytes(path))
-    except (ValueError, RecursionError):
+        entries = parse(read_bytes(path))
+    except DamageError:
         raise SourceError(f"{path} is no JSON; pass what eval wrote with --output") from None
     if not isinstance(entries, list) or not entries:
         raise SourceError(f"{path} has no list of records; pass what eval wrote with --output")

@@ -4,8 +4,7 @@ A line of such records is ``{"schema":…,"key":"…",HEAD,"variant":…}``; any
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from network_prune.results.lines.checksum import DamageError, parse
 from network_prune.results.record_key import KeyBase
@@ -15,8 +14,7 @@ _VARIANT: Final = b'"variant":'
 _decode = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A line in three.
 
     Attributes:

@@ -1,23 +1,17 @@
 """Records by key, each as its line until it is asked for: a hundred thousand fit in memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import NamedTuple
 
 from network_prune.errors import SourceError
-from network_prune.results.lines.checksum import DamageError, checked, parse, signed
+from network_prune.results.lines.checksum import checked, parse, signed
 from network_prune.results.lines.form import Form, Record
 from network_prune.results.lines.heads import Head, split
 from network_prune.results.lines.layers import unpack_layers, with_packed_layers
 
-# So many records are parsed at once, so that each name in them is one object for all.
-_AT_ONCE: Final = 256
 
-
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """A line of the file.
 
     Attributes:
@@ -86,16 +80,12 @@ class RecordLines(Mapping[str, Record]):
                 yield self._read(key, line)
 
     def records(self) -> Iterator[Record]:
-        """Yield all records.
+        """Return all records, each made when it is asked for.
 
         Raises:
-            SourceError: one is forged: its checksum is right and it is no record.
+            SourceError: later: one is forged: its checksum is right and it is no record.
         """
-        entries = iter(self._lines.items())
-        while batch := list(islice(entries, _AT_ONCE)):
-            found = _parse_all([line.text for _, line in batch])
-            for (key, line), values in zip(batch, found, strict=True):
-                yield self._record(key, line, values)
+        return (self._read(key, line) for key, line in self._lines.items())
 
     def lines(self) -> Iterator[bytes]:
         """Yield a line for each record, with a checksum."""
@@ -132,13 +122,9 @@ class RecordLines(Mapping[str, Record]):
         return parts.key, _Line(number, head, parts.rest)
 
     def _read(self, key: str, line: _Line) -> Record:
-        return self._record(key, line, None)
-
-    def _record(self, key: str, line: _Line, values: Any) -> Record:
-        """Return a line's record, given what its text says if that was parsed already."""
         form = self._form
         try:
-            values = parse(line.text) if values is None else values
+            values = parse(line.text)
             if line.head is None:
                 return form.read(values, self._last, is_checked=True)
             shared = {"schema": form.schema, "key": key, **line.head.shared}
@@ -164,12 +150,3 @@ class RecordLines(Mapping[str, Record]):
 def line_of(record: Record) -> bytes:
     """Return the line of a record, with a checksum and without an end."""
     return signed(with_packed_layers(record))
-
-
-def _parse_all(texts: Sequence[bytes]) -> Sequence[Any]:
-    """Return what texts say, or None for each if one of them is no JSON by itself."""
-    try:
-        found = parse(b"[" + b",".join(texts) + b"]")
-    except DamageError:
-        found = []
-    return found if len(found) == len(texts) else [None] * len(texts)
