@@ -148,7 +148,7 @@ def strangers(tmp_path_factory):
     random_study(
         folder, variants, n=20, network=STRANGE, weights=STRANGE, data=STRANGE, shown=shown, **said
     )
-    records = list(read_records(folder)[0].records())
+    records = list(read_records(folder)[0].values())
     for record in records:
         for layer in (record["realised"] or {"layers": ()})["layers"]:
             layer["name"] += STRANGE
@@ -222,7 +222,7 @@ def test_what_libraries_say_is_printable(run, monkeypatch, caplog):
         logging.getLogger("their.own").warning("%s", ALL)
         raise LookupError("\x9b31m\u202egnp")
 
-    monkeypatch.setattr("network_prune.results.study.read_study", say_it)
+    monkeypatch.setattr("network_prune.results.streamed.stream", say_it)
     outcome = check(run("records"), 1)
     assert (
         outcome.err.count(r"\x9b31m\u202egnp") == 4

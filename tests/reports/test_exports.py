@@ -14,7 +14,7 @@ from tests.cli.test_hostile_names import NAMES
 @pytest.fixture
 def read(tmp_path):
     def call(rows):
-        write_csv(rows, tmp_path / "a.csv")
+        write_csv(lambda: rows, tmp_path / "a.csv")
         with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 

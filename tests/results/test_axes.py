@@ -20,7 +20,7 @@ LINES = Path(__file__).with_name("schema-1.jsonl")
 @pytest.fixture
 def learned(tmp_path):
     (tmp_path / FILE).write_bytes(LINES.read_bytes())
-    return list(read_records(tmp_path)[0].records())[-1]
+    return list(read_records(tmp_path)[0].values())[-1]
 
 
 def leaves(value, path=()):

@@ -54,7 +54,7 @@ def changed(part, **values):
 
 
 def records_of(folder):
-    return list(read_records(folder)[0].records())
+    return list(read_records(folder)[0].values())
 
 
 def names(folder):

@@ -6,7 +6,7 @@ Nothing else in the package prints, so that no name reaches a terminal as it is.
 import json
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -66,9 +66,22 @@ def hand_over(result: Any, *, as_json: bool, path: Path | None) -> None:
     Raises:
         RunError: ``path`` can't be written.
     """
-    # In ASCII, of which DEL alone isn't escaped though a terminal would obey it.
-    text = json.dumps(result, indent=2).replace("\x7f", "\\u007f")
+    text = _json_text(result)
     if as_json:
         print(text)
     if path is not None:
         write_whole(path, f"{text}\n".encode())
+
+
+def print_each(items: Iterable[Any]) -> None:
+    """Print items as a list in JSON, as `hand_over` does, each as it comes by."""
+    before = "[\n  "
+    for item in items:
+        print(before + _json_text(item).replace("\n", "\n  "), end="")
+        before = ",\n  "
+    print("[]" if before.startswith("[") else "\n]")
+
+
+def _json_text(value: Any) -> str:
+    # In ASCII, of which DEL alone isn't escaped though a terminal would obey it.
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f")

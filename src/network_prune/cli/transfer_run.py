@@ -113,7 +113,7 @@ def show_transfer(
         ]
         say(*transfer_lines(sets, compared, markdown=outlets.markdown), *warnings)
     if outlets.csv is not None:
-        write_csv(rows, outlets.csv)
+        write_csv(lambda: rows, outlets.csv)
     if outlets.plot is not None:
         draw_pictures(curve_pictures(sets), outlets.plot)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from network_prune.plain_text import plain
@@ -19,6 +20,7 @@ _MARKUP: Final = re.compile(
 _START: Final = re.compile(r"^(?=[#>+*=-])|^\d{1,9}(?=[.)](?:\s|$))")
 
 
+@lru_cache(4096)
 def markdown_text(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is; unprintable characters as escapes."""
     return _MARKUP.sub(r"\\\g<0>", plain(text))
@@ -29,9 +31,9 @@ def markdown_line(text: str) -> str:
     return _START.sub(r"\g<0>\\", markdown_text(text).lstrip())
 
 
-def markdown_row(cells: Iterable[str]) -> str:
-    """Return one row of a table; what the cells hold is escaped."""
-    return f"| {' | '.join(map(markdown_text, cells))} |"
+def markdown_row(cells: Iterable[str], numbers: Iterable[str] = ()) -> str:
+    """Return one row of a table; what the cells hold is escaped, but for numbers behind them."""
+    return f"| {' | '.join([*map(markdown_text, cells), *numbers])} |"
 
 
 def markdown_head(titles: Sequence[str], *, words: int) -> str:

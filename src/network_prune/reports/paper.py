@@ -53,7 +53,7 @@ def write_paper(
     check_choice("format", format, PAPER_FORMATS)
     records = [record for study in studies for record in study]
     if format == "csv":
-        write_csv([row for study in studies for row in study.rows()], path)
+        write_csv(lambda: (row for study in studies for row in study.rows()), path)
     elif format == "md":
         write_whole(path, "\n".join([*tables(records), ""]).encode())
     else:

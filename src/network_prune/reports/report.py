@@ -7,10 +7,10 @@ from typing import Any, Final, cast
 
 from network_prune.errors import ArgumentError, SourceError, check_choice
 from network_prune.reports.page.assets import check_page
+from network_prune.results.lines.uncollected import uncollected
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record, check_records
 from network_prune.results.study import Study, load_study, without_repeats
-from network_prune.results.uncollected import uncollected
 from network_prune.whole_file import write_whole
 
 FORMATS: Final = ("html", "md", "csv", "svg", "png", "pdf")

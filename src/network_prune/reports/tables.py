@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
@@ -52,7 +52,7 @@ def failure_row(network: Network, error: str) -> str:
 
 def figures_text(metrics: Mapping[str, Any]) -> str:
     """Return loss and accuracies in the form of the user's tables."""
-    return "  ".join(f"{title} {number(metrics[name])}" for title, name in FIGURES.items())
+    return "  ".join([f"{title} {number(metrics[name])}" for title, name in FIGURES.items()])
 
 
 def difference_text(difference: Mapping[str, Any], name: str) -> str:
@@ -76,9 +76,8 @@ def _row(
 ) -> str:
     variant: dict[str, Any] = record["variant"] or DENSE
     return markdown_row(
+        [network_text(record), " ".join([method_text(record), *others])],
         [
-            network_text(record),
-            " ".join([method_text(record), *others]),
             f"{variant['p_prune']:g}",
             f"{variant['p_bern']:g}",
             "–" if index is None else f"{variant['seed']}/{index}",
@@ -86,7 +85,7 @@ def _row(
             f"{ratio:.2%}",
             figures,
             to_dense,
-        ]
+        ],
     )
 
 
@@ -97,15 +96,34 @@ def _spread(values: Sequence[float | None], *, sign: str = "") -> str:
     return f"{statistics.fmean(finite):{sign}.3f} ± {statistics.stdev(finite):.3f}"
 
 
-def warning_lines(records: Sequence[Record]) -> list[str]:
-    """Return what to know about the figures of ``records``.
+class Warnings:
+    """What to know of records, each with how many it concerns where several are pruned ones."""
 
-    Where there are several pruned variants, each with how many records it concerns.
-    """
-    counts = Counter(text for record in records for text in _warnings(record))
-    several = sum(record["variant"] is not None for record in records) > 1
-    concerned = {text: f"{n} of {len(records)}: " if several else "" for text, n in counts.items()}
-    return [f"warning: {count}{text}" for text, count in concerned.items()]
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._records = self._pruned = 0
+
+    def add(self, record: Record) -> None:
+        """Take in what there is to know of a record."""
+        self._counts.update(_warnings(record))
+        self._records += 1
+        self._pruned += record["variant"] is not None
+
+    def lines(self) -> list[str]:
+        """Return a line for each."""
+        several = self._pruned > 1
+        return [
+            f"warning: {f'{count} of {self._records}: ' if several else ''}{text}"
+            for text, count in self._counts.items()
+        ]
+
+
+def warning_lines(records: Iterable[Record]) -> list[str]:
+    """Return what to know about the figures of ``records``."""
+    warnings = Warnings()
+    for record in records:
+        warnings.add(record)
+    return warnings.lines()
 
 
 def _warnings(record: Record) -> Iterator[str]:

@@ -64,6 +64,12 @@ def axes(record: Record) -> dict[str, Any]:
     return columns
 
 
+def unlike(records: Iterable[Record]) -> Iterable[Record]:
+    """Return the records without those that share all with another but variant and figures."""
+    parts = ("network", "preprocessing", "data", "asked", "versions", "score_data")
+    return {tuple(id(record[part]) for part in parts): record for record in records}.values()
+
+
 def differing(records: Iterable[Record]) -> list[str]:
     """Return the columns without a place in tables in which records of one network differ."""
     networks: dict[str, list[Record]] = {}
@@ -86,7 +92,7 @@ def axis_text(name: str, value: Any) -> str:
 
 
 def _varying(records: Sequence[Record]) -> list[str]:
-    rows = [axes(record) for record in _unlike(records)]
+    rows = [axes(record) for record in unlike(records)]
     asked = _differing(records[0]["asked"]["data"], rows)
     names = [*asked, *_differing((*_NOT_IN_TABLES, *records[0]["versions"]), rows)]
     # A variant without a score of images differs in them from none.
@@ -94,12 +100,6 @@ def _varying(records: Sequence[Record]) -> list[str]:
     names = [n for n in names if not n.startswith("score_") or _differing([n], scored)]
     # What was asked of the data says why its hash differs.
     return [name for name in names if name != "data_identity" or not {*asked, "data"} & {*names}]
-
-
-def _unlike(records: Iterable[Record]) -> Iterable[Record]:
-    """Return the records without those that share all with another but variant and figures."""
-    parts = ("network", "preprocessing", "data", "asked", "versions", "score_data")
-    return {tuple(id(record[part]) for part in parts): record for record in records}.values()
 
 
 def _differing(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,7 +1,8 @@
 """What records are called for people: their network and their method."""
 
+from ast import literal_eval
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from network_prune.results.records import Record
 
 _NAMELESS = ("default", "embedded")
 # Options of a variant or of running that have columns of their own, or none in words.
-_COLUMNS = ("method", "p_prune", "p_bern", "seed", "index", "batch_size", "device")
+_COLUMNS = ("p_prune", "p_bern", "seed", "index", "batch_size", "device")
 
 
 def network_of(record: Record) -> Network:
@@ -44,21 +45,27 @@ def _network_text(name: str, taken: str, asked: str) -> str:
 
 def method_text(record: Record) -> str:
     """Return the method, with the options that have no column and aren't the default."""
-    variant: dict[str, Any] = dict(record["variant"] or DENSE)
-    by_layer = variant.pop("by_layer", None)
+    options = {**(record["variant"] or DENSE), **record["asked"]["running"]}
+    for name in _COLUMNS:
+        options.pop(name, None)
+    return _method_text(repr(options))
+
+
+@lru_cache(1024)
+def _method_text(written: str) -> str:
+    options = literal_eval(written)
+    method, by_layer = options.pop("method"), options.pop("by_layer", None)
     if by_layer is not None:  # which implies the scope
-        variant = {**variant, "scope": None}
+        options["scope"] = None
     named = [] if by_layer is None else [f"by_layer={short_hash(by_layer)}"]
-    return " ".join(
-        [variant["method"], *named, *_unusual({**variant, **record["asked"]["running"]})]
-    )
+    return " ".join([method, *named, *_unusual(options)])
 
 
 def _unusual(options: Mapping[str, Any]) -> Iterator[str]:
     """Yield those options that have no column of their own and aren't the default."""
     for name, value in options.items():
         is_usual = value is None or listed(value) == listed(OPTIONS[name].default)
-        if name in _COLUMNS or is_usual:
+        if is_usual:
             continue
         if isinstance(value, bool):
             yield f"{'' if value else 'no '}{name.replace('_', ' ')}"

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 _KEY_SCHEMA: Final = 1
 
 
@@ -42,8 +44,23 @@ class KeyBase:
 
     def key(self, variant: Mapping[str, Any] | None) -> str:
         """Return the key of a variant's record."""
+        return self._key(canonical(variant))
+
+    def fits(self, variant: Mapping[str, Any] | None, key: str) -> bool:
+        """Return whether a variant's record has that key.
+
+        A faster writer, which writes few numbers and texts otherwise, is asked first.
+
+        Raises:
+            ValueError: a text can't be written in UTF-8.
+        """
+        return self._key(msgspec.json.encode(variant, order="sorted")) == key or (
+            self.key(variant) == key
+        )
+
+    def _key(self, variant: bytes) -> str:
         whole = self._before.copy()
-        whole.update(canonical(variant) + self._after)
+        whole.update(variant + self._after)
         return whole.hexdigest()
 
 

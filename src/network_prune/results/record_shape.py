@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from operator import is_
 from typing import Any, Final
 
 from msgspec import Struct
@@ -33,7 +34,7 @@ _SHARED: Final = (
     "used",
     "read",
 )
-_FIGURES: Final = ("loss", "acc1", "acc5")
+_KNOWN: Final = {*OPTIONS, *LATER}
 # Of a sum of losses, a nat.
 _UNITS: Final = 2**32
 
@@ -178,7 +179,7 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         SourceError: it holds options of a later version.
     """
     own = look_at(record, _Own)
-    if any(record.get(part) is not last.get(part) for part in _SHARED):
+    if not all(map(is_, map(record.get, _SHARED), map(last.get, _SHARED))):
         _check_shared(record)
     variant = record["variant"]
     if variant is not None:
@@ -199,11 +200,10 @@ def _check_shared(record: Mapping[str, Any]) -> None:
 
 
 def _check_known(options: Mapping[str, Any]) -> None:
-    unknown = [name for name in options if name not in OPTIONS and name not in LATER]
-    if unknown:
+    if unknown := options.keys() - _KNOWN:
         raise SourceError(
-            f"has options that this version doesn't know ({', '.join(unknown)}); use the version "
-            "of network-prune that wrote it"
+            f"has options that this version doesn't know ({', '.join(sorted(unknown))}); use the "
+            "version of network-prune that wrote it"
         )
 
 

@@ -39,6 +39,17 @@ _LATER_OPTIONS: Final = {
     name: OPTIONS[name].default for name in ("class_order", "only_data_classes", "exif")
 }
 _LOCK: Final = "records.lock"
+# What is a record's alone, which it says behind what it shares with others.
+_OWN: Final = (
+    "variant",
+    "score",
+    "prunable_sha256",
+    "draw_sha256",
+    "realised",
+    "metrics",
+    "difference",
+    "outcomes",
+)
 
 
 class HeldRecords:
@@ -131,7 +142,7 @@ class RecordFile:
         self._reader.add(line)
 
     def heads(self) -> Iterable[Record]:
-        """Return what records say of network, images and running, each once."""
+        """Return records without those that say the same of network, images and running."""
         return self.records.heads()
 
     def close(self) -> None:
@@ -268,7 +279,9 @@ def _modern(entry: Record) -> Record:
     """Return a record of an earlier schema in the shape of this."""
     record: Record = _from_schema_1(entry) if entry["schema"] == 1 else {**entry, "schema": SCHEMA}
     asked = record["asked"]
-    return {**record, "asked": {**asked, "data": {**_LATER_OPTIONS, **asked["data"]}}}
+    record["asked"] = {**asked, "data": {**_LATER_OPTIONS, **asked["data"]}}
+    own = {name: record.pop(name) for name in _OWN if name in record}
+    return {**record, **own}
 
 
 def _from_schema_1(record: Record) -> Record:

@@ -1,6 +1,6 @@
-"""Records for which conditions on columns hold."""
+"""Conditions on columns, by which records are chosen."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from network_prune.errors import ArgumentError, unknown_name
@@ -8,29 +8,40 @@ from network_prune.results.records import Record
 from network_prune.results.rows import flat_row
 
 
-def select(records: Iterable[Record], conditions: Sequence[str]) -> list[Record]:
-    """Return the records for which all conditions hold.
+class Conditions:
+    """Conditions of which all have to hold.
 
     Args:
-        records: the records.
-        conditions: ``COLUMN=VALUE`` each, of the columns of `flat_row`.
+        texts: ``COLUMN=VALUE`` each, of the columns of `flat_row`.
 
     Raises:
-        ArgumentError: a condition has no ``=``, a column of no such name, or no number where
-            the column has numbers.
+        ArgumentError: one has no ``=``.
     """
-    found = [(record, flat_row(record) if conditions else {}) for record in records]
-    for condition in conditions:
-        name, sign, value = condition.partition("=")
-        if not sign:
-            raise ArgumentError(
-                f"where={condition!r} has no '='; pass COLUMN=VALUE, e.g. method=weights"
-            )
-        for _, row in found:
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._parts = [_split(text) for text in texts]
+
+    def hold(self, record: Record) -> bool:
+        """Return whether they do for a record.
+
+        Raises:
+            ArgumentError: there is no column of such a name, or it has numbers and the value is
+                none.
+        """
+        row = flat_row(record) if self._parts else {}
+        for name, value in self._parts:
             if name not in row:
                 raise ArgumentError(unknown_name("column", name, row))
-        found = [(record, row) for record, row in found if _is(name, row[name], value)]
-    return [record for record, _ in found]
+            if not _is(name, row[name], value):
+                return False
+        return True
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ArgumentError(f"where={text!r} has no '='; pass COLUMN=VALUE, e.g. method=weights")
+    return name, value
 
 
 def _is(name: str, found: Any, value: str) -> bool:

@@ -5,19 +5,18 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-from network_prune.errors import ArgumentError, SourceError
+from network_prune.errors import ArgumentError
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.results.groups import measured
 from network_prune.results.images import Images
-from network_prune.results.lines.checksum import DamageError, parse
-from network_prune.results.lines.line_file import read_bytes
 from network_prune.results.lines.notices import Notice, warn_of
-from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, from_text, to_text
-from network_prune.results.records import FILE, Record, check_records, read_records
+from network_prune.results.lines.uncollected import uncollected
+from network_prune.results.outcome_store import OutcomeStore, to_text
+from network_prune.results.records import Record
 from network_prune.results.rows import flat_row
-from network_prune.results.selection import select
+from network_prune.results.selection import Conditions
 from network_prune.results.series.shown import frame_of, html_of, plot_of
-from network_prune.results.uncollected import uncollected
+from network_prune.results.streamed import stream
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +96,8 @@ class Study(list[Record]):
         Raises:
             ArgumentError: a condition has no ``=`` or a column of no such name.
         """
-        return self._of(select(self, conditions))
+        are = Conditions(conditions)
+        return self._of(record for record in self if are.hold(record))
 
     def key(self, start: str) -> "Study":
         """Return the one record whose key starts so.
@@ -193,15 +193,9 @@ def load_study(path: _Path) -> Study:
 
 def read_study(path: _Path) -> Study:
     """Return what `load_study` returns, and warn of nothing: its notices are for the caller."""
-    path = Path(path)
-    if path.name == FILE:
-        path = path.parent
-    if path.is_dir() or path.suffix != ".json":
-        lines, notices = read_records(path)
-        with uncollected():
-            records = list(lines.records())
-        return Study(records, StoredOutcomes(path), source=str(path), notices=notices)
-    return _load_file(path)
+    found = stream(Path(path))
+    with uncollected():
+        return Study(found, found.store, source=str(path), notices=found.notices)
 
 
 def without_repeats(studies: Sequence[Study]) -> list[Study]:
@@ -216,26 +210,6 @@ def without_repeats(studies: Sequence[Study]) -> list[Study]:
         seen |= own.keys()
         kept.append(study._of(own.values()))
     return [study for study in reversed(kept) if study]
-
-
-def _load_file(path: Path) -> Study:
-    try:
-        entries = parse(read_bytes(path))
-    except DamageError:
-        raise SourceError(f"{path} is no JSON; pass what eval wrote with --output") from None
-    if not isinstance(entries, list) or not entries:
-        raise SourceError(f"{path} has no list of records; pass what eval wrote with --output")
-    failed = [e for e in entries if isinstance(e, dict) and "error" in e]
-    records = check_records([e for e in entries if e not in failed], path)
-    store = OutcomeStore()
-    for record in records:
-        data = (record.get("outcomes") or {}).pop("data", None)
-        if isinstance(data, str):
-            try:
-                store.put(from_text(data))
-            except ValueError:
-                continue  # then they aren't there, and who needs them says so
-    return Study(records, store, source=str(path))
 
 
 def _piece(record: Record, name: str) -> str | None:

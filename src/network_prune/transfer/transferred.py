@@ -214,4 +214,4 @@ def read_transfer(folder: str | PathLike[str]) -> Transfer:
     path = path.parent if path.name == TRANSFER.file else path
     lines, notices = read_records(path, TRANSFER)
     store = StoredOutcomes(path)
-    return Transfer(lines.records(), store, source=str(path), notices=notices)
+    return Transfer(lines.values(), store, source=str(path), notices=notices)

@@ -76,8 +76,8 @@ def compare_command(
     _check(max_drop, markdown=markdown, as_json=as_json)
     check_writable(output)
     from network_prune.reports.compare import compare_loaded
+    from network_prune.results.lines.uncollected import uncollected
     from network_prune.results.study import read_study
-    from network_prune.results.uncollected import uncollected
 
     with uncollected():
         found = compare_loaded(studies or ["study"], read_study, where=where or (), to=to)

@@ -1,13 +1,15 @@
 """``network-prune records``: what a study recorded, as a table or a file."""
 
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over, say
+from network_prune.cli.output import OUTPUT, Json, check_writable, print_each, say
 from network_prune.cli.recorded import Where, tell
+
+if TYPE_CHECKING:
+    from network_prune.results.streamed import Streamed
 
 Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
 Csv = Annotated[
@@ -45,30 +47,42 @@ def records_command(
     """
     check_writable(csv, parquet, plot)
     from network_prune.display.canvas import check_plot
-    from network_prune.reports.tables import HEAD, record_row, warning_lines
-    from network_prune.results.axes import differing
-    from network_prune.results.study import read_study
+    from network_prune.results.lines.uncollected import uncollected
+    from network_prune.results.streamed import stream
 
     if plot is not None:
         check_plot(plot)
-    study = read_study(folder)
-    tell(study.notices)
-    chosen = study.where(*(where or ()))
-    if csv is not None:
-        from network_prune.reports.exports import write_csv
+    with uncollected():
+        found = stream(folder)
+        tell(found.notices)
+        chosen = found.where(*(where or ()))
+        if csv is not None:
+            from network_prune.reports.exports import write_csv
 
-        write_csv(chosen.rows(), csv)
-    if parquet is not None:
-        from network_prune.reports.exports import write_parquet
+            write_csv(chosen.rows, csv)
+        if parquet is not None:
+            from network_prune.reports.exports import write_parquet
 
-        write_parquet(chosen.rows(), parquet)
-    if plot is not None:
-        from network_prune.reports.plots import draw_plot
+            write_parquet(chosen.rows(), parquet)
+        if plot is not None:
+            from network_prune.reports.plots import draw_plot
+            from network_prune.results.study import Study
 
-        draw_plot(chosen, plot)
-    if as_json:
-        hand_over(chosen, as_json=True, path=None)
-        return
-    row = partial(record_row, differing=differing(chosen))
-    say(*HEAD.splitlines(), *map(row, chosen))
-    say("", f"{len(chosen)} of {len(study)} records", *warning_lines(chosen))
+            draw_plot(Study(chosen, chosen.store), plot)
+        if as_json:
+            print_each(chosen)
+        else:
+            _say_table(chosen, len(found))
+
+
+def _say_table(chosen: "Streamed", count: int) -> None:
+    """Print records as a table, with how many there are of so many."""
+    from network_prune.reports.tables import HEAD, Warnings, record_row
+    from network_prune.results.axes import differing
+
+    names, warnings, rows = differing(chosen.heads), Warnings(), list[str]()
+    for record in chosen:
+        rows.append(record_row(record, differing=names))
+        warnings.add(record)
+    say(*HEAD.splitlines(), *rows)
+    say("", f"{len(chosen)} of {count} records", *warnings.lines())

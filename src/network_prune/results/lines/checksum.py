@@ -25,8 +25,17 @@ def signed(values: dict[str, Any]) -> bytes:
     Raises:
         ValueError: a number is NaN or infinite.
     """
-    text = json.dumps(values, allow_nan=False, separators=(",", ":")).encode()
+    text = compact(values)
     return text[:-1] + _mark(text[:-1])
+
+
+def compact(values: dict[str, Any]) -> bytes:
+    """Return values as a JSON object on one line without a checksum.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    return json.dumps(values, allow_nan=False, separators=(",", ":")).encode()
 
 
 def checked(line: bytes) -> bytes | None:

@@ -3,15 +3,24 @@
 A line of such records is ``{"schema":…,"key":"…",HEAD,"variant":…}``; any other is taken whole.
 """
 
-import json
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from network_prune.results.lines.checksum import DamageError, parse
 from network_prune.results.record_key import KeyBase
 
 _KEY: Final = 64
 _VARIANT: Final = b'"variant":'
-_decode = json.JSONDecoder().raw_decode
+
+
+class _Rest(msgspec.Struct):
+    """What the variant of a rest is, still as text."""
+
+    variant: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Rest).decode
 
 
 class Parts(NamedTuple):
@@ -50,25 +59,27 @@ class Head:
 
     Attributes:
         shared: the members, which no record may change.
+        first: the record as given.
 
     Raises:
         DamageError: the text isn't made of whole members, or not of a study's.
     """
 
-    __slots__ = ("_base", "shared")
+    __slots__ = ("_base", "first", "shared")
 
     def __init__(self, text: bytes, record: dict[str, Any]) -> None:
         names = parse(b"{" + text + b"}")
+        self.first = record
         try:
             self.shared = {name: record[name] for name in names}
             self._base = KeyBase(record)
         except (KeyError, TypeError):
             raise DamageError("it is no record") from None
 
-    def key(self, rest: bytes) -> str | None:
-        """Return the key of the record with that rest; None if the rest is no such JSON."""
+    def fits(self, parts: Parts) -> bool:
+        """Return whether a line with this head has the key of what it says."""
         try:
-            variant, _ = _decode(rest.decode(), 1 + len(_VARIANT))
-            return self._base.key(variant)
+            variant = _decode(parts.rest).variant
+            return self._base.fits(msgspec.json.decode(variant), parts.key)
         except (ValueError, RecursionError):
-            return None
+            return False

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from network_prune.errors import SourceError
-from network_prune.results.lines.checksum import checked, parse, signed
+from network_prune.results.lines.checksum import checked, compact, parse, signed
 from network_prune.results.lines.form import Form, Record
 from network_prune.results.lines.heads import Head, split
 from network_prune.results.lines.layers import unpack_layers, with_packed_layers
@@ -73,23 +73,15 @@ class RecordLines(Mapping[str, Record]):
             )
 
     def heads(self) -> Iterator[Record]:
-        """Yield what records say of network, images and running, once where many say the same."""
-        yield from (head.shared for head in self._heads.values())
+        """Yield records without those that say the same of network, images and running."""
+        yield from (head.first for head in self._heads.values())
         for key, line in self._lines.items():
             if line.head is None:
                 yield self._read(key, line)
 
-    def records(self) -> Iterator[Record]:
-        """Return all records, each made when it is asked for.
-
-        Raises:
-            SourceError: later: one is forged: its checksum is right and it is no record.
-        """
-        return (self._read(key, line) for key, line in self._lines.items())
-
     def lines(self) -> Iterator[bytes]:
         """Yield a line for each record, with a checksum."""
-        return (line_of(record) for record in self.records())
+        return (line_of(record) for record in self.values())
 
     def __getitem__(self, key: str) -> Record:
         return self._read(key, self._lines[key])
@@ -108,7 +100,7 @@ class RecordLines(Mapping[str, Record]):
         content = checked(line)
         parts = None if content is None else split(content, self._form.schema)
         head = self._heads.get(parts.head) if parts else None
-        if parts and head and head.key(parts.rest) == parts.key:
+        if parts and head and head.fits(parts):
             return parts.key, _Line(number, head, parts.rest)
         whole = parse(content or line)
         try:
@@ -116,6 +108,7 @@ class RecordLines(Mapping[str, Record]):
         except SourceError as error:
             raise SourceError(f"{self._path} line {number} {error}") from None
         self._last = record
+        parts = parts or split(compact(record), self._form.schema)  # as of this schema
         if parts is None or parts.key != record["key"]:
             return record["key"], _Line(number, None, content or line)
         head = self._heads.setdefault(parts.head, Head(parts.head, record))
