@@ -4,14 +4,14 @@ import json
 import platform
 from pathlib import Path
 
-import torch
-
 DOCS = Path(__file__).parents[1] / "docs"
 Row = dict[str, str | float]
 
 
 def machine(device: str) -> str:
     """Return processor or GPU, PyTorch's version and its number of threads."""
+    import torch
+
     processor = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
