@@ -357,7 +357,15 @@ def test_a_second_variant_in_a_line_is_not_believed(tmp_path):
     assert "line 2 is damaged" in told(tmp_path)[0]
 
 
-def test_a_second_network_in_a_line_is_not_believed(tmp_path):
-    doubled(tmp_path, b'"network":{"name":"z","weights":"none","weights_sha256":"0"}')
-    with pytest.raises(NetworkPruneError, match="line 2 is forged"):
-        names(tmp_path)
+@pytest.mark.parametrize(
+    "member",
+    [
+        b'"network":{"name":"z","weights":"none","weights_sha256":"0"}',
+        b'"key":"x"',
+        b'"metrics":{}',
+    ],
+)
+def test_a_member_that_stands_twice_is_not_believed(tmp_path, member):
+    doubled(tmp_path, member)
+    assert names(tmp_path) == ["x"]
+    assert "line 2 is damaged" in told(tmp_path)[0]

@@ -88,7 +88,7 @@ def stream(path: Path) -> Streamed:
     """Return the records of a study's folder, or of a file of JSON, as `load_study` takes them.
 
     Raises:
-        SourceError: what `load_study` raises; and later, if a record is forged.
+        SourceError: what `load_study` raises.
     """
     if path.name == FILE:
         path = path.parent

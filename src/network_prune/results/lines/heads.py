@@ -3,24 +3,14 @@
 A line of such records is ``{"schema":…,"key":"…",HEAD,"variant":…}``; any other is taken whole.
 """
 
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self
 
 from network_prune.results.lines.checksum import DamageError, parse
 from network_prune.results.record_key import KeyBase
 
 _KEY: Final = 64
 _VARIANT: Final = b'"variant":'
-
-
-class _Rest(msgspec.Struct):
-    """What the variant of a rest is, still as text."""
-
-    variant: msgspec.Raw
-
-
-_decode = msgspec.json.Decoder(_Rest).decode
 
 
 class Parts(NamedTuple):
@@ -54,32 +44,42 @@ class Head:
     """What some records say alike.
 
     Args:
-        text: the members, as `split` gives them.
-        record: one of these records, whole.
+        shared: the members.
+        first: one of these records, whole.
 
     Attributes:
-        shared: the members, which no record may change.
-        first: the record as given.
-
-    Raises:
-        DamageError: the text isn't made of whole members, or not of a study's.
+        shared: as given; no record may change it.
+        first: as given.
     """
 
-    __slots__ = ("_base", "first", "shared")
+    __slots__ = ("_base", "_names", "first", "shared")
 
-    def __init__(self, text: bytes, record: dict[str, Any]) -> None:
-        names = parse(b"{" + text + b"}")
-        self.first = record
+    def __init__(self, shared: dict[str, Any], first: dict[str, Any]) -> None:
+        self.shared, self.first = shared, first
+        self._names = {"schema", "key", *shared}
+        self._base = KeyBase(first)
+
+    @classmethod
+    def of(cls, text: bytes, record: dict[str, Any]) -> Self | None:
+        """Return the head of a record's line, as `split` gives it; None if that says otherwise.
+
+        Raises:
+            DamageError: it is no record of a study, which alone have variants.
+        """
         try:
-            self.shared = {name: record[name] for name in names}
-            self._base = KeyBase(record)
+            said = parse(b"{" + text + b"}")
+        except DamageError:
+            return None
+        shared = {name: record.get(name) for name in said}
+        try:
+            return cls(shared, record) if shared == said else None
         except (KeyError, TypeError):
             raise DamageError("it is no record") from None
 
-    def fits(self, parts: Parts) -> bool:
-        """Return whether a line with this head has the key of what it says."""
-        try:
-            variant = _decode(parts.rest).variant
-            return self._base.fits(msgspec.json.decode(variant), parts.key)
-        except (ValueError, RecursionError):
-            return False
+    def fits(self, own: Mapping[str, Any], key: str) -> bool:
+        """Return whether the record with this head and its own members has that key.
+
+        Raises:
+            KeyError, TypeError, ValueError, RecursionError: these are no record's members.
+        """
+        return own.keys().isdisjoint(self._names) and self._base.fits(own["variant"], key)

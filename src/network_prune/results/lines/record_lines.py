@@ -7,7 +7,7 @@ from typing import NamedTuple
 from network_prune.errors import SourceError
 from network_prune.results.lines.checksum import checked, compact, parse, signed
 from network_prune.results.lines.form import Form, Record
-from network_prune.results.lines.heads import Head, split
+from network_prune.results.lines.heads import Head, Parts, split
 from network_prune.results.lines.layers import unpack_layers, with_packed_layers
 
 
@@ -100,7 +100,7 @@ class RecordLines(Mapping[str, Record]):
         content = checked(line)
         parts = None if content is None else split(content, self._form.schema)
         head = self._heads.get(parts.head) if parts else None
-        if parts and head and head.fits(parts):
+        if parts and head and self._fits(parts, head):
             return parts.key, _Line(number, head, parts.rest)
         whole = parse(content or line)
         try:
@@ -109,29 +109,44 @@ class RecordLines(Mapping[str, Record]):
             raise SourceError(f"{self._path} line {number} {error}") from None
         self._last = record
         parts = parts or split(compact(record), self._form.schema)  # as of this schema
-        if parts is None or parts.key != record["key"]:
+        if (
+            parts is None
+            or parts.key != record["key"]
+            or (head := self._head(parts, record)) is None
+        ):
             return record["key"], _Line(number, None, content or line)
-        head = self._heads.setdefault(parts.head, Head(parts.head, record))
         return parts.key, _Line(number, head, parts.rest)
 
-    def _read(self, key: str, line: _Line) -> Record:
-        form = self._form
+    def _fits(self, parts: Parts, head: Head) -> bool:
+        """Return whether a line with a known head is a record with the key of what it says."""
         try:
-            values = parse(line.text)
-            if line.head is None:
-                return form.read(values, self._last, is_checked=True)
-            shared = {"schema": form.schema, "key": key, **line.head.shared}
-            record: Record = {**shared, **values}
-            if len(record) < len(shared) + len(values):
-                raise ValueError("a member stands twice")
-            unpack_layers(record)
-            form.check(record, self._last)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SourceError(
-                f"{self._path} line {line.number} is forged: its checksum is right, and it is no "
-                "record; remove the line"
-            ) from error
+            own = parse(parts.rest)
+            if not head.fits(own, parts.key):
+                return False
+            record = self._whole(head, parts.key, own)
+            self._form.check(record, self._last)
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError, SourceError):
+            return False  # what is wrong with it is said where it is looked at whole
         self._last = record
+        return True
+
+    def _head(self, parts: Parts, record: Record) -> Head | None:
+        """Return the head of a line, None if the record doesn't say just that."""
+        if parts.head not in self._heads:
+            head = Head.of(parts.head, record)
+            if head is None:
+                return None
+            self._heads[parts.head] = head
+        return self._heads[parts.head]
+
+    def _read(self, key: str, line: _Line) -> Record:
+        if line.head is not None:
+            return self._whole(line.head, key, parse(line.text))
+        return self._form.read(parse(line.text), self._last, is_checked=True)
+
+    def _whole(self, head: Head, key: str, own: Record) -> Record:
+        record = {"schema": self._form.schema, "key": key, **head.shared, **own}
+        unpack_layers(record)
         return record
 
     def _differing(self, one: Record, other: Record) -> list[str]:
