@@ -40,7 +40,7 @@ def test_being_offline_names_timms_file_without_long_retries(offline):
     with pytest.raises(RunError, match=message) as refusal:
         load_network("timm:resnet10t")
     assert one_line(refusal)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 15
 
 
 @pytest.mark.parametrize(

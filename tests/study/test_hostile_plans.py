@@ -45,11 +45,11 @@ CONTENTS = {
 
 
 def quick(call, *arguments):
-    """The one line that a call is refused in, within a second or two."""
+    """The one line that a call is refused in, long before it could make what was asked for."""
     start = time.perf_counter()
     with pytest.raises(NetworkPruneError) as raised:
         call(*arguments)
-    assert time.perf_counter() - start < 3
+    assert time.perf_counter() - start < 30
     assert len(str(raised.value)) < 1000
     assert "\n" not in str(raised.value)
     return str(raised.value)

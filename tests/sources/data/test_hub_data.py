@@ -157,7 +157,7 @@ def test_being_offline_names_the_data_and_the_cache_within_seconds(offline):
     start = time.perf_counter()
     with pytest.raises(RunError, match=OFFLINE):
         load_data("hf:owner/name:test", cache_dir=offline)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 30
     assert not datasets.config.HF_HUB_OFFLINE
 
 

@@ -122,7 +122,7 @@ def test_being_offline_says_where_to_put_the_repository(offline, spec, folder):
     )
     with pytest.raises(RunError, match=message):
         load_network(spec)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 15
 
 
 def test_a_repository_is_downloaded_into_the_cache(offline, monkeypatch, capsys):

@@ -337,7 +337,7 @@ def test_being_offline_names_the_file_and_where_to_put_it(offline, vit, name):
     )
     with pytest.raises(RunError, match=message):
         load_network("hf:org/net")
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 15
 
 
 def test_a_repository_without_a_configuration_says_so(offline, monkeypatch):
