@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from network_prune.core.ending import ends_in_order, put_off
+from network_prune.core.ending import SIGNALS, ends_in_order, put_off
 
 LEAVING = """
 import sys
@@ -198,10 +198,40 @@ def test_a_sweep_ends_in_order_with_its_terminal(started, temporary):
     check_ended(started, temporary, signal.SIGHUP)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
+def test_the_warning_of_a_cluster_ends_a_sweep_in_order(started, temporary):
+    started.send_signal(signal.SIGUSR1)
+    _, err = started.communicate(timeout=60)
+    check_ended(started, temporary, signal.SIGUSR1)
+    where, told = err.splitlines()[-2:]
+    assert "the same command goes on from there" in where
+    assert told.startswith("network-prune: error: ended by SIGUSR1; the network")
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for a process under /proc")
+def test_ctrl_c_ends_what_a_script_started_in_the_background(tmp_path):
+    script = f"{sys.executable} -m network_prune sweep --out {tmp_path / 'run'} --draws 400 & wait"
+    with subprocess.Popen(
+        ["sh", "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as shell:
+        assert any(line.startswith("| network") for line in shell.stdout)
+        (child,) = Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGINT)
+        _, err = shell.communicate(timeout=60)
+    assert "the same command goes on from there" in err
+    assert "network-prune: error: interrupted" in err
+
+
 def test_signals_are_the_systems_again_after_a_command(run):
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    numbers = (signal.SIGINT, *SIGNALS)
+    before = [signal.getsignal(number) for number in numbers]
     run("records", "no/where")
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_the_first_signal_ends_and_later_ones_wait():

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-_NAMES: Final = ("SIGTERM", "SIGHUP")
+# SIGUSR1 is what Slurm can send some time before it ends a job.
+_NAMES: Final = ("SIGTERM", "SIGHUP", "SIGUSR1")
 SIGNALS: Final = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
@@ -32,12 +33,17 @@ class Ending:
 def ends_in_order() -> Generator[Ending]:
     """Let `SIGNALS` end what runs meanwhile as Ctrl-C does.
 
-    A signal that is ignored, as under nohup, or has a handler stays so. Outside the main
-    thread, where signals can't be handled, nothing changes.
+    A signal that is ignored, as under nohup, or has a handler stays so, but for Ctrl-C's: a
+    shell lets what a script starts in the background ignore that. Outside the main thread,
+    where signals can't be handled, nothing changes.
     """
     ending = Ending()
-    usual = {each: signal.SIG_DFL for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL}
-    with _handled_by(dict.fromkeys(usual, ending)):
+    handlers: dict[int, Any] = {
+        each: ending for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL
+    }
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        handlers[signal.SIGINT] = signal.default_int_handler
+    with _handled_by(handlers):
         yield ending
 
 
