@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from network_prune.extras import require
 from network_prune.plain_text import plain
-from network_prune.results.rows import Row
+from network_prune.results.rows import Row, encodable
 from network_prune.whole_file import write_whole
 
 # A spreadsheet takes text that starts so for a formula, as it does behind a semicolon where that
@@ -50,7 +50,7 @@ def write_parquet(rows: Iterable[Row], path: Path) -> None:
     import pyarrow.parquet
 
     content = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(map(_encodable, rows))), content)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(map(encodable, rows))), content)
     write_whole(path, content.getvalue())
 
 
@@ -58,13 +58,3 @@ def _harmless(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return plain(_FORMULA.sub("'", value))
-
-
-def _encodable(row: Row) -> Row:
-    """Return a row with bytes of file names that are no text as escapes."""
-    return {
-        name: value.encode("utf-8", "backslashreplace").decode()
-        if isinstance(value, str)
-        else value
-        for name, value in row.items()
-    }

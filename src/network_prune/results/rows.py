@@ -41,6 +41,16 @@ def flat_row(record: Record) -> Row:
     }
 
 
+def encodable(row: Row) -> Row:
+    """Return a row with bytes of file names that are no text as escapes, for UTF-8."""
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        if isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }
+
+
 def _three(difference: Mapping[str, Any], name: str) -> Sequence[float | None]:
     if not difference:
         return (None, None, None)

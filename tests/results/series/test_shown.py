@@ -143,3 +143,9 @@ def test_a_study_without_figures_has_its_table(tmp_path):
         record["metrics"] = {**record["metrics"], "acc1": None, "acc5": None, "loss": None}
     study[1]["difference"]["acc1_difference"] = None
     assert study._repr_html_().count(">nan</td>") == 7
+
+
+def test_names_of_files_that_are_no_text_are_escapes_in_a_data_frame(tmp_path):
+    _dense, record = random_study(tmp_path, [variant()])
+    named = {**record, "network": {**record["network"], "name": "a\udcff.py"}}
+    assert list(Study([named]).to_pandas()["network"]) == [r"a\udcff.py"]

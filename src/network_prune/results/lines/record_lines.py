@@ -29,7 +29,7 @@ class RecordLines(Mapping[str, Record]):
     """The records of a file by key, in the order in which their keys came first.
 
     Of several lines with one key the last counts. A record is made anew whenever it is asked
-    for, and changing it changes nothing here.
+    for; the parts that all records with its head have are the same objects in all of them.
 
     Args:
         path: the file, for people.

@@ -11,7 +11,7 @@ from network_prune.extras import require
 from network_prune.results.axes import DENSE, axes, axis_texts, differing
 from network_prune.results.naming import method_text, network_text
 from network_prune.results.records import Record
-from network_prune.results.rows import Row
+from network_prune.results.rows import Row, encodable
 from network_prune.results.series.pictures import check_any, pictures
 
 if TYPE_CHECKING:
@@ -79,12 +79,15 @@ def plot_of(records: Sequence[Record], ax: "Axes | None", figure: str) -> "Axes"
 def frame_of(rows: Sequence[Row]) -> "DataFrame":
     """Return flat rows as a data frame; what is missing is NA, or NaN among floats.
 
+    Bytes of file names that are no text are escapes there.
+
     Raises:
         SourceError: pandas isn't installed.
     """
     require("pandas", extra="notebook", what="to_pandas()")
     import pandas
 
+    rows = list(map(encodable, rows))
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
     return pandas.DataFrame(
