@@ -192,6 +192,29 @@ def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("partial-*"))
 
 
+def test_a_state_of_which_all_is_recorded_goes_with_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
+    with monkeypatch.context() as patch:
+        patch.setattr("network_prune.study.progress.Progress.remove", lambda _: None)
+        first = sweep(GRID, out=tmp_path)
+    assert list(tmp_path.glob("partial-*"))
+    assert sweep(GRID, out=tmp_path) == first
+    assert not list(tmp_path.glob("partial-*"))
+
+
+def test_a_state_of_which_something_is_left_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
+    small = {**GRID, "method": "weights", "p_prune": 0.4}
+    sweep(small, out=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("network_prune.study.network_run.NetworkRun._record", None)
+        with pytest.raises(TypeError):
+            sweep(GRID, out=tmp_path)
+    (partial,) = tmp_path.glob("partial-*")
+    sweep(small, out=tmp_path)
+    assert partial.exists()
+
+
 def test_a_grid_may_grow_in_the_same_folder(tmp_path, undisturbed):
     small = {**GRID, "method": "weights", "p_prune": 0.4}
     assert len(sweep(small, out=tmp_path)) == 4

@@ -180,6 +180,15 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch, batches):
             assert np.array_equal(getattr(ours, name), getattr(theirs, name))
 
 
+def test_the_state_of_a_recorded_row_goes_with_the_next_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("network_prune.study.state_file.StateFile.remove", lambda _: None)
+        first = run(plan(), out=tmp_path)
+    assert list(tmp_path.glob("partial-*"))
+    assert run(plan(), out=tmp_path) == first
+    assert not list(tmp_path.glob("partial-*"))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_a_run_that_is_killed_for_good_loses_one_batch_at_most(tmp_path):

@@ -62,12 +62,19 @@ class NetworkRun:
         )
         if not due:
             self._told(started)
+            self._forget_recorded()
             return
         with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():
             for variant in filter(None, due.values()):
                 switcher.prunable(variant)  # what can't be ranked is told before the long run
             self._told(started)
             self._run(due, switcher, progress)
+
+    def _forget_recorded(self) -> None:
+        """Forget a state of which all is recorded, as a run that ended at that moment leaves it."""
+        state = self._progress.read(self._told)
+        if all(map(self._is_recorded, {*state.sums, *state.ahead})):
+            self._progress.remove()
 
     def _run(self, due: Variants, switcher: Switcher, progress: bool | None) -> None:
         """Finish what is under way before variants that the grid has got since."""

@@ -12,6 +12,7 @@ from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
 from network_prune.results.lines.notices import Notice
 from network_prune.results.records import HeldRecords, Record, RecordFile
+from network_prune.study.state_file import StateFile
 from network_prune.transfer.plan import Row, TransferPlan, make_transfer_plan, of_folder
 from network_prune.transfer.running.events import Event, Noted, Started, Told
 from network_prune.transfer.running.folder import AdversarialFolder
@@ -147,6 +148,10 @@ def _run(
         (row, base) for row, base in wanted if base["key"] not in kept.records or not is_done(row)
     ]
     rows = tuple(row for row, _ in due)
+    left = {base["key"] for _, base in due}
+    for key in (base["key"] for _, base in wanted):
+        if key not in left:
+            StateFile(kept.folder, key).remove()  # a run that ended at that moment leaves it
     if due:
         ready.check(rows)
         check_read(ready, read_before(ready, kept))
