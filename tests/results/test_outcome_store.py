@@ -1,5 +1,6 @@
 """Pieces that belong to records are there whole, or not at all."""
 
+import errno
 import json
 
 import pytest
@@ -91,3 +92,20 @@ def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path):
     store = WrittenOutcomes(tmp_path / "missing")
     with pytest.raises(RunError, match=r"cannot write .*missing"):
         store.put(b"piece")
+
+
+def test_a_file_that_cant_be_read_is_told_and_no_file_is_none(tmp_path, monkeypatch):
+    store = WrittenOutcomes(tmp_path)
+    name = store.put(b"one")
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", fail)
+        with pytest.raises(SourceError, match=r"cannot read .*outcomes\.jsonl: Input/output error"):
+            store.get(name)
+    assert store.get(name) == b"one"
+    store.close()
+    (tmp_path / FILE).unlink()
+    assert store.get(name) is None

@@ -102,8 +102,10 @@ class StoredOutcomes(OutcomeStore):
             with self._path.open("rb") as file:
                 file.seek(place.start)
                 return bare(file.read(place.stop - place.start))
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise cannot_read(self._path, error) from None
 
 
 class WrittenOutcomes(StoredOutcomes):
