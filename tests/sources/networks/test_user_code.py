@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 
 from network_prune.errors import SourceError
 from network_prune.sources.networks.load import load_network
+from network_prune.sources.networks.user_code import run_file
 
 # These networks say nothing of their pictures, which none of these tests is about.
 pytestmark = pytest.mark.filterwarnings("ignore:.* doesn't say all of its preprocessing")
@@ -124,3 +126,16 @@ def test_what_a_folder_doesnt_hold_itself_is_never_forgotten(tmp_path):
     module = sys.modules["colorsys"]
     load_network(f"{tmp_path}/b/net.py:make")
     assert sys.modules["colorsys"] is module
+
+
+def test_a_file_that_changed_within_a_second_is_run_as_it_is_now(tmp_path, monkeypatch):
+    """Bytecode that Python keeps is of the second and the size of what it was made from."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "net.py"
+    for width in (3, 5):
+        path.write_text(
+            f"from torch import nn\n\n\ndef make():\n    return nn.Linear({width}, 2)\n"
+        )
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert run_file(path).make().in_features == width
+    assert os.listdir(tmp_path) == ["net.py"]

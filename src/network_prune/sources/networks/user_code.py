@@ -7,8 +7,9 @@ import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from torch import nn
@@ -43,6 +44,14 @@ def importable(folder: Path) -> Generator[None]:
                 _origins[name] = folder
 
 
+class _SourceAlone(SourceFileLoader):
+    """Runs what a file says: bytecode may be of a version of the same second and size."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def run_file(path: Path) -> ModuleType:
     """Return the module that running ``path`` makes; `importable` is left to the caller.
 
@@ -54,6 +63,8 @@ def run_file(path: Path) -> ModuleType:
     plan = importlib.util.spec_from_file_location(name, path)
     if plan is None or plan.loader is None:
         raise SourceError(f"{path} can't be imported as Python")
+    if type(plan.loader) is SourceFileLoader:
+        plan.loader = _SourceAlone(name, str(path))
     module = importlib.util.module_from_spec(plan)
     sys.modules[name] = module
     try:
