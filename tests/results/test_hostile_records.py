@@ -11,7 +11,7 @@ from network_prune.reports.tables import record_row, warning_lines
 from network_prune.results.axes import differing
 from network_prune.results.command import commands
 from network_prune.results.comparing.sets import sets_of
-from network_prune.results.records import check_records, read_records
+from network_prune.results.records import STUDY, check_records, read_records
 from network_prune.results.series.landing import landings
 from network_prune.results.study import Study, load_study
 from tests.exchanged_parts import VALUES, exchanged, places
@@ -91,3 +91,24 @@ def test_layers_of_anything_are_refused_where_they_are_drawn(layer):
     entries = [{**each, "pruning": {**each["pruning"], "layers": [layer]}} for each in RECORDS[1:]]
     with pytest.raises(SourceError, match="doesn't say of its layers what sweep writes"):
         landings(check_records(entries, Path("a.json")))
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("variant", "fold", {"a": 1}),
+        ("variant", "index", 2**64),
+        ("variant", "seed", -1),
+        ("realised", "newly_zeroed", 10**300),
+        ("realised", "silenced", [1]),
+        ("metrics", "ties", 10**300),
+        ("difference", "gained1", 2**63),
+    ],
+)
+def test_numbers_no_table_holds_and_nested_values_are_refused(part, name, value):
+    record = STUDY.modern(copy.deepcopy(RECORDS[1]))
+    assert check_records([record], Path("a.json"))
+    record[part][name] = value
+    record["key"] = STUDY.key(record)
+    with pytest.raises(SourceError, match="entry 1: it is no record"):
+        check_records([record], Path("a.json"))

@@ -19,21 +19,11 @@ from network_prune.results.lines.kinds import (
     Flat,
     Interval,
     Plain,
+    Seed,
     check,
     look_at,
 )
 
-_SHARED: Final = (
-    "network",
-    "preprocessing",
-    "data",
-    "asked",
-    "versions",
-    "score_data",
-    "notes",
-    "used",
-    "read",
-)
 _KNOWN: Final = {*OPTIONS, *LATER}
 # Of a sum of losses, a nat.
 _UNITS: Final = 2**32
@@ -91,14 +81,17 @@ class _Shared(Struct):
     read: dict[str, str | None] | None = None
 
 
+_SHARED: Final = _Shared.__struct_fields__
+
+
 class _Variant(Struct):
     method: str
     score: str
     scope: str
     p_prune: float
     p_bern: float
-    seed: Count
-    index: Count
+    seed: Seed
+    index: Seed
     layers: Entry = None
     include: Entry = None
     exclude: Entry = None
@@ -183,11 +176,20 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         _check_shared(record)
     variant = record["variant"]
     if variant is not None:
-        check(own.realised is not None)
-        check(max(variant["seed"], variant["index"]) <= LARGEST)
-        _check_known(variant)
+        _check_variant(variant, record["realised"])
     _check_counts(own, record["data"].get("n"))
     _check_figures(own.metrics, own.difference)
+
+
+def _check_variant(variant: Mapping[str, Any], realised: Mapping[str, Any] | None) -> None:
+    check(realised is not None and max(variant["seed"], variant["index"]) <= LARGEST)
+    _check_known(variant)
+    look_at(_without(variant, "by_layer"), Flat)
+    look_at(_without(realised or {}, "layers", "warnings"), dict[str, Plain])
+
+
+def _without(part: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in names}
 
 
 def _check_shared(record: Mapping[str, Any]) -> None:

@@ -193,8 +193,8 @@ def load_study(path: _Path) -> Study:
 
 def read_study(path: _Path) -> Study:
     """Return what `load_study` returns, and warn of nothing: its notices are for the caller."""
-    found = stream(Path(path))
     with uncollected():
+        found = stream(Path(path))
         return Study(found, found.store, source=str(path), notices=found.notices)
 
 

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from network_prune.option_checks import LARGEST
 from network_prune.results.lines.checksum import DamageError
-from network_prune.results.lines.kinds import Amount, Count, Flat, Interval, check, look_at
+from network_prune.results.lines.kinds import Amount, Count, Flat, Interval, Seed, check, look_at
 from network_prune.transfer.attack.settings import Goal
 from network_prune.transfer.figures.sets import BOUND, FOLDER
 
@@ -65,7 +65,7 @@ class _Record(Struct):
     goal: Goal
     attack: _Attack
     augmentation: dict[str, Any]
-    seed: Count
+    seed: Seed
     running: Flat
     points: _Some[_Point]
     iterations: Count | None
@@ -106,7 +106,7 @@ def check_shape(record: Mapping[str, Any], _: Mapping[str, Any]) -> None:
     found = look_at(record, _Record)
     look_at(record["attack"], Flat)
     check(found.attack.goal == found.goal)
-    check(max(found.seed, found.images.n) <= LARGEST)
+    check(found.seed <= LARGEST)
     is_folder = _check_augmentation(record["augmentation"])
     _check_costs(found, is_known=not is_folder)
 

@@ -6,9 +6,11 @@ from msgspec import Meta, ValidationError, convert
 
 Figure = float | None
 Interval = tuple[Figure, Figure]
-Count = Annotated[int, Meta(ge=0)]
-# Of a float no larger number than those that options may be.
-Amount = Annotated[float, Meta(ge=0, le=2.0**64)]
+# As large as data frames hold.
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# As large as `LARGEST`, which is more than a bound may be here: who takes one looks at that.
+Seed = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=2.0**63)]
 Plain = None | bool | float | str
 Entry = Plain | list[Plain]
 Flat = dict[str, Entry]
