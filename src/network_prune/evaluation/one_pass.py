@@ -7,6 +7,7 @@ loop, so that variants, whose exchange takes milliseconds, are rarely exchanged.
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -43,6 +44,16 @@ class Sums:
             self.outcomes + other.outcomes,
             self.losses + other.losses,
         )
+
+    def figures(self, *, is_dense: bool) -> dict[str, Any]:
+        """Return loss, accuracy and the difference to the dense network as plain data."""
+        metrics = self.metrics.to_dict()
+        metrics.pop("seconds")
+        is_compared = not is_dense and self.paired.n
+        return {
+            "metrics": metrics,
+            "difference": self.paired.to_dict() if is_compared else None,
+        }
 
 
 class Chunk:

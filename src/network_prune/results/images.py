@@ -103,23 +103,31 @@ def bytes_read(
 
 
 def check_bytes(
-    found: bytes, before: Iterable[BytesRead], *, what: str, n: int, name: Callable[[int], str]
+    found: bytes,
+    before: Iterable[BytesRead],
+    *,
+    what: str,
+    n: int,
+    name: Callable[[int], str],
+    first: int = 0,
 ) -> None:
     """Refuse images that were read from other bytes before.
 
     Args:
-        found: digests of all ``n`` images, or of the first ones.
-        before: what they were read from before.
+        found: digests of some images that follow on each other.
+        before: what all were read from before.
         what: what the images are called.
         n: how many they are in all.
         name: gives the name of the image at a place.
+        first: the place of the first one among all.
 
     Raises:
         SourceError: some are others; it names the first of them.
     """
     for each in before:
-        places = [] if each.digests is None else differing(found, each.digests)
-        is_unknown = each.digests is None and len(found) == n * SIZE
+        known = None if each.digests is None else each.digests[first * SIZE :]
+        places = [] if known is None else [first + at for at in differing(found, known)]
+        is_unknown = known is None and len(found) == n * SIZE
         if places or (is_unknown and sha256_of(found) != each.sha256):
             raise SourceError(
                 f"the images of {what} aren't those that were read for this study before: "

@@ -51,7 +51,7 @@ def estimate(ready: ReadyNetwork, kept: Kept) -> Estimate:
         NetworkPruneError: an image can't be read, or the network fails.
     """
     start = time.perf_counter()
-    with ready.reading(passes=1, progress=False) as reading:
+    with ready.reading(range(ready.data.n), passes=1, progress=False) as reading:
         (batch,) = ready.hold([next(iter(reading))]).batches
     read = time.perf_counter()
     with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():

@@ -25,10 +25,4 @@ class Measure:
 
     def describe(self, variant: Variant | None, found: Sums) -> dict[str, Any]:
         """Return what is found of a variant on all images as plain data, for its record."""
-        metrics = found.metrics.to_dict()
-        metrics.pop("seconds")
-        is_compared = variant is not None and found.paired.n
-        return {
-            "metrics": metrics,
-            "difference": found.paired.to_dict() if is_compared else None,
-        }
+        return found.figures(is_dense=variant is None)

@@ -6,16 +6,16 @@ from functools import cache
 
 import torch
 
-from network_prune.evaluation.metrics import Metrics, Samples
+from network_prune.evaluation.metrics import Samples
 from network_prune.evaluation.one_pass import Chunk, Sums, chunks
-from network_prune.evaluation.outcomes import pack_losses
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.forward import eval_mode
 from network_prune.results.images import BytesRead, bytes_read, check_bytes
+from network_prune.results.parts.part import Part
 from network_prune.results.records import SCHEMA, Record
-from network_prune.sources.digests import SIZE, sha256_of
+from network_prune.sources.digests import SIZE
 from network_prune.study.due import Kept, Variants, dense_samples, due_of, is_recorded, wanted_of
 from network_prune.study.events import Advanced, Recorded, Started, Told
 from network_prune.study.measure import Measure
@@ -24,7 +24,7 @@ from network_prune.study.ready_network import ReadyNetwork
 
 
 class NetworkRun:
-    """Evaluates what isn't recorded yet of one network's variants.
+    """Evaluates what isn't recorded yet of one network's variants, on all its images.
 
     Args:
         ready: the network and its images.
@@ -38,9 +38,10 @@ class NetworkRun:
         self._kept = kept
         self._measure = measure
         self._told = told
+        self._images = range(ready.data.n)
         self._wanted = wanted_of(ready)
         self._dense: Samples | None = None
-        self._images = cache(lambda: kept.outcomes.put(ready.images().to_bytes()))
+        self._names = cache(lambda: kept.outcomes.put(ready.images().to_bytes()))
         self._put_once = cache(kept.outcomes.put)
         self._progress = Progress(kept.folder, ready.identity.key(None))
 
@@ -55,10 +56,10 @@ class NetworkRun:
                 a record can't be written.
         """
         ready = self._ready
-        due = due_of(ready, self._kept)
+        due = self._due()
         recorded = sum(key not in due for key in self._wanted)
         started = Started(
-            ready.network, tuple(due.values()), recorded, ready.data.n, ready.identity.base
+            ready.network, tuple(due.values()), recorded, len(self._images), ready.identity.base
         )
         if not due:
             self._told(started)
@@ -69,6 +70,9 @@ class NetworkRun:
                 switcher.prunable(variant)  # what can't be ranked is told before the long run
             self._told(started)
             self._run(due, switcher, progress)
+
+    def _due(self) -> Variants:
+        return due_of(self._ready, self._kept)
 
     def _forget_recorded(self) -> None:
         """Forget a state of which all is recorded, as a run that ended at that moment leaves it."""
@@ -123,66 +127,53 @@ class NetworkRun:
         pieces = self._kept.records[key].get("outcomes") or {}
         return self._kept.outcomes.get(pieces.get("sha256")) is None
 
-    def _keep_outcomes(self, sums: Sums, left_out: Sequence[int]) -> Record | None:
-        """Keep what became of each image; return the names of the pieces, for the record."""
-        if not self._ready.keeps_outcomes:
-            return None
-        put = self._kept.outcomes.put
-        losses = pack_losses(sums.losses) if sums.losses else None
-        return {
-            "sha256": put(sums.outcomes.leave_out(left_out).pack()),
-            "images": self._images(),
-            **({} if losses is None else {"losses": put(losses)}),
-        }
-
-    def _describe_read(self, variant: Variant | None, digests: bytes) -> Record:
-        """Return hashes of what images were read from; keep the digests along with outcomes."""
-        learned = self._ready.score_digests if variant is not None and variant.learns else b""
-        if self._ready.keeps_outcomes:
-            for piece in filter(None, (digests, learned)):
-                self._put_once(piece)
-        return {
-            "data": sha256_of(digests),
-            "score_data": sha256_of(learned) if learned else None,
-        }
-
     def _evaluate(
         self, due: Variants, start: State, switcher: Switcher, progress: bool | None
     ) -> None:
-        ready, state = self._ready, start
+        ready, state, first = self._ready, start, self._images.start
         before = self._read_before(start)
         passes = sum(self._measure.passes(variant) for variant in due.values())
-        with ready.reading(start.images, passes=passes, progress=progress) as reading:
+        rest = self._images[start.images :]
+        with ready.reading(rest, passes=passes, progress=progress) as reading:
             try:
                 for read in chunks(reading):
                     images = start.images + reading.read
-                    left_out = _left_out(start, reading)
+                    left_out = self._left_out(start, reading)
                     digests = self._same_bytes(start, reading, before)
                     chunk = ready.hold(read.batches)
-                    self._know_dense(chunk, range(state.images, images), left_out)
+                    places = range(first + state.images, first + images)
+                    self._know_dense(chunk, places, left_out)
                     state = state.before_chunk(images, digests)
                     for key, sums in self._look(due, chunk, state, switcher, reading):
                         state = replace(state, ahead={**state.ahead, key: sums})
-                        if images == ready.data.n:
+                        if images == len(self._images):
                             self._record(key, sums, left_out, digests, switcher)
                         else:
                             self._progress.write_at_times(state)
                     state = state.after_chunk(left_out)
-                    if images < ready.data.n:
+                    if images < len(self._images):
                         self._progress.write(state)
             except KeyboardInterrupt:
                 self._progress.write(state)
                 raise
             # The last images may all have been unreadable, and made no chunk.
-            left_out, digests = _left_out(start, reading), self._same_bytes(start, reading, before)
+            left_out = self._left_out(start, reading)
+            digests = self._same_bytes(start, reading, before)
             for key in due:
-                self._record(key, state.sums[key], left_out, digests, switcher)
+                sums = state.sums.get(key, self._measure.nothing())
+                self._record(key, sums, left_out, digests, switcher)
+
+    def _left_out(self, start: State, reading: Reading) -> tuple[int, ...]:
+        """Return the places among all images of those that were left out so far."""
+        first = self._images.start + start.images
+        return (*start.left_out, *(first + position for position in reading.left_out))
 
     def _read_before(self, start: State) -> list[BytesRead]:
         """Return what the images were read from for records, and before a run was ended."""
         kept, same = self._kept, {"images": self._ready.data.images}
         recorded = bytes_read(kept.heads(), kept.outcomes, "data", **same)
-        return [BytesRead.of(start.digests), *recorded]
+        begun = bytes(self._images.start * SIZE) + start.digests
+        return [BytesRead.of(begun), *recorded]
 
     def _same_bytes(self, start: State, reading: Reading, before: Sequence[BytesRead]) -> bytes:
         """Return digests of the images so far; raises as `check_bytes` does."""
@@ -191,7 +182,7 @@ class NetworkRun:
         def name(place: int) -> str:
             return self._ready.images().name(place)
 
-        check_bytes(found, before, what=data.name, n=data.n, name=name)
+        check_bytes(found, before, what=data.name, n=data.n, name=name, first=self._images.start)
         return found
 
     def _know_dense(self, chunk: Chunk, images: range, left_out: Sequence[int]) -> None:
@@ -225,27 +216,37 @@ class NetworkRun:
         """Keep a variant's record, unless it is there."""
         if self._is_recorded(key) and not self._lacks_outcomes(key):
             return
+        part = self._part(key, sums, left_out, digests, switcher)
+        for piece in part.read():
+            self._put_once(piece)
         variant = self._wanted[key]
-        whole = replace(sums, metrics=sums.metrics + Metrics(unreadable=len(left_out)))
-        self._kept.append(
-            {
-                "schema": SCHEMA,
-                "key": key,
-                **self._ready.identity.base,
-                "used": _describe_used(switcher, variant),
-                "read": self._describe_read(variant, digests),
-                **self._ready.identity.of(variant),
-                **_describe_pruning(variant, switcher),
-                **self._measure.describe(variant, whole),
-                "outcomes": self._keep_outcomes(sums, left_out),
-            }
-        )
+        figures = self._measure.describe(variant, part.whole_sums)
+        self._kept.append(part.record(figures, self._kept.outcomes.put))
         self._told(Recorded(self._ready.network, variant, self._kept.records[key]))
 
-
-def _left_out(start: State, reading: Reading) -> tuple[int, ...]:
-    """Return which of all images were left out so far."""
-    return (*start.left_out, *(start.images + position for position in reading.left_out))
+    def _part(
+        self, key: str, sums: Sums, left_out: Sequence[int], digests: bytes, switcher: Switcher
+    ) -> Part:
+        """Return what a variant did with the images, and what it is."""
+        ready, variant = self._ready, self._wanted[key]
+        head = {
+            "schema": SCHEMA,
+            "key": key,
+            **ready.identity.base,
+            "used": _describe_used(switcher, variant),
+            "read": None,
+            **ready.identity.of(variant),
+            **_describe_pruning(variant, switcher),
+        }
+        return Part(
+            head,
+            self._images,
+            sums,
+            tuple(left_out),
+            digests,
+            ready.score_digests if variant is not None and variant.learns else b"",
+            self._names() if ready.keeps_outcomes else None,
+        )
 
 
 def _describe_used(switcher: Switcher, variant: Variant | None) -> Record:

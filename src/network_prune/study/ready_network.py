@@ -139,15 +139,14 @@ class ReadyNetwork:
             outputs=self.data.outputs,
         )
 
-    def reading(self, start: int = 0, *, passes: int, progress: bool | None) -> Reading:
-        """Return the images from ``start`` on, for so many passes."""
-        rest = self.data.pictures.at(range(start, self.data.n))
+    def reading(self, images: range, *, passes: int, progress: bool | None) -> Reading:
+        """Return the images at some places, for so many passes."""
         return Reading(
-            replace(self.data, dataset=rest),
+            replace(self.data, dataset=self.data.pictures.at(images)),
             label=str(self.network),
             passes=passes,
             progress=progress,
-            may_be_empty=start > 0,
+            may_be_empty=images != range(self.data.n),
             pin_memory=self._device.type == "cuda",
             **{name: self._options[name] for name in ("batch_size", "workers", "skip_unreadable")},
         )
