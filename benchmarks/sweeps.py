@@ -34,11 +34,11 @@ from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.results.records import RecordFile
+from network_prune.study.checked import check_plan
 from network_prune.study.measure import Measure
-from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import make_plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.sweep import check_plan
+from network_prune.study.running.network_run import NetworkRun
 
 BATCH = 32
 # With the dense network these are ten variants.

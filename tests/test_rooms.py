@@ -57,7 +57,7 @@ ARROWS = {name: set(imports(path)) for name, path in modules()}
 
 
 def test_arrows_are_found():
-    assert "evaluation.one_pass" in ARROWS["study.network_run"]
+    assert "evaluation.one_pass" in ARROWS["study.running.pass_run"]
     assert "pruning.ranking.rank" in ARROWS["evaluation.variant"]  # inside a function
     assert sum(map(len, ARROWS.values())) > 300
 

@@ -83,9 +83,9 @@ def test_a_sweep_on_a_terminal_prints_rows_and_leaves_no_table(
 
 
 def test_ctrl_c_prints_what_is_finished_after_the_table_is_gone(run, monkeypatch):
-    from network_prune.study.network_run import NetworkRun
+    from network_prune.study.running.network_run import NetworkRun
 
-    recorded, record = [], NetworkRun._record
+    recorded, record = [], NetworkRun._finish
 
     def interrupt(self, key, *others):
         if recorded:
@@ -93,7 +93,7 @@ def test_ctrl_c_prints_what_is_finished_after_the_table_is_gone(run, monkeypatch
         recorded.append(key)
         record(self, key, *others)
 
-    monkeypatch.setattr(NetworkRun, "_record", interrupt)
+    monkeypatch.setattr(NetworkRun, "_finish", interrupt)
     monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True)
     outcome = run("eval", "--limit", 8, "--p-prune", 0.2, "--p-prune", 0.4)
     assert outcome.code == 130

@@ -182,9 +182,9 @@ def test_what_prunes_nothing_has_its_column(run, tmp_path):
 
 
 def test_ctrl_c_shows_the_cells_that_are_finished(run, monkeypatch, tmp_path):
-    from network_prune.study.network_run import NetworkRun
+    from network_prune.study.running.network_run import NetworkRun
 
-    recorded, record = [], NetworkRun._record
+    recorded, record = [], NetworkRun._finish
 
     def interrupt(self, key, *others):
         if len(recorded) == 4:
@@ -192,7 +192,7 @@ def test_ctrl_c_shows_the_cells_that_are_finished(run, monkeypatch, tmp_path):
         recorded.append(key)
         record(self, key, *others)
 
-    monkeypatch.setattr(NetworkRun, "_record", interrupt)
+    monkeypatch.setattr(NetworkRun, "_finish", interrupt)
     options = (*FEW, "--include", "layer1.*", "--p-prune", 0.5, "--p-prune", 0.9)
     outcome = run("sensitivity", *options, "--output", tmp_path / "a.json")
     assert outcome.code == 130

@@ -22,7 +22,7 @@ from network_prune.results.study import load_study
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
 from network_prune.sources.networks.weights.fit import hash_weights
 from network_prune.sources.preprocessing import MOST_PIXELS, Preprocessing
-from network_prune.study.state_file import StateFile
+from network_prune.study.running.state_file import StateFile
 from network_prune.transfer.predictions import Predictions
 from network_prune.transfer.running.state import State
 from network_prune.transfer.transferred import load_transfer

@@ -15,7 +15,7 @@ from network_prune.cli.main import main
 from network_prune.errors import NetworkPruneError
 from network_prune.evaluation import one_pass
 from network_prune.results.records import FILE
-from network_prune.study import state_file
+from network_prune.study.running import state_file
 from network_prune.study.sweep import sweep
 from tests.study.small_grid import GRID
 

@@ -1,10 +1,11 @@
 """About how long a study takes: what is recorded isn't counted."""
 
 from network_prune.results.records import HeldRecords
+from network_prune.study.checked import check_plan
 from network_prune.study.estimate import Estimate, estimate
 from network_prune.study.plan import make_plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.sweep import check_plan, sweep
+from network_prune.study.sweep import sweep
 
 
 def test_time_is_that_of_reading_once_and_of_every_pass():

@@ -15,7 +15,7 @@ from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.records import FILE, RecordFile, read_records
 from network_prune.study.events import Advanced, Failed, Recorded, Started
 from network_prune.study.plan import make_plan
-from network_prune.study.progress import Progress
+from network_prune.study.running.progress import Progress
 from network_prune.study.sweep import sweep
 from tests.study.small_grid import GRID
 
@@ -186,7 +186,7 @@ def test_without_the_dense_network_nothing_but_the_difference_is_missing(tmp_pat
 def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
     first = sweep(GRID, out=tmp_path)
     content = (tmp_path / FILE).read_bytes()
-    monkeypatch.setattr("network_prune.study.network_run.chunks", None)
+    monkeypatch.setattr("network_prune.study.running.pass_run.chunks", None)
     assert sweep(GRID, out=tmp_path) == first
     assert (tmp_path / FILE).read_bytes() == content
     assert not list(tmp_path.glob("partial-*"))
@@ -195,7 +195,7 @@ def test_a_second_run_evaluates_nothing(tmp_path, monkeypatch):
 def test_a_state_of_which_all_is_recorded_goes_with_the_next_run(tmp_path, monkeypatch):
     monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
     with monkeypatch.context() as patch:
-        patch.setattr("network_prune.study.progress.Progress.remove", lambda _: None)
+        patch.setattr("network_prune.study.running.progress.Progress.remove", lambda _: None)
         first = sweep(GRID, out=tmp_path)
     assert list(tmp_path.glob("partial-*"))
     assert sweep(GRID, out=tmp_path) == first
@@ -207,7 +207,7 @@ def test_a_state_of_which_something_is_left_stays(tmp_path, monkeypatch):
     small = {**GRID, "method": "weights", "p_prune": 0.4}
     sweep(small, out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("network_prune.study.network_run.NetworkRun._record", None)
+        patch.setattr("network_prune.study.running.pass_run.PassRun._finish", None)
         with pytest.raises(TypeError):
             sweep(GRID, out=tmp_path)
     (partial,) = tmp_path.glob("partial-*")
@@ -301,7 +301,7 @@ def test_a_pass_whose_last_images_are_unreadable_goes_on(tmp_path, monkeypatch):
     plan |= {"batch_size": 2, "first_label": 0}
     whole = sweep(plan, out=tmp_path / "whole")
     monkeypatch.setattr(one_pass.chunks, "__defaults__", (1,))
-    monkeypatch.setattr("network_prune.study.network_run.NetworkRun._record", _interrupt)
+    monkeypatch.setattr("network_prune.study.running.pass_run.PassRun._finish", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         sweep(plan, out=tmp_path / "study")
     monkeypatch.undo()

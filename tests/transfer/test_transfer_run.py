@@ -182,7 +182,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch, batches):
 
 def test_the_state_of_a_recorded_row_goes_with_the_next_run(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("network_prune.study.state_file.StateFile.remove", lambda _: None)
+        patch.setattr("network_prune.study.running.state_file.StateFile.remove", lambda _: None)
         first = run(plan(), out=tmp_path)
     assert list(tmp_path.glob("partial-*"))
     assert run(plan(), out=tmp_path) == first

@@ -6,10 +6,10 @@ from network_prune.cli.output import say
 from network_prune.cli.recorded import tell
 from network_prune.results.records import FILE, HeldRecords
 from network_prune.results.study import read_study
+from network_prune.study.checked import check_plan
 from network_prune.study.estimate import estimate
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.sweep import check_plan
 
 
 def show_plan(plan: Plan, out: Path) -> None:

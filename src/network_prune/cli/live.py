@@ -20,7 +20,7 @@ from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.plain_text import plain
 from network_prune.results.lines.notices import Damaged, Dropped
-from network_prune.study.events import Advanced, Event, Failed, Recorded, Started
+from network_prune.study.events import Advanced, Event, Failed, PartKept, Recorded, Started
 
 # Lines of the terminal that are the table's head, the bar, and what was printed last.
 _OTHER_LINES = 6
@@ -77,7 +77,7 @@ class LiveTable:
                 if event.variant in self._due:
                     self._at = event.variant
                     self._figures[event.variant] = event.metrics
-            case Recorded():
+            case Recorded() | PartKept():
                 self._due.remove(event.variant)
                 self._figures.pop(event.variant, None)
                 self._finished += 1

@@ -26,7 +26,7 @@ from network_prune.reports.tables import (
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
 from network_prune.results.records import SCHEMA, Record
-from network_prune.study.events import Advanced, Event, Failed, Recorded, Started, Told
+from network_prune.study.events import Advanced, Event, Failed, PartKept, Recorded, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.sweep import sweep
@@ -181,7 +181,7 @@ class _Shown:
                     self._warn(str(event))
             case Dropped() | Damaged():
                 self._warn(str(event))
-            case Advanced():
+            case Advanced() | PartKept():
                 pass
 
     def _begin(self, head: dict[str, str]) -> None:

@@ -69,11 +69,12 @@ class StoredOutcomes(OutcomeStore):
 
     Args:
         folder: the study's folder; it may hold no such file.
+        file: the file's name.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, file: str = FILE) -> None:
         super().__init__()
-        self._path = folder / FILE
+        self._path = folder / file
 
     @cached_property
     def _places(self) -> dict[str, slice]:
@@ -113,6 +114,7 @@ class WrittenOutcomes(StoredOutcomes):
 
     Args:
         folder: the study's folder, which is there.
+        file: the file's name.
 
     Attributes:
         file: what was opened, if anything is kept; None before.
@@ -121,8 +123,8 @@ class WrittenOutcomes(StoredOutcomes):
         RunError, SourceError: what `LineFile` raises.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, file: str = FILE) -> None:
+        super().__init__(folder, file)
         self.file = LineFile(self._path) if self._path.exists() else None
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from network_prune.pruning.forward import eval_mode
-from network_prune.study.due import Kept, due_of, is_recorded, wanted_of
 from network_prune.study.ready_network import ReadyNetwork
+from network_prune.study.running.due import Kept, due_of, is_recorded, wanted_of
 
 
 @dataclass(frozen=True, slots=True)

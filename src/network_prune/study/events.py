@@ -60,6 +60,19 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class PartKept:
+    """A variant is finished on the images of a shard, and what it did there is kept.
+
+    Attributes:
+        network: its network.
+        variant: which one, None for the dense network.
+    """
+
+    network: Network
+    variant: Variant | None
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A network can't be evaluated and is left out.
 
@@ -75,5 +88,5 @@ class Failed:
         return f"{self.network}: {self.error}"
 
 
-Event = Notice | Started | Advanced | Recorded | Failed
+Event = Notice | Started | Advanced | Recorded | PartKept | Failed
 Told = Callable[[Event], object]

@@ -7,24 +7,21 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from network_prune.core.scores import parse_score
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, RunError, brief, failure_text
-from network_prune.evaluation.device import choose_device
-from network_prune.evaluation.evaluate import check_precision
 from network_prune.evaluation.variant import Network
 from network_prune.pruning.unfinished import settling
 from network_prune.results.lines.notices import Notice
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.results.study import Study
 from network_prune.sources.inputs import Inputs
+from network_prune.study.checked import check_plan
 from network_prune.study.events import Event, Failed, Started, Told
 from network_prune.study.measure import Measure
-from network_prune.study.network_run import NetworkRun
 from network_prune.study.plan import Plan, make_plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.score_images import check_score_options
+from network_prune.study.running.network_run import NetworkRun
 
 
 def _warn(event: Event) -> None:
@@ -126,21 +123,3 @@ def _failed(network: Network, error: Exception, plan: Plan) -> Failed:
     if len(plan.variants) == 1:
         raise error
     return Failed(network, failure_text(error))
-
-
-def check_plan(plan: Plan) -> Inputs:
-    """Find out before any network is loaded what would be refused for each; return the inputs.
-
-    Raises:
-        NetworkPruneError: an option or the data fits no network.
-    """
-    options = plan.options
-    check_precision(options)
-    choose_device(options["device"])
-    scores = {variant.score: None for each in plan.variants.values() for variant in each}
-    for score in scores:
-        parse_score(score)
-    check_score_options(scores, options)
-    inputs = Inputs(options, [network.arch for network in plan.variants])
-    inputs.check(*([options["score_data"]] if options["score_data"] else []))
-    return inputs

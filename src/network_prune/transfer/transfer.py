@@ -12,7 +12,7 @@ from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
 from network_prune.results.lines.notices import Notice
 from network_prune.results.records import HeldRecords, Record, RecordFile
-from network_prune.study.state_file import StateFile
+from network_prune.study.running.state_file import StateFile
 from network_prune.transfer.plan import Row, TransferPlan, make_transfer_plan, of_folder
 from network_prune.transfer.running.events import Event, Noted, Started, Told
 from network_prune.transfer.running.folder import AdversarialFolder

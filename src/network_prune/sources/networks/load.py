@@ -173,13 +173,7 @@ def load_network(
         UserCodeError: code of the network's wants to end the program.
     """
     spec = check_text("spec", spec)
-    form = next((form for form in FORMS if form.accepts(spec)), None)
-    if form is None:
-        shown = ", ".join(form.shown for form in FORMS)
-        hint = mistyped_prefix(spec)
-        raise SourceError(
-            f"unknown kind of network {spec!r}; {hint + ' ' if hint else ''}pass one of: {shown}"
-        )
+    form = _form_of(spec)
     # Random weights are the same in every run, and the caller's random state stays untouched.
     # The first forward pass may make some: that of lazy layers.
     # What networks print is no result of ours, so it doesn't go where results go.
@@ -211,6 +205,26 @@ def load_network(
         class_names=names if len(names) == classes else (),
         notes=notes,
     )
+
+
+def architecture_of(spec: str) -> Architecture:
+    """Return the ways to make the network that ``spec`` names.
+
+    Raises:
+        SourceError: the name is unknown.
+    """
+    return _form_of(spec).open(spec)
+
+
+def _form_of(spec: str) -> Form:
+    form = next((form for form in FORMS if form.accepts(spec)), None)
+    if form is None:
+        shown = ", ".join(form.shown for form in FORMS)
+        hint = mistyped_prefix(spec)
+        raise SourceError(
+            f"unknown kind of network {spec!r}; {hint + ' ' if hint else ''}pass one of: {shown}"
+        )
+    return form
 
 
 def _unused(names: tuple[str, ...], classes: int, spec: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from network_prune.results.images import BytesRead
 from network_prune.results.records import HeldRecords, Record, RecordFile
-from network_prune.study.state_file import StateFile
+from network_prune.study.running.state_file import StateFile
 from network_prune.transfer.attack.iteration import run_attack
 from network_prune.transfer.plan import OWN, Row
 from network_prune.transfer.predictions import Predictions

@@ -1,5 +1,6 @@
-"""One network's run: its variants evaluated in one pass, and recorded when finished."""
+"""Variants of a network evaluated in one pass over some images, and kept when finished."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -16,54 +17,78 @@ from network_prune.results.images import BytesRead, bytes_read, check_bytes
 from network_prune.results.parts.part import Part
 from network_prune.results.records import SCHEMA, Record
 from network_prune.sources.digests import SIZE
-from network_prune.study.due import Kept, Variants, dense_samples, due_of, is_recorded, wanted_of
-from network_prune.study.events import Advanced, Recorded, Started, Told
+from network_prune.study.events import Advanced, Started, Told
 from network_prune.study.measure import Measure
-from network_prune.study.progress import Progress, State
 from network_prune.study.ready_network import ReadyNetwork
+from network_prune.study.running.due import Known, Variants, dense_samples, with_dense
+from network_prune.study.running.progress import Progress, State
 
 
-class NetworkRun:
-    """Evaluates what isn't recorded yet of one network's variants, on all its images.
+class PassRun(ABC):
+    """Evaluates what isn't there yet; what becomes of a finished variant is for a subclass.
 
     Args:
         ready: the network and its images.
-        kept: the study's records, with what belongs to them.
+        known: the study's records, with what belongs to them.
+        images: places of the images to evaluate.
+        wanted: the variants by record key, the dense network first as None.
         measure: what is found out of each variant.
         told: is given what happens.
+        progress: keeps what is under way.
     """
 
-    def __init__(self, ready: ReadyNetwork, kept: Kept, measure: Measure, told: Told) -> None:
+    def __init__(
+        self,
+        ready: ReadyNetwork,
+        known: Known,
+        images: range,
+        wanted: Variants,
+        measure: Measure,
+        told: Told,
+        progress: Progress,
+    ) -> None:
         self._ready = ready
-        self._kept = kept
+        self._known = known
+        self._images = images
+        self._wanted = wanted
         self._measure = measure
         self._told = told
-        self._images = range(ready.data.n)
-        self._wanted = wanted_of(ready)
+        self._progress = progress
         self._dense: Samples | None = None
-        self._names = cache(lambda: kept.outcomes.put(ready.images().to_bytes()))
-        self._put_once = cache(kept.outcomes.put)
-        self._progress = Progress(kept.folder, ready.identity.key(None))
+        self._names = cache(lambda: known.outcomes.put(ready.images().to_bytes()))
+
+    @abstractmethod
+    def _is_done(self, key: str) -> bool:
+        """Return whether a variant needn't be evaluated."""
+
+    def _is_needed(self, key: str) -> bool:
+        """Return whether what a variant did with all the images is to be kept."""
+        return not self._is_done(key)
+
+    @abstractmethod
+    def _keep(self, part: Part) -> None:
+        """Keep what a variant did with all the images."""
 
     def run(self, *, progress: bool | None) -> None:
-        """Evaluate and record.
+        """Evaluate, and keep what is found.
 
         Args:
             progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
 
         Raises:
             NetworkPruneError: the network can't be ranked or fails, an image can't be read, or
-                a record can't be written.
+                something can't be written.
         """
         ready = self._ready
-        due = self._due()
+        left = {key: v for key, v in self._wanted.items() if not self._is_done(key)}
+        due = with_dense(left, self._wanted, ready, self._known)
         recorded = sum(key not in due for key in self._wanted)
         started = Started(
             ready.network, tuple(due.values()), recorded, len(self._images), ready.identity.base
         )
         if not due:
             self._told(started)
-            self._forget_recorded()
+            self._forget_done()
             return
         with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():
             for variant in filter(None, due.values()):
@@ -71,23 +96,20 @@ class NetworkRun:
             self._told(started)
             self._run(due, switcher, progress)
 
-    def _due(self) -> Variants:
-        return due_of(self._ready, self._kept)
-
-    def _forget_recorded(self) -> None:
-        """Forget a state of which all is recorded, as a run that ended at that moment leaves it."""
+    def _forget_done(self) -> None:
+        """Forget a state of which all is done, as a run that ended at that moment leaves it."""
         state = self._progress.read(self._told)
-        if all(map(self._is_recorded, {*state.sums, *state.ahead})):
+        if all(map(self._is_done, {*state.sums, *state.ahead})):
             self._progress.remove()
 
     def _run(self, due: Variants, switcher: Switcher, progress: bool | None) -> None:
         """Finish what is under way before variants that the grid has got since."""
         state = self._same_score_bytes(self._progress.read(self._told))
         for is_begun in (True, False):
-            self._dense = dense_samples(self._ready, self._kept)
+            self._dense = dense_samples(self._ready, self._known)
             dense = {k: v for k, v in due.items() if v is None and self._dense is None}
             part = {k: v for k, v in due.items() if v and (k in state.sums) is is_begun}
-            is_left = not is_begun and not all(map(self._is_recorded, dense))
+            is_left = not is_begun and not all(map(self._is_done, dense))
             if part or is_left:
                 part = {**dense, **part}
                 self._evaluate(part, state.of(part), switcher, progress)
@@ -102,7 +124,7 @@ class NetworkRun:
         images, found = self._ready.score_images, self._ready.score_digests
         if images is None or not found:
             return state
-        kept, same = self._kept, {"identity": images.data.identity, "n": images.count}
+        kept, same = self._known, {"identity": images.data.identity, "n": images.count}
         before = bytes_read(kept.heads(), kept.outcomes, "score_data", **same)
         check_bytes(
             found,
@@ -112,20 +134,6 @@ class NetworkRun:
             name=images.name,
         )
         return replace(state, score_digests=found)
-
-    def records(self) -> list[Record]:
-        """Return what is recorded of the dense network and the variants, in their order."""
-        return [self._kept.records[key] for key in self._wanted if key in self._kept.records]
-
-    def _is_recorded(self, key: str) -> bool:
-        return is_recorded(self._ready, key, self._kept.records)
-
-    def _lacks_outcomes(self, key: str) -> bool:
-        """Return whether the dense network ran once more for want of what it did before."""
-        if not self._ready.keeps_outcomes or self._wanted[key] is not None:
-            return False
-        pieces = self._kept.records[key].get("outcomes") or {}
-        return self._kept.outcomes.get(pieces.get("sha256")) is None
 
     def _evaluate(
         self, due: Variants, start: State, switcher: Switcher, progress: bool | None
@@ -147,7 +155,7 @@ class NetworkRun:
                     for key, sums in self._look(due, chunk, state, switcher, reading):
                         state = replace(state, ahead={**state.ahead, key: sums})
                         if images == len(self._images):
-                            self._record(key, sums, left_out, digests, switcher)
+                            self._finish(key, sums, left_out, digests, switcher)
                         else:
                             self._progress.write_at_times(state)
                     state = state.after_chunk(left_out)
@@ -161,7 +169,7 @@ class NetworkRun:
             digests = self._same_bytes(start, reading, before)
             for key in due:
                 sums = state.sums.get(key, self._measure.nothing())
-                self._record(key, sums, left_out, digests, switcher)
+                self._finish(key, sums, left_out, digests, switcher)
 
     def _left_out(self, start: State, reading: Reading) -> tuple[int, ...]:
         """Return the places among all images of those that were left out so far."""
@@ -170,7 +178,7 @@ class NetworkRun:
 
     def _read_before(self, start: State) -> list[BytesRead]:
         """Return what the images were read from for records, and before a run was ended."""
-        kept, same = self._kept, {"images": self._ready.data.images}
+        kept, same = self._known, {"images": self._ready.data.images}
         recorded = bytes_read(kept.heads(), kept.outcomes, "data", **same)
         begun = bytes(self._images.start * SIZE) + start.digests
         return [BytesRead.of(begun), *recorded]
@@ -210,19 +218,11 @@ class NetworkRun:
                     self._told(Advanced(self._ready.network, variant, sums.metrics))
             yield key, sums
 
-    def _record(
+    def _finish(
         self, key: str, sums: Sums, left_out: Sequence[int], digests: bytes, switcher: Switcher
     ) -> None:
-        """Keep a variant's record, unless it is there."""
-        if self._is_recorded(key) and not self._lacks_outcomes(key):
-            return
-        part = self._part(key, sums, left_out, digests, switcher)
-        for piece in part.read():
-            self._put_once(piece)
-        variant = self._wanted[key]
-        figures = self._measure.describe(variant, part.whole_sums)
-        self._kept.append(part.record(figures, self._kept.outcomes.put))
-        self._told(Recorded(self._ready.network, variant, self._kept.records[key]))
+        if self._is_needed(key):
+            self._keep(self._part(key, sums, left_out, digests, switcher))
 
     def _part(
         self, key: str, sums: Sums, left_out: Sequence[int], digests: bytes, switcher: Switcher

@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.one_pass import Sums
-from network_prune.evaluation.outcomes import Outcomes
-from network_prune.evaluation.paired import Paired
 from network_prune.results.lines.notices import Told
 from network_prune.results.outcome_store import from_text, to_text
-from network_prune.study.state_file import StateFile
+from network_prune.results.parts.plain_sums import from_plain, to_plain
+from network_prune.study.running.state_file import StateFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +95,17 @@ class Progress:
 
 
 def _state(values: dict[str, Any]) -> State:
-    values |= {name: _by_key(values[name]) for name in ("sums", "ahead")}
+    for name in ("sums", "ahead"):
+        values[name] = {key: from_plain(entry) for key, entry in values[name].items()}
     values["left_out"] = tuple(values["left_out"])
     values |= {name: from_text(values[name]) for name in _DIGESTS}
     return State(**values)
 
 
 def _plain(state: State) -> dict[str, Any]:
-    plain = asdict(state)
-    plain |= {name: to_text(plain[name]) for name in _DIGESTS}
-    for entries in (plain["sums"], plain["ahead"]):
-        for entry in entries.values():
-            entry["outcomes"] = to_text(entry["outcomes"]["codes"])
-    return plain
-
-
-def _by_key(entries: dict[str, Any]) -> dict[str, Sums]:
+    by_key = {name: getattr(state, name) for name in ("sums", "ahead")}
     return {
-        key: Sums(
-            Metrics(**entry["metrics"]),
-            Paired(**entry["paired"]),
-            Outcomes(from_text(entry["outcomes"])),
-            tuple(entry["losses"]),
-        )
-        for key, entry in entries.items()
+        **asdict(replace(state, sums={}, ahead={})),
+        **{name: {k: to_plain(v) for k, v in sums.items()} for name, sums in by_key.items()},
+        **{name: to_text(getattr(state, name)) for name in _DIGESTS},
     }

@@ -1,0 +1,82 @@
+"""The files that one host writes for a shard: parts, and the pieces that belong to them."""
+
+import platform
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import filelock
+
+from network_prune.errors import RunError
+from network_prune.results.lines.line_file import LineFile, cannot_write
+from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
+from network_prune.results.parts.folder import LINES, PIECES, name_of, shards_folder
+from network_prune.results.parts.part import Part
+from network_prune.results.parts.part_lines import done_line, part_line
+
+
+class PartFile:
+    """Opened for appending by one process; leaving it closes the files.
+
+    No two hosts share a file, so that nothing depends on locks between them.
+
+    Args:
+        study: the study's folder.
+        shard: which, ``I/N``.
+        others: have pieces that needn't be written again.
+
+    Attributes:
+        pieces: what belongs to the parts.
+
+    Raises:
+        RunError: another process of this host runs the shard, or nothing can be written.
+    """
+
+    def __init__(self, study: Path, shard: str, others: Sequence[OutcomeStore] = ()) -> None:
+        folder, name = shards_folder(study), name_of(shard, platform.node())
+        lock = filelock.FileLock(folder / f"{name}.lock")
+        with ExitStack() as held:
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise RunError(
+                    f"another process runs shard {shard} in {study}; wait for it, or pass another "
+                    "--shard"
+                ) from None
+            except OSError as error:
+                raise cannot_write(folder, error) from None
+            held.callback(lock.release)
+            self._file = LineFile(folder / f"{name}{LINES}")
+            held.callback(self._file.close)
+            self.pieces = _Pieces(folder, f"{name}{PIECES}", others)
+            held.callback(self.pieces.close)
+            self._held = held.pop_all()
+
+    def append(self, part: Part) -> None:
+        """Write a part, and flush it to the disk.
+
+        Raises:
+            RunError: it can't be written.
+        """
+        self._file.append(part_line(part, self.pieces))
+
+    def append_done(self, cut: str, unit: int, keys: Iterable[str]) -> None:
+        """Write that a unit of a cut is done; raises as `append` does."""
+        self._file.append(done_line(cut, unit, list(keys)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+
+class _Pieces(WrittenOutcomes):
+    def __init__(self, folder: Path, file: str, others: Sequence[OutcomeStore]) -> None:
+        super().__init__(folder, file)
+        self._others = others
+
+    def get(self, name: str | None) -> bytes | None:
+        found = (store.get(name) for store in self._others)
+        return super().get(name) or next(filter(None, found), None)

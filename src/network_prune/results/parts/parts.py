@@ -1,0 +1,204 @@
+"""All parts in a study's folder, whichever shard wrote them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from network_prune.errors import SourceError
+from network_prune.results.lines.checksum import DamageError
+from network_prune.results.lines.line_file import bare, cannot_read, is_whole
+from network_prune.results.lines.notices import Damaged, Notice
+from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
+from network_prune.results.parts.cut_file import Cut, Unit
+from network_prune.results.parts.folder import LINES, PIECES, part_files
+from network_prune.results.parts.part import Part
+from network_prune.results.parts.part_lines import read_line, read_part
+from network_prune.sources.digests import SIZE
+
+_AGAIN: Final = "what it had is evaluated"
+# Parts of the same images share their pieces.
+_PIECES_HELD: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part stands.
+
+    Attributes:
+        path: the file.
+        number: of the line, from 1.
+        start: of the line in the file, in bytes.
+        images: of the part.
+    """
+
+    path: Path
+    number: int
+    start: int
+    images: range
+
+    def __str__(self) -> str:
+        return f"{self.path} line {self.number}"
+
+
+class Parts:
+    """The parts of all shards; each is read again when it is asked for.
+
+    Args:
+        study: the study's folder.
+        cut: how the study is cut.
+
+    Attributes:
+        notices: what to know of lines that were left out.
+        pieces: what belongs to the parts.
+
+    Raises:
+        SourceError: a file can't be read.
+    """
+
+    def __init__(self, study: Path, cut: Cut) -> None:
+        self._cut = cut
+        self._places: dict[str, list[Place]] = {}
+        self._done: dict[int, list[str]] = {}
+        self.notices: list[Notice] = []
+        files = list(part_files(study))
+        names = (path.name.removesuffix(LINES) + PIECES for path in files)
+        self.pieces = _Joined(
+            [StoredOutcomes(path.parent, n) for path, n in zip(files, names, strict=True)]
+        )
+        for path in files:
+            self._read(path)
+        for number, keys in list(self._done.items()):
+            images = cut.units[number].images
+            if not all(self.has(key, images) for key in keys):
+                del self._done[number]  # of a line that was damaged since
+
+    def has(self, key: str, images: range) -> bool:
+        """Return whether a variant's part of just these images is there."""
+        return any(place.images == images for place in self._places.get(key, ()))
+
+    def is_done(self, number: int) -> bool:
+        """Return whether the unit of some number is done."""
+        return number in self._done
+
+    def missing(self) -> list[Unit]:
+        """Return the units that aren't done."""
+        return [unit for number, unit in enumerate(self._cut.units) if not self.is_done(number)]
+
+    def done_keys(self) -> list[str]:
+        """Return the keys of what the units that are done have, in the plan's order."""
+        units = sorted(self._done, key=lambda number: _order(self._cut.units[number]))
+        return list(dict.fromkeys(key for number in units for key in self._done[number]))
+
+    def whole(self, key: str) -> Part | None:
+        """Return the part of all images of a variant, None as long as some are missing.
+
+        Raises:
+            SourceError: two parts disagree; it names both.
+        """
+        chain = list(self._chain(key))
+        if not chain:
+            return None
+        parts = [self.part(place) for place in chain]
+        found = sum(parts[1:], start=parts[0])
+        for other in self._places[key]:
+            if other not in chain:
+                _check(found, self.part(other), f"{', '.join(map(str, chain))} and {other}")
+        return found
+
+    def part(self, place: Place) -> Part:
+        """Return the part that stands at a place.
+
+        Raises:
+            SourceError: it isn't there any more.
+        """
+        try:
+            with place.path.open("rb") as file:
+                file.seek(place.start)
+                return read_part(read_line(bare(file.readline())), self.pieces)
+        except OSError as error:
+            raise cannot_read(place.path, error) from None
+        except DamageError as damage:
+            raise SourceError(f"{place} changed meanwhile: {damage}; run it again") from None
+
+    def _chain(self, key: str) -> Iterator[Place]:
+        """Yield places whose images follow on each other, from the first to the last of all."""
+        longest = sorted(self._places.get(key, ()), key=lambda place: place.images.stop)
+        by_start = {place.images.start: place for place in longest}
+        chain, at = [], 0
+        while at < self._cut.images and at in by_start:
+            chain.append(by_start[at])
+            at = by_start[at].images.stop
+        yield from chain if at == self._cut.images else []
+
+    def _read(self, path: Path) -> None:
+        start = 0
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(filter(is_whole, file), start=1):
+                    self._take(bare(line), path, number, start)
+                    start += len(line)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise cannot_read(path, error) from None
+
+    def _take(self, line: bytes, path: Path, number: int, start: int) -> None:
+        try:
+            entry = read_line(line)
+            if "done" in entry:
+                if entry["cut"] == self._cut.identity:
+                    keys = self._done.setdefault(entry["done"], [])
+                    keys += entry["keys"]
+                return
+            part = read_part(entry, self.pieces)
+            place = Place(path, number, start, part.images)
+            self._places.setdefault(part.head["key"], []).append(place)
+        except (DamageError, KeyError, TypeError) as error:
+            why = str(error) if isinstance(error, DamageError) else "it is no part"
+            self.notices.append(Damaged(path, number, why, _AGAIN))
+
+
+class _Joined(OutcomeStore):
+    """The pieces of several stores."""
+
+    def __init__(self, stores: list[StoredOutcomes]) -> None:
+        super().__init__()
+        self._stores = stores
+        self._got = lru_cache(maxsize=_PIECES_HELD)(self._get)
+
+    def get(self, name: str | None) -> bytes | None:
+        return self._got(name)
+
+    def _get(self, name: str | None) -> bytes | None:
+        found = (store.get(name) for store in self._stores)
+        return next((piece for piece in found if piece is not None), None)
+
+
+def _order(unit: Unit) -> tuple[int, int, int]:
+    return unit.network, unit.variants.start, unit.images.start
+
+
+def _check(found: Part, other: Part, places: str) -> None:
+    """Raise a SourceError if two parts of a variant disagree on images that both have.
+
+    The first one has all images.
+    """
+    is_same = other.images != found.images or found == replace(other, head=found.head)
+    at = other.images
+    codes, digests = (
+        _codes(found)[at.start : at.stop],
+        found.digests[at.start * SIZE : at.stop * SIZE],
+    )
+    if not is_same or codes != _codes(other) or digests != other.digests:
+        raise SourceError(
+            f"{places} have one key and disagree on the same images, e.g. as they are from "
+            "different machines; delete one of the files, whose shard is evaluated again"
+        )
+
+
+def _codes(part: Part) -> bytes:
+    """Return the outcomes of a part's images, those that were left out too."""
+    left_out = [place - part.images.start for place in part.left_out]
+    return part.sums.outcomes.leave_out(left_out).codes

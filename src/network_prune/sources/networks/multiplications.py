@@ -1,0 +1,51 @@
+"""How many multiplications one picture costs a network, from its architecture alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from network_prune.core.foreign_code import no_exits
+from network_prune.sources.networks.load import architecture_of
+
+
+def multiplications(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
+    """Return those of convolutions, linear layers and attention in one forward pass.
+
+    The network is made and runs on tensors without content: nothing is downloaded or computed.
+
+    Args:
+        spec: the network's name, as `load_network` takes it.
+        preprocessing: fields to use instead of the network's own.
+
+    Returns:
+        None where the network can't be made or run so.
+    """
+    counter = _Counter()
+    try:
+        with no_exits(), torch.device("meta"), torch.no_grad():
+            architecture = architecture_of(spec)
+            if architecture.blank is None:
+                return None
+            model = architecture.blank().eval()
+            shape = architecture.preprocessing(model).replace(**preprocessing).shape
+            with counter:
+                model(torch.empty(1, *shape))
+    except Exception:  # of others' code, which the run itself will show
+        return None
+    return counter.found or None
+
+
+class _Counter(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.found += count(*args, **(kwargs or {}), out_val=output) // 2
+        return output

@@ -1,0 +1,1 @@
+"""One pass of a study: what is due, what is under way, and what becomes of it."""

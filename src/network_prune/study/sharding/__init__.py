@@ -1,0 +1,1 @@
+"""A study that several processes share: who does what, and one process's share of it."""

@@ -1,0 +1,93 @@
+"""One shard of a sweep, from what is there to what all shards found."""
+
+import time
+from pathlib import Path
+
+from network_prune.core.usual_settings import usual_settings
+from network_prune.pruning.unfinished import settling
+from network_prune.results.lines.notices import Told as ToldNotice
+from network_prune.results.outcome_store import StoredOutcomes
+from network_prune.results.parts.cut_file import Cut
+from network_prune.results.parts.folder import part_files
+from network_prune.results.parts.merge import merge
+from network_prune.results.parts.merged_file import read_merged
+from network_prune.results.parts.parts import Parts
+from network_prune.results.records import FILE, read_records
+from network_prune.results.study import Study
+from network_prune.study.checked import check_plan
+from network_prune.study.events import Told
+from network_prune.study.plan import Plan
+from network_prune.study.sharding.planned import plan_hash
+from network_prune.study.sharding.shard import Shard
+from network_prune.study.sharding.shard_run import ShardRun
+
+_SECONDS_BETWEEN = 0.5
+
+
+@settling
+def sweep_shard(
+    plan: Plan,
+    *,
+    out: Path,
+    shard: Shard,
+    told: Told,
+    command: str = "",
+    progress: bool | None = None,
+) -> Study:
+    """Evaluate a shard of a plan; the last one to be done puts all together.
+
+    Args:
+        plan: the whole study.
+        out: its folder, made if it isn't there.
+        shard: which share of it; the first of a group waits for the others.
+        told: is given each event as it comes.
+        command: that each shard runs, for people.
+        progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
+
+    Returns:
+        The plan's records once all shards are done, and none before.
+
+    Raises:
+        NetworkPruneError: what `sweep` raises, or the folder has other shards.
+    """
+    inputs = check_plan(plan)
+    study = _read(plan, out, told)
+    if study:
+        return study
+    run = ShardRun(plan, inputs, out, shard, told)
+    with usual_settings():
+        cut = run.cut(command)
+        records, heads = {}, ()
+        if (out / FILE).exists():
+            records, _ = read_records(out)
+            heads = records.heads()
+        run.run(cut, records, heads, progress=progress)
+    if shard.is_first_of_group:
+        _wait(out, cut, shard)
+    if Cut.read(out) is not None and not Parts(out, cut).missing():
+        merge(out, told)
+    return _read(plan, out, told)
+
+
+def _read(plan: Plan, out: Path, told: ToldNotice) -> Study:
+    """Return the plan's records if its shards were put together."""
+    if not (out / FILE).exists():
+        return Study([], source=str(out))
+    records, notices = read_records(out)
+    keys = read_merged(out, plan_hash(plan), records)
+    for notice in notices:
+        told(notice)
+    found = (records[key] for key in keys or ())
+    return Study(found, StoredOutcomes(out), source=str(out), notices=notices)
+
+
+def _wait(out: Path, cut: Cut, shard: Shard) -> None:
+    """Wait until all shards of a group are done."""
+    sizes: list[int] = []
+    while Cut.read(out) is not None:
+        now = [path.stat().st_size for path in part_files(out)]
+        if now != sizes:
+            sizes = now
+            if all(unit.shard not in shard.group for unit in Parts(out, cut).missing()):
+                return
+        time.sleep(_SECONDS_BETWEEN)
