@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        result = app(arguments, prog_name="network-prune", standalone_mode=False)
+        said = sys.argv[1:] if arguments is None else list(arguments)
+        result = app(said, prog_name="network-prune", standalone_mode=False, obj=said)
         return result if isinstance(result, int) else 0
     except NetworkPruneError as error:
         return _fail(error.exit_code, str(error))

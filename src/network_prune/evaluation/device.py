@@ -1,5 +1,7 @@
 """Choose the device that a command runs on."""
 
+import os
+
 import torch
 
 from network_prune.errors import ArgumentError
@@ -8,12 +10,18 @@ from network_prune.errors import ArgumentError
 def choose_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` takes cuda, then mps, then cpu.
 
+    Of several GPUs a process that torchrun started takes the one of its ``LOCAL_RANK``, unless
+    ``name`` says which.
+
     Raises:
         ArgumentError: there is no such device, or not here.
     """
     if name == "auto":
         accelerators = [("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())]
         name = next((kind for kind, is_there in accelerators if is_there), "cpu")
+    local = os.environ.get("LOCAL_RANK", "")
+    if name == "cuda" and local.isdecimal() and torch.cuda.device_count() > 1:
+        name = f"cuda:{local}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -22,6 +22,8 @@ from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan, make_plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.network_run import NetworkRun
+from network_prune.study.sharding.shard import Shard
+from network_prune.study.sharding.sweep_shard import check_no_shards, sweep_shard
 
 
 def _warn(event: Event) -> None:
@@ -40,6 +42,7 @@ def sweep(
     measure: Measure | None = None,
     told: Told = _warn,
     progress: bool | None = None,
+    shard: str | None = None,
 ) -> Study:
     """Evaluate every variant of ``plan`` that isn't recorded yet, and return all its records.
 
@@ -57,15 +60,25 @@ def sweep(
         told: is given each event as it comes: a network has started or failed, a variant
             has seen another batch or is recorded. By default, failures are warnings.
         progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
+        shard: ``I/N``, of N processes, on any machines that have ``out``, the share that this
+            one evaluates, kept in ``out/shards``. The last one to be done puts all together
+            and returns the records; the others return none.
 
     Raises:
-        ArgumentError: an option isn't allowed.
+        ArgumentError: an option isn't allowed, or ``out`` is cut into other shards.
         NetworkPruneError: the only network fails.
         RunError: another run writes to ``out``, or nothing can be written there.
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
     plan = plan if isinstance(plan, Plan) else make_plan(plan)
     measure = _check_measure(measure, out)
+    part = Shard() if shard is None else Shard.parse(shard)
+    if part.count > 1:
+        if out is None:
+            raise ArgumentError(f"shard={shard!r} needs a folder that all shards have; pass out")
+        return sweep_shard(plan, out=Path(out), shard=part, told=told, progress=progress)
+    if out is not None:
+        check_no_shards(Path(out))
     inputs = check_plan(plan)
     found: list[Record] = []
     records = HeldRecords() if out is None else RecordFile(Path(out))

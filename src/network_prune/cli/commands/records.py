@@ -1,5 +1,6 @@
 """``network-prune records``: what a study recorded, as a table or a file."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,11 +8,19 @@ import typer
 
 from network_prune.cli.output import OUTPUT, Json, check_writable, print_each, say
 from network_prune.cli.recorded import Where, tell
+from network_prune.errors import ArgumentError, SourceError
 
 if TYPE_CHECKING:
     from network_prune.results.streamed import Streamed
 
-Folder = Annotated[Path, typer.Argument(help="The study's folder, as sweep wrote it.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="The study's folder, as sweep wrote it; or merge, and then the folder, to record what "
+        "its shards have finished so far."
+    ),
+]
+Merged = Annotated[Path | None, typer.Argument(hidden=True)]
 Csv = Annotated[
     Path | None, typer.Option(help="Write the rows to a CSV file.", rich_help_panel=OUTPUT)
 ]
@@ -35,6 +44,7 @@ Plot = Annotated[
 
 def records_command(
     folder: Folder = Path("study"),
+    merged: Merged = None,
     where: Where = None,
     csv: Csv = None,
     parquet: Parquet = None,
@@ -43,15 +53,27 @@ def records_command(
 ) -> None:
     """List, filter, export and draw what sweep recorded.
 
+    Of a study that shards are at work on, what is missing is told, and which
+    command brings it; network-prune records merge FOLDER records what they
+    have finished so far. The last shard to be done does that by itself.
+
     Example: network-prune records study --where method=weights --csv weights.csv
     """
+    if merged is not None:
+        folder = _merge(folder, merged)
     check_writable(csv, parquet, plot)
     from network_prune.display.canvas import check_plot
+    from network_prune.reports.shards import shard_lines
     from network_prune.results.lines.uncollected import uncollected
+    from network_prune.results.records import FILE
     from network_prune.results.streamed import stream
 
     if plot is not None:
         check_plot(plot)
+    missing = shard_lines(folder)
+    if missing and not (folder / FILE).exists():
+        say(*missing, to=sys.stderr if as_json else None)
+        return
     with uncollected():
         found = stream(folder)
         tell(found.notices)
@@ -73,6 +95,21 @@ def records_command(
             print_each(chosen)
         else:
             _say_table(chosen, len(found))
+            if missing:
+                say(*missing)
+
+
+def _merge(word: Path, folder: Path) -> Path:
+    """Put the shards in a folder together, and return it."""
+    from network_prune.results.parts.merge import merge
+
+    if str(word) != "merge":
+        raise ArgumentError(f"{word} and {folder} are two folders; pass one, or merge {folder}")
+    if not folder.is_dir():
+        raise SourceError(f"no folder {folder}; pass the one that sweep wrote with --out")
+    count, _ = merge(folder, lambda notice: tell([notice]))
+    say(f"{count} records are new", to=sys.stderr)
+    return folder
 
 
 def _say_table(chosen: "Streamed", count: int) -> None:

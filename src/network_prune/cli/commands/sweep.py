@@ -1,5 +1,8 @@
 """``network-prune sweep``: many variants, each image read once, resumable."""
 
+import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +13,7 @@ from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
 from network_prune.study.plan import make_plan, overruled
+from network_prune.study.sharding.shard import Shard
 
 STUDY = "Study"
 PlanFile = Annotated[
@@ -40,13 +44,27 @@ DryRun = Annotated[
     ),
 ]
 
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="I/N: evaluate the I-th of N shares, which N processes do together, on any machines "
+        "that have the folder --out. By default what SLURM_ARRAY_TASK_ID and _COUNT say; torchrun "
+        "divides each share among its processes.",
+        show_default=False,
+        rich_help_panel=STUDY,
+    ),
+]
+
 
 @takes(OPTIONS)
 def sweep_command(
     values: dict[str, Any],
+    context: typer.Context,
     plan: PlanFile = None,
     out: Out = Path("study"),
     preset: Preset = None,
+    shard: ShardOption = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     output: Output = None,
@@ -58,11 +76,15 @@ def sweep_command(
     after an interruption, and a larger grid adds to the same folder.
     network-prune records shows them.
 
+    With --shard I/N, or under torchrun or in a Slurm array, processes share
+    the work; the figures are those of one process to the last bit.
+
     Example: network-prune sweep --method weights --p-prune 0.2 --p-prune 0.4
     --p-bern 0.5 --draws 3 --out study
     """
     if plan is not None and preset is not None:
         raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
+    part = Shard.here(shard, os.environ)
     made = make_plan(overruled(_read(plan, preset), values))
     check_writable(output)
 
@@ -72,9 +94,14 @@ def sweep_command(
         show_plan(made, out)
     else:
         with waiting("importing PyTorch"):
+            from network_prune.cli.shard_run import run_shard
             from network_prune.cli.study_run import run_study
 
-        run_study(made, out=out, as_json=as_json, path=output)
+        if part.count > 1:
+            command = _without_shard(context.obj)
+            run_shard(made, part, out=out, as_json=as_json, path=output, command=command)
+        else:
+            run_study(made, out=out, as_json=as_json, path=output)
 
 
 def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
@@ -83,3 +110,15 @@ def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
     if preset is not None:
         return read_preset(preset)
     return {} if plan is None else read_plan_file(plan)
+
+
+def _without_shard(arguments: Sequence[str]) -> str:
+    """Return the command that was called, for any shard to run."""
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--shard":
+            next(rest, None)
+        elif not argument.startswith("--shard="):
+            kept.append(argument)
+    return shlex.join(["network-prune", *kept])

@@ -41,20 +41,21 @@ class Shard:
         return cls(number, count, range(number, number + 1))
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Return what Slurm says of an array's task, and torchrun of each of its processes.
+    def here(cls, said: str | None, environment: Mapping[str, str]) -> Self:
+        """Return what is said, or what Slurm says of an array's task; torchrun divides it again.
+
+        Args:
+            said: ``I/N``, if anything.
+            environment: the process's variables.
 
         Raises:
-            ArgumentError: these say what can't be.
+            ArgumentError: there is no such shard.
         """
         known = _Variables(environment)
-        task, tasks = 0, known.whole(f"{_ARRAY}_COUNT", 1)
-        if tasks > 1:
-            step = known.whole(f"{_ARRAY}_STEP", 1) or 1
-            task = (known.whole(f"{_ARRAY}_ID", 0) - known.whole(f"{_ARRAY}_MIN", 0)) // step
+        base = known.task_of_array() if said is None else cls.parse(said)
         rank, world = known.whole("RANK", 0), known.whole("WORLD_SIZE", 1)
-        shard = cls.parse(f"{task * world + rank + 1}/{tasks * world}")
-        first = task * world + 1
+        first = (base.number - 1) * world + 1
+        shard = cls.parse(f"{first + rank}/{base.count * world}")
         return cls(shard.number, shard.count, range(first, first + world))
 
     @property
@@ -69,6 +70,13 @@ class Shard:
 class _Variables:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+
+    def task_of_array(self) -> Shard:
+        tasks = self.whole(f"{_ARRAY}_COUNT", 1)
+        if tasks == 1:
+            return Shard()
+        place = self.whole(f"{_ARRAY}_ID", 0) - self.whole(f"{_ARRAY}_MIN", 0)
+        return Shard.parse(f"{place // max(1, self.whole(f'{_ARRAY}_STEP', 1)) + 1}/{tasks}")
 
     def whole(self, name: str, usual: int) -> int:
         text = self._environment.get(name, str(usual))

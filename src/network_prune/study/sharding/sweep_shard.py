@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 from network_prune.core.usual_settings import usual_settings
+from network_prune.errors import ArgumentError
 from network_prune.pruning.unfinished import settling
 from network_prune.results.lines.notices import Told as ToldNotice
 from network_prune.results.outcome_store import StoredOutcomes
 from network_prune.results.parts.cut_file import Cut
-from network_prune.results.parts.folder import part_files
+from network_prune.results.parts.folder import part_files, shards_folder
 from network_prune.results.parts.merge import merge
 from network_prune.results.parts.merged_file import read_merged
 from network_prune.results.parts.parts import Parts
@@ -67,6 +68,20 @@ def sweep_shard(
     if Cut.read(out) is not None and not Parts(out, cut).missing():
         merge(out, told)
     return _read(plan, out, told)
+
+
+def check_no_shards(out: Path) -> None:
+    """Refuse a folder that shards are at work in.
+
+    Raises:
+        ArgumentError: there are some that aren't put together yet.
+    """
+    cut = Cut.read(out)
+    if cut is not None:
+        raise ArgumentError(
+            f"{out} is cut into {cut.shards} shards that aren't put together yet; pass --shard "
+            f"I/{cut.shards}, or delete {shards_folder(out)} to begin anew"
+        )
 
 
 def _read(plan: Plan, out: Path, told: ToldNotice) -> Study:

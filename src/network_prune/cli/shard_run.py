@@ -1,0 +1,100 @@
+"""Run one shard of a sweep, and show the study once it is whole."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from network_prune.cli.output import hand_over, say
+from network_prune.errors import RunError
+from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.memory import kept_memory
+from network_prune.reports.head_and_foot import foot_lines, head_lines, network_head, plan_head
+from network_prune.reports.shards import shard_lines
+from network_prune.reports.tables import HEAD, record_row, warning_lines
+from network_prune.results.lines.notices import Damaged, Dropped
+from network_prune.results.naming import network_of
+from network_prune.results.study import Study
+from network_prune.study.events import Event, Failed, Started
+from network_prune.study.plan import Plan
+from network_prune.study.sharding.shard import Shard
+from network_prune.study.sharding.sweep_shard import sweep_shard
+
+
+def run_shard(
+    plan: Plan, shard: Shard, *, out: Path, as_json: bool, path: Path | None, command: str
+) -> None:
+    """Evaluate a shard of a plan; the first of its group shows what there is.
+
+    Args:
+        plan: the whole study.
+        shard: which share of it.
+        out: folder of the study.
+        as_json: print the records as JSON, and no text.
+        path: file to write the JSON to as well.
+        command: that each shard runs, for people.
+
+    Raises:
+        NetworkPruneError: the study can't be run, or networks failed.
+    """
+    shown = _Shown(shard, is_quiet=as_json or not shard.is_first_of_group)
+    device = choose_device(plan.options["device"])
+    shown.say(*head_lines({**plan_head(plan, str(device)), "shard": f"{shard}, in {out}"}), "")
+    progress = None if shard.is_first_of_group else False
+    try:
+        with redirect_stdout(sys.stderr), kept_memory(device):
+            study = sweep_shard(
+                plan, out=out, shard=shard, told=shown.tell, command=command, progress=progress
+            )
+    except KeyboardInterrupt:
+        where = f"what is finished is in {out}; the same command with --shard {shard} goes on"
+        say(where, to=sys.stderr)
+        raise
+    if shard.is_first_of_group:
+        hand_over(list(study), as_json=as_json, path=None)
+        hand_over(study.whole(), as_json=False, path=path)
+    shown.say(*(_lines(study, plan) if study else shard_lines(out)))
+    if shown.failed:
+        names = ", ".join(str(failure.network) for failure in shown.failed)
+        raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
+
+
+class _Shown:
+    """What of a shard is shown to people.
+
+    Attributes:
+        failed: the networks that failed.
+    """
+
+    def __init__(self, shard: Shard, *, is_quiet: bool) -> None:
+        self.failed: list[Failed] = []
+        self._shard = shard
+        self._is_quiet = is_quiet
+
+    def say(self, *lines: str) -> None:
+        """Print lines, unless another process is the one to do so."""
+        if not self._is_quiet:
+            say(*lines, to=sys.__stdout__)
+
+    def tell(self, event: Event) -> None:
+        """Show what happens."""
+        match event:
+            case Started():
+                what = f"{len(event.due)} variants on {event.images} images"
+                self.say(f"{event.network}: {what}")
+            case Failed():
+                self.failed.append(event)
+                say(f"shard {self._shard}: {event}", to=sys.stderr)
+            case Damaged() | Dropped():
+                say(f"shard {self._shard}: {event}", to=sys.stderr)
+            case _:
+                pass
+
+
+def _lines(study: Study, plan: Plan) -> list[str]:
+    """Return the whole study as a table, with what is below it for each network."""
+    lines = ["", *HEAD.splitlines(), *map(record_row, study)]
+    for network in plan.variants:
+        own = [record for record in study if network_of(record) == network]
+        if own:
+            lines += ["", *head_lines(network_head(own[0])), *foot_lines(own), *warning_lines(own)]
+    return [*lines, *(f"warning: {note}" for note in plan.notes)]
