@@ -4,12 +4,12 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from network_prune.cli.missing import shard_lines
 from network_prune.cli.output import hand_over, say
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.reports.head_and_foot import foot_lines, head_lines, network_head, plan_head
-from network_prune.reports.shards import shard_lines
 from network_prune.reports.tables import HEAD, record_row, warning_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
@@ -69,11 +69,12 @@ class _Shown:
         self.failed: list[Failed] = []
         self._shard = shard
         self._is_quiet = is_quiet
+        self._to = sys.stdout
 
     def say(self, *lines: str) -> None:
         """Print lines, unless another process is the one to do so."""
         if not self._is_quiet:
-            say(*lines, to=sys.__stdout__)
+            say(*lines, to=self._to)
 
     def tell(self, event: Event) -> None:
         """Show what happens."""

@@ -62,8 +62,8 @@ def records_command(
     if merged is not None:
         folder = _merge(folder, merged)
     check_writable(csv, parquet, plot)
+    from network_prune.cli.missing import shard_lines
     from network_prune.display.canvas import check_plot
-    from network_prune.reports.shards import shard_lines
     from network_prune.results.lines.uncollected import uncollected
     from network_prune.results.records import FILE
     from network_prune.results.streamed import stream

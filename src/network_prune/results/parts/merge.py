@@ -16,7 +16,7 @@ from network_prune.results.parts.folder import CUT_FILE, shards_folder
 from network_prune.results.parts.merged_file import write_merged
 from network_prune.results.parts.part import Part
 from network_prune.results.parts.parts import Parts
-from network_prune.results.records import RecordFile
+from network_prune.results.records import Record, RecordFile
 from network_prune.sources.digests import sha256_of
 
 _LOCK: Final = "merging.lock"
@@ -48,8 +48,7 @@ def merge(study: Path, told: Told) -> tuple[int, tuple[Unit, ...]]:
             told(notice)
         keys = parts.done_keys()
         with RecordFile(study) as kept:
-            merging = _Merging(parts, kept)
-            count = sum(map(merging.record, keys))
+            count = sum(map(_Merging(parts, kept).record, keys))
         missing = tuple(parts.missing())
         if not missing:
             write_merged(study, cut.plan, keys)
@@ -77,8 +76,7 @@ class _Merging:
     def record(self, key: str) -> bool:
         """Record a variant, if that can and must be done; return whether it was."""
         part, kept = self._parts.whole(key), self._kept
-        before = kept.records.get(key)
-        if part is None or (before and (before["difference"] or not part.sums.paired.n)):
+        if part is None or not _is_new(part, kept.records.get(key)):
             return False
         if not part.sums.metrics.n:
             raise SourceError(f"no image could be evaluated ({len(part.left_out)} are unreadable)")
@@ -100,6 +98,14 @@ class _Merging:
         check_bytes(part.digests, before, what=data["name"], n=data["n"], name=images.name)
         for piece in pieces:
             kept.outcomes.put(piece)
+
+
+def _is_new(part: Part, record: Record | None) -> bool:
+    """Return whether a part says more than what is recorded of its variant."""
+    if record is None:
+        return True
+    is_compared = part.head["variant"] is not None and part.sums.paired.n
+    return bool(is_compared) and record["difference"] is None
 
 
 @contextmanager

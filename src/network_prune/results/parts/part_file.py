@@ -1,7 +1,7 @@
 """The files that one host writes for a shard: parts, and the pieces that belong to them."""
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -61,9 +61,11 @@ class PartFile:
         """
         self._file.append(part_line(part, self.pieces))
 
-    def append_done(self, cut: str, unit: int, keys: Iterable[str]) -> None:
-        """Write that a unit of a cut is done; raises as `append` does."""
-        self._file.append(done_line(cut, unit, list(keys)))
+    def append_done(
+        self, cut: str, unit: int, keys: Collection[str], parts: Collection[str]
+    ) -> None:
+        """Write what `done_line` returns; raises as `append` does."""
+        self._file.append(done_line(cut, unit, keys, parts))
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Parts as lines of a file, each with a checksum."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from network_prune.results.lines.checksum import DamageError, checked, parse, signed
@@ -32,9 +33,16 @@ def part_line(part: Part, pieces: OutcomeStore) -> bytes:
     )
 
 
-def done_line(cut: str, unit: int, keys: list[str]) -> bytes:
-    """Return the line that says that a unit of a cut is done, with the keys of what it has."""
-    return signed({"done": unit, "cut": cut, "keys": keys})
+def done_line(cut: str, unit: int, keys: Collection[str], parts: Collection[str]) -> bytes:
+    """Return the line that says that a unit of a cut is done.
+
+    Args:
+        cut: which.
+        unit: its number.
+        keys: of its variants.
+        parts: of those among them that weren't recorded before, of which there are parts.
+    """
+    return signed({"done": unit, "cut": cut, "keys": list(keys), "parts": list(parts)})
 
 
 def read_line(line: bytes) -> dict[str, Any]:

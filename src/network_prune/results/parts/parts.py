@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from network_prune.errors import SourceError
 from network_prune.results.lines.checksum import DamageError
@@ -12,7 +12,7 @@ from network_prune.results.lines.line_file import bare, cannot_read, is_whole
 from network_prune.results.lines.notices import Damaged, Notice
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
 from network_prune.results.parts.cut_file import Cut, Unit
-from network_prune.results.parts.folder import LINES, PIECES, part_files
+from network_prune.results.parts.folder import LINES, PIECES, part_files, shards_folder
 from network_prune.results.parts.part import Part
 from network_prune.results.parts.part_lines import read_line, read_part
 from network_prune.sources.digests import SIZE
@@ -61,18 +61,15 @@ class Parts:
         self._cut = cut
         self._places: dict[str, list[Place]] = {}
         self._done: dict[int, list[str]] = {}
+        self._needed: dict[int, set[str]] = {}
         self.notices: list[Notice] = []
         files = list(part_files(study))
-        names = (path.name.removesuffix(LINES) + PIECES for path in files)
-        self.pieces = _Joined(
-            [StoredOutcomes(path.parent, n) for path, n in zip(files, names, strict=True)]
-        )
+        names = [path.name.removesuffix(LINES) + PIECES for path in files]
+        stores = [StoredOutcomes(shards_folder(study), name) for name in names]
+        self.pieces = _Joined([*stores, StoredOutcomes(study)])
         for path in files:
             self._read(path)
-        for number, keys in list(self._done.items()):
-            images = cut.units[number].images
-            if not all(self.has(key, images) for key in keys):
-                del self._done[number]  # of a line that was damaged since
+        self._done = {n: keys for n, keys in self._done.items() if self._has_parts(n)}
 
     def has(self, key: str, images: range) -> bool:
         """Return whether a variant's part of just these images is there."""
@@ -102,9 +99,10 @@ class Parts:
             return None
         parts = [self.part(place) for place in chain]
         found = sum(parts[1:], start=parts[0])
-        for other in self._places[key]:
-            if other not in chain:
-                _check(found, self.part(other), f"{', '.join(map(str, chain))} and {other}")
+        own = {place.images: (part, place) for part, place in zip(parts, chain, strict=True)}
+        for place in self._places[key]:
+            if place not in chain:
+                _check(place, self.part(place), *own.get(place.images, (found, chain[0])))
         return found
 
     def part(self, place: Place) -> Part:
@@ -121,6 +119,11 @@ class Parts:
             raise cannot_read(place.path, error) from None
         except DamageError as damage:
             raise SourceError(f"{place} changed meanwhile: {damage}; run it again") from None
+
+    def _has_parts(self, number: int) -> bool:
+        """Return whether all parts of a unit are there, none of which was damaged since."""
+        images = self._cut.units[number].images
+        return all(self.has(key, images) for key in self._needed[number])
 
     def _chain(self, key: str) -> Iterator[Place]:
         """Yield places whose images follow on each other, from the first to the last of all."""
@@ -148,9 +151,7 @@ class Parts:
         try:
             entry = read_line(line)
             if "done" in entry:
-                if entry["cut"] == self._cut.identity:
-                    keys = self._done.setdefault(entry["done"], [])
-                    keys += entry["keys"]
+                self._take_done(entry)
                 return
             part = read_part(entry, self.pieces)
             place = Place(path, number, start, part.images)
@@ -158,6 +159,15 @@ class Parts:
         except (DamageError, KeyError, TypeError) as error:
             why = str(error) if isinstance(error, DamageError) else "it is no part"
             self.notices.append(Damaged(path, number, why, _AGAIN))
+
+    def _take_done(self, entry: dict[str, Any]) -> None:
+        number, keys, parts = entry["done"], list(entry["keys"]), set(entry["parts"])
+        if entry["cut"] != self._cut.identity:
+            return  # of shards that were begun anew
+        if number not in range(len(self._cut.units)):
+            raise DamageError("there is no such unit")
+        self._done.setdefault(number, keys)
+        self._needed.setdefault(number, set()).update(parts)
 
 
 class _Joined(OutcomeStore):
@@ -180,20 +190,20 @@ def _order(unit: Unit) -> tuple[int, int, int]:
     return unit.network, unit.variants.start, unit.images.start
 
 
-def _check(found: Part, other: Part, places: str) -> None:
+def _check(place: Place, part: Part, other: Part, at: Place) -> None:
     """Raise a SourceError if two parts of a variant disagree on images that both have.
 
-    The first one has all images.
+    The other one is of the same images, or of all.
     """
-    is_same = other.images != found.images or found == replace(other, head=found.head)
-    at = other.images
-    codes, digests = (
-        _codes(found)[at.start : at.stop],
-        found.digests[at.start * SIZE : at.stop * SIZE],
-    )
-    if not is_same or codes != _codes(other) or digests != other.digests:
+    if part.images == other.images:
+        is_same = replace(part, head=other.head) == other
+    else:
+        images = slice(part.images.start, part.images.stop)
+        digests = other.digests[images.start * SIZE : images.stop * SIZE]
+        is_same = _codes(part) == _codes(other)[images] and part.digests == digests
+    if not is_same:
         raise SourceError(
-            f"{places} have one key and disagree on the same images, e.g. as they are from "
+            f"{at} and {place} have one key and disagree on the same images, e.g. as they are from "
             "different machines; delete one of the files, whose shard is evaluated again"
         )
 

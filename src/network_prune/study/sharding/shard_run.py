@@ -125,7 +125,7 @@ class ShardRun:
                         ready = self._fitting(network, cut, known)
                         run = UnitRun(ready, known, unit, parts, file, self._told)
                         run.run(progress=progress)
-                        file.append_done(cut.identity, number, run.keys())
+                        file.append_done(cut.identity, number, run.keys(), run.part_keys())
                 except RunError:
                     raise
                 except Exception as error:

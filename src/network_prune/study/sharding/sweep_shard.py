@@ -97,12 +97,13 @@ def _read(plan: Plan, out: Path, told: ToldNotice) -> Study:
 
 
 def _wait(out: Path, cut: Cut, shard: Shard) -> None:
-    """Wait until all shards of a group are done."""
-    sizes: list[int] = []
-    while Cut.read(out) is not None:
+    """Wait until all others of a shard's group are done."""
+    others = {*shard.group} - {shard.number}
+    sizes: list[int] | None = None
+    while others and Cut.read(out) is not None:
         now = [path.stat().st_size for path in part_files(out)]
         if now != sizes:
             sizes = now
-            if all(unit.shard not in shard.group for unit in Parts(out, cut).missing()):
+            if others.isdisjoint(unit.shard for unit in Parts(out, cut).missing()):
                 return
         time.sleep(_SECONDS_BETWEEN)

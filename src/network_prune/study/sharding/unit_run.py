@@ -45,7 +45,11 @@ class UnitRun(PassRun):
         self._written = set[str]()
 
     def keys(self) -> list[str]:
-        """Return the keys of the variants that weren't recorded, of which there are parts now."""
+        """Return the keys of the unit's variants."""
+        return list(self._wanted)
+
+    def part_keys(self) -> list[str]:
+        """Return those of them that weren't recorded, of which there are parts now."""
         return [key for key in self._wanted if not self._is_recorded(key)]
 
     def _is_recorded(self, key: str) -> bool:
