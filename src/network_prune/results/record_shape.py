@@ -1,11 +1,11 @@
 """What every record holds: names with the kinds of their values."""
 
 import math
-from collections.abc import Mapping
-from operator import is_
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.json import Decoder
 
 from network_prune.errors import SourceError, brief
 from network_prune.evaluation.variant import LATER
@@ -25,6 +25,7 @@ from network_prune.results.lines.kinds import (
 )
 
 _KNOWN: Final = {*OPTIONS, *LATER}
+Variant = dict[str, Any] | None
 # Of a sum of losses, a nat.
 _UNITS: Final = 2**32
 
@@ -81,9 +82,6 @@ class _Shared(Struct):
     read: dict[str, str | None] | None = None
 
 
-_SHARED: Final = _Shared.__struct_fields__
-
-
 class _Variant(Struct):
     method: str
     score: str
@@ -101,7 +99,7 @@ class _Variant(Struct):
     by_layer: Flat | None = None
 
 
-class _Realised(Struct):
+class _Realised(Struct, forbid_unknown_fields=True):
     pruning_ratio: float
     zeroed_ratio: float
     network_zeroed_ratio: float = 0.0
@@ -111,8 +109,13 @@ class _Realised(Struct):
     prunable: Count = 0
     pruned: Count = 0
     weights: Count = 0
+    zeroed: Plain = None
+    zero_before: Plain = None
     newly_zeroed: Count = 0
-    layers: list[Any] = []
+    network_weights: Plain = None
+    silenced: Plain = None
+    newly_silenced: Plain = None
+    layers: str | list[Any] = []
     warnings: list[str] = []
 
 
@@ -145,25 +148,27 @@ class _Difference(Struct):
     acc5_interval: Interval
 
 
-class _Own(Struct):
+class _Own(Struct, forbid_unknown_fields=True):
     """What is a record's alone."""
 
-    key: str
-    variant: _Variant | None
+    variant: Variant
     realised: _Realised | None
     metrics: _Metrics
     difference: _Difference | None
+    score: Any = None
     prunable_sha256: str | None = None
     draw_sha256: str | None = None
     outcomes: dict[str, str | None] | None = None
 
 
-def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
-    """Raise unless a record has what is looked up in every one.
+_READ_OWN: Final = Decoder(_Own).decode
+_REALISED, _VARIANT, OWN = (
+    frozenset(kind.__struct_fields__) for kind in (_Realised, _Variant, _Own)
+)
 
-    Args:
-        record: the record.
-        last: a record that was checked: what both share needs no other look; may be empty.
+
+def check_shape(record: Mapping[str, Any]) -> None:
+    """Raise unless a record has what is looked up in every one.
 
     Raises:
         KeyError: something is missing.
@@ -171,25 +176,33 @@ def check_shape(record: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         DamageError: its counts and figures contradict each other.
         SourceError: it holds options of a later version.
     """
-    own = look_at(record, _Own)
-    if not all(map(is_, map(record.get, _SHARED), map(last.get, _SHARED))):
-        _check_shared(record)
-    variant = record["variant"]
-    if variant is not None:
-        _check_variant(variant, record["realised"])
-    _check_counts(own, record["data"].get("n"))
-    _check_figures(own.metrics, own.difference)
+    realised: Any = record["realised"]
+    known = realised and _some(realised, _REALISED)
+    own = look_at({**_some(record, OWN), "realised": known}, _Own)
+    _check_shared(record)
+    if realised:
+        look_at(_some(realised, realised.keys() - _REALISED), dict[str, Plain])
+    _check_own(own, record["data"].get("n"))
 
 
-def _check_variant(variant: Mapping[str, Any], realised: Mapping[str, Any] | None) -> None:
-    check(realised is not None and max(variant["seed"], variant["index"]) <= LARGEST)
-    _check_known(variant)
-    look_at(_without(variant, "by_layer"), Flat)
-    look_at(_without(realised or {}, "layers", "warnings"), dict[str, Plain])
+def read_own(text: bytes, images: Any) -> Variant:
+    """Return the variant of a record of which the rest was looked at, and look at this.
+
+    Args:
+        text: what is the record's alone, as JSON.
+        images: their number, as far as the record says it.
+
+    Raises:
+        MsgspecError, TypeError, DamageError, SourceError: it isn't what `check_shape` lets pass,
+            or has members that no version wrote so far.
+    """
+    own = _READ_OWN(text)
+    _check_own(own, images)
+    return own.variant
 
 
-def _without(part: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in part.items() if name not in names}
+def _some(part: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: part[name] for name in names if name in part}
 
 
 def _check_shared(record: Mapping[str, Any]) -> None:
@@ -207,6 +220,22 @@ def _check_known(options: Mapping[str, Any]) -> None:
             f"has options that this version doesn't know ({', '.join(sorted(unknown))}); use the "
             "version of network-prune that wrote it"
         )
+
+
+def _check_own(own: _Own, images: Any) -> None:
+    if own.variant is not None:
+        check(own.realised is not None)
+        _check_variant(own.variant)
+    _check_counts(own, images)
+    _check_figures(own.metrics, own.difference)
+
+
+def _check_variant(variant: dict[str, Any]) -> None:
+    found = look_at(variant, _Variant)
+    check(max(found.seed, found.index) <= LARGEST)
+    if not _VARIANT.issuperset(variant):
+        _check_known(variant)
+        look_at(_some(variant, variant.keys() - _VARIANT), Flat)
 
 
 def _check_counts(own: _Own, images: Any) -> None:

@@ -219,7 +219,7 @@ def check_records(entries: Iterable[Any], path: Path) -> list[Record]:
     for number, entry in enumerate(entries, start=1):
         where = f"{path} entry {number}"
         try:
-            found.append(STUDY.read(entry, found[-1] if found else {}, is_checked=True))
+            found.append(STUDY.read(entry, is_checked=True))
         except DamageError as damage:
             raise SourceError(f"{where}: {damage}; pass a list of records alone") from None
         except SourceError as error:

@@ -95,7 +95,7 @@ class _Bound(Struct):
     preprocessing: list[Flat]
 
 
-def check_shape(record: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+def check_shape(record: Mapping[str, Any]) -> None:
     """Raise unless a record has what is looked up in every one.
 
     Raises:

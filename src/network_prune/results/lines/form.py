@@ -21,8 +21,7 @@ class Form:
         again: what is done for want of a line, for people.
         schema: that is written; lines of earlier ones have no checksum.
         modern: returns an entry of an earlier schema, or this, as one of this.
-        check: raises `DamageError`, or any usual error, for what is no such record, given the last
-            that was one, which may be empty.
+        check: raises `DamageError`, or any usual error, for what is no such record.
         key: returns the key of what a record says.
         figures: returns what two records with one key may not differ in if both have it.
     """
@@ -32,16 +31,15 @@ class Form:
     again: str
     schema: int
     modern: Callable[[Record], Record]
-    check: Callable[[Record, Record], None]
+    check: Callable[[Record], None]
     key: Callable[[Record], str]
     figures: Callable[[Record], Mapping[str, Any]]
 
-    def read(self, entry: Any, last: Record, *, is_checked: bool) -> Record:
+    def read(self, entry: Any, *, is_checked: bool) -> Record:
         """Return an entry as a record of this schema.
 
         Args:
             entry: what was parsed; it may be changed.
-            last: a record that was read before; what is as in it needs no other look.
             is_checked: whether its checksum is right, or it is of a kind that needs none.
 
         Raises:
@@ -55,7 +53,7 @@ class Form:
             unpack_layers(record)
             if self.key(record) != record["key"]:
                 raise DamageError("its key isn't that of what it says")
-            self.check(record, last)
+            self.check(record)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             if isinstance(error, DamageError | SourceError):
                 raise

@@ -3,14 +3,18 @@
 A line of such records is ``{"schema":…,"key":"…",HEAD,"variant":…}``; any other is taken whole.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self
 
+from msgspec import MsgspecError
+
+from network_prune.errors import SourceError
 from network_prune.results.lines.checksum import DamageError, parse
 from network_prune.results.record_key import KeyBase
+from network_prune.results.record_shape import OWN, read_own
 
 _KEY: Final = 64
-_VARIANT: Final = b'"variant":'
+_OTHERS: Final = {"schema", "key", *OWN}
+_VARIANT: Final = b',"variant":'
 
 
 class Parts(NamedTuple):
@@ -30,14 +34,12 @@ class Parts(NamedTuple):
 def split(content: bytes, schema: int) -> Parts | None:
     """Return the parts of a line without its checksum, None if it isn't of this schema and form."""
     start = b'{"schema":%d,"key":"' % schema
-    place = content.find(b"," + _VARIANT)
     behind = len(start) + _KEY
-    is_so = content.startswith(start) and content[behind : behind + 2] == b'",' and place > 0
-    # JSON lets a member stand twice, of which the last counts; such a line is looked at whole.
-    if not is_so or content.count(_VARIANT) > 1:
+    before, found, after = content.partition(_VARIANT)
+    if not (found and before.startswith(start) and before[behind : behind + 2] == b'",'):
         return None
-    key = content[len(start) : behind].decode(errors="replace")
-    return Parts(key, content[behind + 2 : place], b"{" + content[place + 1 :])
+    key = before[len(start) : behind].decode(errors="replace")
+    return Parts(key, before[behind + 2 :], b'{"variant":' + after)
 
 
 class Head:
@@ -52,16 +54,18 @@ class Head:
         first: as given.
     """
 
-    __slots__ = ("_base", "_names", "first", "shared")
+    __slots__ = ("_base", "first", "shared")
 
     def __init__(self, shared: dict[str, Any], first: dict[str, Any]) -> None:
         self.shared, self.first = shared, first
-        self._names = {"schema", "key", *shared}
         self._base = KeyBase(first)
 
     @classmethod
     def of(cls, text: bytes, record: dict[str, Any]) -> Self | None:
-        """Return the head of a record's line, as `split` gives it; None if that says otherwise.
+        """Return the head of a record's line, as `split` gives it; None if that isn't all.
+
+        JSON lets a member stand twice, of which the last counts: one of the head may stand
+        nowhere else.
 
         Raises:
             DamageError: it is no record of a study, which alone have variants.
@@ -72,14 +76,18 @@ class Head:
             return None
         shared = {name: record.get(name) for name in said}
         try:
-            return cls(shared, record) if shared == said else None
+            is_all = shared == said and said.keys().isdisjoint(_OTHERS)
+            return cls(shared, record) if is_all else None
         except (KeyError, TypeError):
             raise DamageError("it is no record") from None
 
-    def fits(self, own: Mapping[str, Any], key: str) -> bool:
-        """Return whether the record with this head and its own members has that key.
+    def fits(self, rest: bytes, key: str) -> bool:
+        """Return whether a line with this head is a record with the key of what it says.
 
-        Raises:
-            KeyError, TypeError, ValueError, RecursionError: these are no record's members.
+        False, too, where that is to be found out, or told, by looking at it whole.
         """
-        return own.keys().isdisjoint(self._names) and self._base.fits(own["variant"], key)
+        try:
+            variant = read_own(rest, self.first["data"].get("n"))
+            return self._base.fits(variant, key)
+        except (MsgspecError, TypeError, ValueError, RecursionError, SourceError):
+            return False

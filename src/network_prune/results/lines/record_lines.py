@@ -41,7 +41,6 @@ class RecordLines(Mapping[str, Record]):
         self._form = form
         self._lines: dict[str, _Line] = {}
         self._heads: dict[bytes, Head] = {}
-        self._last: Record = {}
 
     def take(self, line: bytes, number: int) -> None:
         """Take in a line of the file, which has no end any more.
@@ -100,14 +99,13 @@ class RecordLines(Mapping[str, Record]):
         content = checked(line)
         parts = None if content is None else split(content, self._form.schema)
         head = self._heads.get(parts.head) if parts else None
-        if parts and head and self._fits(parts, head):
+        if parts and head and head.fits(parts.rest, parts.key):
             return parts.key, _Line(number, head, parts.rest)
         whole = parse(content or line)
         try:
-            record = self._form.read(whole, self._last, is_checked=content is not None)
+            record = self._form.read(whole, is_checked=content is not None)
         except SourceError as error:
             raise SourceError(f"{self._path} line {number} {error}") from None
-        self._last = record
         parts = parts or split(compact(record), self._form.schema)  # as of this schema
         if (
             parts is None
@@ -116,19 +114,6 @@ class RecordLines(Mapping[str, Record]):
         ):
             return record["key"], _Line(number, None, content or line)
         return parts.key, _Line(number, head, parts.rest)
-
-    def _fits(self, parts: Parts, head: Head) -> bool:
-        """Return whether a line with a known head is a record with the key of what it says."""
-        try:
-            own = parse(parts.rest)
-            if not head.fits(own, parts.key):
-                return False
-            record = self._whole(head, parts.key, own)
-            self._form.check(record, self._last)
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError, SourceError):
-            return False  # what is wrong with it is said where it is looked at whole
-        self._last = record
-        return True
 
     def _head(self, parts: Parts, record: Record) -> Head | None:
         """Return the head of a line, None if the record doesn't say just that."""
@@ -142,7 +127,7 @@ class RecordLines(Mapping[str, Record]):
     def _read(self, key: str, line: _Line) -> Record:
         if line.head is not None:
             return self._whole(line.head, key, parse(line.text))
-        return self._form.read(parse(line.text), self._last, is_checked=True)
+        return self._form.read(parse(line.text), is_checked=True)
 
     def _whole(self, head: Head, key: str, own: Record) -> Record:
         record = {"schema": self._form.schema, "key": key, **head.shared, **own}
