@@ -1,6 +1,6 @@
 """Everything that decides a record's figures, as flat columns: what rows are told apart by."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -36,32 +36,30 @@ _NOT_IN_TABLES: Final = (
 
 def axes(record: Record) -> dict[str, Any]:
     """Return by column all that the key is made of, lists as text with commas."""
-    variant: Mapping[str, Any] = DENSE
-    if record["variant"] is not None:
-        variant = {**LATER, **record["variant"]}
-    score_data: Mapping[str, Any] = record["score_data"] or {}
-    preprocessing, running = record["preprocessing"], record["asked"]["running"]
-    columns = {
-        "network": record["network"]["name"],
-        "weights": record["network"]["weights"],
-        "weights_sha256": record["network"]["weights_sha256"],
-        "data": record["data"]["name"],
-        "data_identity": record["data"]["identity"],
-        **{name: variant.get(name) for name in _VARIANT},
-        **{name: preprocessing.get(name) for name in _PREPROCESSING},
-        **record["asked"]["data"],
-        "score_data": score_data.get("name"),
-        "score_data_identity": score_data.get("identity"),
-        "score_images": score_data.get("n"),
-        **{name: running[name] for name in DECIDING},
-        **record["versions"],
+    return {name: value for part in axis_parts(record) for name, value in part.items()}
+
+
+def axis_parts(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield the columns of `axes` part by part, for those who look for few."""
+    network, data = record["network"], record["data"]
+    yield {
+        "network": network["name"],
+        "weights": network["weights"],
+        "weights_sha256": network["weights_sha256"],
+        "data": data["name"],
+        "data_identity": data["identity"],
     }
-    by_layer: Any = variant.get("by_layer")
-    columns["by_layer"] = by_layer and short_hash(by_layer)
-    for name, value in columns.items():
-        if isinstance(value, list | tuple):
-            columns[name] = ",".join(map(str, value))
-    return columns
+    yield _variant_columns(record["variant"])
+    yield _columns(_PREPROCESSING, record["preprocessing"])
+    yield _columns(record["asked"]["data"], record["asked"]["data"])
+    images: Mapping[str, Any] = record["score_data"] or {}
+    yield {
+        "score_data": images.get("name"),
+        "score_data_identity": images.get("identity"),
+        "score_images": images.get("n"),
+    }
+    yield _columns(DECIDING, record["asked"]["running"])
+    yield record["versions"]
 
 
 def unlike(records: Iterable[Record]) -> Iterable[Record]:
@@ -89,6 +87,20 @@ def axis_text(name: str, value: Any) -> str:
     """Return a column and its value for a table, a hash by its first digits."""
     is_hash = name.endswith(("sha256", "identity"))
     return f"{name}={value[:12] if is_hash and value else value}"
+
+
+def _variant_columns(variant: Mapping[str, Any] | None) -> dict[str, Any]:
+    columns = _columns(_VARIANT, DENSE if variant is None else {**LATER, **variant})
+    by_layer: Any = variant and variant.get("by_layer")
+    return {**columns, "by_layer": by_layer and short_hash(by_layer)}
+
+
+def _columns(names: Iterable[str], part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _cell(part.get(name)) for name in names}
+
+
+def _cell(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _varying(records: Sequence[Record]) -> list[str]:

@@ -1,10 +1,10 @@
 """A record as one flat row, for tables, CSV and data frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
-from network_prune.results.axes import axes
+from network_prune.results.axes import axis_parts
 from network_prune.results.records import Record
 
 Row = dict[str, Any]
@@ -12,28 +12,33 @@ Row = dict[str, Any]
 
 def flat_row(record: Record) -> Row:
     """Return a record's settings and figures as one flat row; percent, nats and fractions."""
+    return {name: value for part in row_parts(record) for name, value in part.items()}
+
+
+def row_parts(record: Record) -> Iterator[Row]:
+    """Yield the columns of `flat_row` part by part, for those who look for few."""
+    yield from axis_parts(record)
     metrics = record["metrics"]
     realised, difference = record["realised"] or {}, record["difference"] or {}
-    intervals = {
-        f"{name}_{end}": metrics[f"{name}_interval"][place]
-        for name in FIGURES.values()
-        for place, end in enumerate(("low", "high"))
-    }
-    differences = {
-        f"{name}_difference{end}": value
-        for name in FIGURES.values()
-        for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
-    }
-    return {
-        **axes(record),
+    yield {
         "pruning_ratio": realised.get("pruning_ratio", 0.0),
         "zeroed_ratio": realised.get("zeroed_ratio", 0.0),
         "network_zeroed_ratio": realised.get("network_zeroed_ratio", 0.0),
         "newly_zeroed": realised.get("newly_zeroed", 0),
-        **{name: metrics[name] for name in ("n", "loss", "acc1", "acc5")},
-        **intervals,
-        **differences,
-        **{name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")},
+    }
+    yield {name: metrics[name] for name in ("n", "loss", "acc1", "acc5")}
+    yield {
+        f"{name}_{end}": metrics[f"{name}_interval"][place]
+        for name in FIGURES.values()
+        for place, end in enumerate(("low", "high"))
+    }
+    yield {
+        f"{name}_difference{end}": value
+        for name in FIGURES.values()
+        for end, value in zip(("", "_low", "_high"), _three(difference, name), strict=True)
+    }
+    yield {name: metrics.get(name) for name in ("non_finite", "ties", "unreadable")}
+    yield {
         "notes": "; ".join(record.get("notes", ())),
         "prunable_sha256": record.get("prunable_sha256"),
         "draw_sha256": record.get("draw_sha256"),

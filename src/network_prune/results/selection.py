@@ -5,7 +5,7 @@ from typing import Any
 
 from network_prune.errors import ArgumentError, unknown_name
 from network_prune.results.records import Record
-from network_prune.results.rows import flat_row
+from network_prune.results.rows import flat_row, row_parts
 
 
 class Conditions:
@@ -28,13 +28,7 @@ class Conditions:
             ArgumentError: there is no column of such a name, or it has numbers and the value is
                 none.
         """
-        row = flat_row(record) if self._parts else {}
-        for name, value in self._parts:
-            if name not in row:
-                raise ArgumentError(unknown_name("column", name, row))
-            if not _is(name, row[name], value):
-                return False
-        return True
+        return all(_is(name, _column(record, name), value) for name, value in self._parts)
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -42,6 +36,13 @@ def _split(text: str) -> tuple[str, str]:
     if not sign:
         raise ArgumentError(f"where={text!r} has no '='; pass COLUMN=VALUE, e.g. method=weights")
     return name, value
+
+
+def _column(record: Record, name: str) -> Any:
+    for part in row_parts(record):
+        if name in part:
+            return part[name]
+    raise ArgumentError(unknown_name("column", name, flat_row(record)))
 
 
 def _is(name: str, found: Any, value: str) -> bool:
