@@ -63,7 +63,7 @@ def difference_text(difference: Mapping[str, Any], name: str) -> str:
 
 def number(value: float | None, *, sign: str = "") -> str:
     """Return a figure in text, ``nan`` for None."""
-    return "nan" if value is None else f"{value:{sign}.3f}"
+    return "nan" if value is None else format(value, f"{sign}.3f")
 
 
 def _row(
@@ -105,7 +105,8 @@ class Warnings:
 
     def add(self, record: Record) -> None:
         """Take in what there is to know of a record."""
-        self._counts.update(_warnings(record))
+        for text in _warnings(record):
+            self._counts[text] += 1
         self._records += 1
         self._pruned += record["variant"] is not None
 
