@@ -20,6 +20,7 @@ from network_prune.options import OPTIONS
 from network_prune.results.lines.checksum import DamageError
 from network_prune.results.lines.form import Form, Record
 from network_prune.results.lines.line_file import (
+    BLOCK,
     LineFile,
     bare,
     cannot_read,
@@ -198,7 +199,7 @@ def read_records(folder: Path, form: Form | None = None) -> tuple[RecordLines, l
         )
     reader = _Reader(path, form)
     try:
-        with path.open("rb") as file:
+        with path.open("rb", BLOCK) as file:
             for line in file:
                 if is_whole(line):
                     reader.take(bare(line))

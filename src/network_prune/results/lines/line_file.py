@@ -9,7 +9,7 @@ from typing import Final
 from network_prune.errors import RunError, SourceError
 from network_prune.plain_file import check_plain
 
-_BLOCK: Final = 1 << 20
+BLOCK: Final = 1 << 20
 
 
 class LineFile:
@@ -45,7 +45,7 @@ class LineFile:
 
     def _read(self, take: Callable[[bytes, int], object]) -> None:
         try:
-            with os.fdopen(os.dup(self._file), "rb") as file:
+            with os.fdopen(os.dup(self._file), "rb", BLOCK) as file:
                 for line in filter(is_whole, file):
                     take(bare(line), self._size)
                     self._note(line)
@@ -113,7 +113,7 @@ class LineFile:
     def blocks(self) -> Iterator[bytes]:
         """Yield what the opened file holds, even if it was deleted."""
         os.lseek(self._file, 0, os.SEEK_SET)
-        while block := os.read(self._file, _BLOCK):
+        while block := os.read(self._file, BLOCK):
             yield block
 
     def close(self) -> None:
