@@ -9,6 +9,7 @@ from network_prune.cli.output import hand_over, print_each
 from network_prune.errors import ArgumentError
 from network_prune.reports.tables import Warnings, warning_lines
 from network_prune.results.axes import differing
+from network_prune.results.rows import flat_row
 from network_prune.results.streamed import stream
 
 
@@ -77,3 +78,12 @@ def test_a_list_is_printed_item_by_item_as_at_once(capsys, count):
     at_once = capsys.readouterr().out
     print_each(iter(items))
     assert capsys.readouterr().out == at_once
+
+
+def test_each_column_of_a_row_can_be_named_alone(folder):
+    records = list(stream(folder))
+    rows = [flat_row(record) for record in records]
+    for name in rows[0]:
+        for value in {row[name] for row in rows} - {None}:
+            found = [record["key"] for record in stream(folder).where(f"{name}={value}")]
+            assert found == [row["key"] for row in rows if row[name] == value], name
