@@ -54,11 +54,12 @@ class Head:
         first: as given.
     """
 
-    __slots__ = ("_base", "first", "shared")
+    __slots__ = ("_base", "_images", "first", "shared")
 
     def __init__(self, shared: dict[str, Any], first: dict[str, Any]) -> None:
         self.shared, self.first = shared, first
         self._base = KeyBase(first)
+        self._images = first["data"].get("n")
 
     @classmethod
     def of(cls, text: bytes, record: dict[str, Any]) -> Self | None:
@@ -87,7 +88,6 @@ class Head:
         False, too, where that is to be found out, or told, by looking at it whole.
         """
         try:
-            variant = read_own(rest, self.first["data"].get("n"))
-            return self._base.fits(variant, key)
+            return self._base.fits(read_own(rest, self._images), key)
         except (MsgspecError, TypeError, ValueError, RecursionError, SourceError):
             return False
