@@ -9,7 +9,19 @@ import pytest
 
 from network_prune.results.records import FILE
 
-OPTIONS = ("--limit", 64, "--batch-size", 16, "--method", "weights", "--p-prune", 0.3, "--draws", 2)
+OPTIONS = (
+    "--limit",
+    64,
+    "--batch-size",
+    16,
+    "--method",
+    "weights",
+    "--p-prune",
+    0.3,
+    "--p-bern",
+    0.5,
+)
+OPTIONS += ("--draws", 2)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,7 @@ def test_wrong_shards_are_refused_in_one_line(run, tmp_path):
         assert outcome.code == 2
         assert why in outcome.err
         assert outcome.err.count("\n") == 1
-    other = run("sweep", *OPTIONS, "--p-bern", 0.7, "--out", tmp_path, "--shard", "2/2")
+    other = run("sweep", *OPTIONS, "--scope", "layer", "--out", tmp_path, "--shard", "2/2")
     assert "has shards of another plan" in other.err
     assert "two folders" in run("records", tmp_path, tmp_path).err
     assert "no folder" in run("records", "merge", tmp_path / "none").err
