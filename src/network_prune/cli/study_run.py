@@ -45,6 +45,7 @@ def run_study(
     table: Table | None = None,
     data: Callable[[Sequence[Record]], Any] = list,
     draw: Callable[[Sequence[Record]], None] | None = None,
+    tracker: Told | None = None,
 ) -> Sequence[Record]:
     """Evaluate what isn't recorded yet, and show and return all records.
 
@@ -57,12 +58,13 @@ def run_study(
         table: shows one network's records, instead of a row for each.
         data: what the JSON holds of the records and the networks that failed.
         draw: draws the records of all networks, if there are any pruned ones.
+        tracker: is given each event as well, once it is shown.
 
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
     """
     device = choose_device(plan.options["device"])
-    shown = _Shown(plan, str(device), out=out, as_json=as_json, table=table)
+    shown = _Shown(plan, str(device), out=out, as_json=as_json, table=table, tracker=tracker)
     try:
         # What a network prints isn't the study's output.
         with shown.telling() as told, redirect_stdout(sys.stderr), kept_memory(device):
@@ -95,13 +97,21 @@ class _Shown:
     """
 
     def __init__(
-        self, plan: Plan, device: str, *, out: Path | None, as_json: bool, table: Table | None
+        self,
+        plan: Plan,
+        device: str,
+        *,
+        out: Path | None,
+        as_json: bool,
+        table: Table | None,
+        tracker: Told | None,
     ) -> None:
         self.records: list[Record] = []
         self.failed: list[Failed] = []
         self._plan = plan
         self._out = out
         self._table = table
+        self._tracker = tracker
         self._count = 0
         self._heads: dict[Network, dict[str, str]] = {}
         self._study_head = plan_head(plan, device)
@@ -183,6 +193,8 @@ class _Shown:
                 self._warn(str(event))
             case Advanced() | PartKept():
                 pass
+        if self._tracker is not None:
+            self._tracker(event)
 
     def _begin(self, head: dict[str, str]) -> None:
         """Print the head, unless it was printed: of a single network all that is known of it."""

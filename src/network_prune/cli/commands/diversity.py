@@ -1,9 +1,11 @@
 """``network-prune diversity``: how different the draws are, beside dropout's."""
 
+from functools import partial
 from typing import Any
 
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
+from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError
 from network_prune.options import METHODS, OPTIONS
 from network_prune.sources.fractions_file import with_files
@@ -22,7 +24,9 @@ _LEFT_OUT = ("with_norm", "dense", "compile")
         "draws": 5,
     },
 )
-def diversity_command(values: dict[str, Any], as_json: Json = False, output: Output = None) -> None:
+def diversity_command(
+    values: dict[str, Any], as_json: Json = False, output: Output = None, mlflow: Mlflow = None
+) -> None:
     """Compare draws with each other: accuracy, predictions, input gradients.
 
     Beside them stand draws that drop any element (dropout) at the same expected
@@ -36,6 +40,7 @@ def diversity_command(values: dict[str, Any], as_json: Json = False, output: Out
             raise ArgumentError(f"{name}=0 prunes nothing, so no draws differ; pass one in (0, 1]")
     plan = make_plan({**values, "draws": 1})
     check_writable(output)
+    server = server_address(mlflow)
 
     with waiting("importing PyTorch"):
         from network_prune.cli.study_run import run_study
@@ -43,4 +48,6 @@ def diversity_command(values: dict[str, Any], as_json: Json = False, output: Out
         from network_prune.transfer.diversity import DrawsCompared
 
     measure = DrawsCompared(values["draws"])
-    run_study(plan, as_json=as_json, path=output, measure=measure, table=diversity_lines)
+    run = partial(run_study, plan, as_json=as_json, path=output, measure=measure)
+    with tracked(server, out=None) as tracker:
+        run(table=diversity_lines, tracker=tracker)

@@ -9,6 +9,7 @@ import typer
 
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
 from network_prune.cli.takes import takes
+from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError, check_fraction
 from network_prune.options import OPTIONS
 from network_prune.study.plan import Plan, make_plan
@@ -63,6 +64,7 @@ def sensitivity_command(
     as_json: Json = False,
     output: Output = None,
     plot: Plot = None,
+    mlflow: Mlflow = None,
 ) -> None:
     """Prune one layer at a time and show what that costs.
 
@@ -77,6 +79,7 @@ def sensitivity_command(
     """
     plan = make_plan({**values, "scope": "alone"})
     check_writable(output, plot)
+    server = server_address(mlflow)
     if targets is not None:
         check_fraction("targets", targets)
         _check_one_way(plan)
@@ -91,7 +94,9 @@ def sensitivity_command(
     if plot is not None:
         check_plot(plot)
     draw = None if plot is None else partial(draw_plot, path=plot)
-    records = run_study(plan, out=out, as_json=as_json, path=output, table=layer_lines, draw=draw)
+    run = partial(run_study, plan, out=out, as_json=as_json, path=output, draw=draw)
+    with tracked(server, out=out) as tracker:
+        records = run(table=layer_lines, tracker=tracker)
     if targets is not None:
         lines = write_targets(records, target=targets, path=targets_out)
         say(*lines, to=sys.stderr if as_json else sys.stdout)

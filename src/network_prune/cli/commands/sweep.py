@@ -10,6 +10,7 @@ import typer
 
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
+from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
 from network_prune.study.plan import make_plan, overruled
@@ -68,6 +69,7 @@ def sweep_command(
     dry_run: DryRun = False,
     as_json: Json = False,
     output: Output = None,
+    mlflow: Mlflow = None,
 ) -> None:
     """Evaluate a grid of variants; each image is read once for all of a network's.
 
@@ -87,6 +89,12 @@ def sweep_command(
     part = Shard.here(shard, os.environ)
     made = make_plan(overruled(_read(plan, preset), values))
     check_writable(output)
+    server = server_address(mlflow)
+    if server is not None and part.count > 1:
+        raise ArgumentError(
+            f"--mlflow goes with a whole study, not with shard {part}; run the shards without it, "
+            "then the same command without --shard, which sends the study"
+        )
 
     if dry_run:
         from network_prune.cli.dry_run import show_plan
@@ -100,8 +108,9 @@ def sweep_command(
         if part.count > 1:
             command = _without_shard(context.obj)
             run_shard(made, part, out=out, as_json=as_json, path=output, command=command)
-        else:
-            run_study(made, out=out, as_json=as_json, path=output)
+            return
+        with tracked(server, out=out) as tracker:
+            run_study(made, out=out, as_json=as_json, path=output, tracker=tracker)
 
 
 def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
