@@ -20,7 +20,7 @@ from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.plain_text import plain
 from network_prune.results.lines.notices import Damaged, Dropped
-from network_prune.study.events import Advanced, Event, Failed, PartKept, Recorded, Started
+from network_prune.study.events import Advanced, Event, Failed, PartKept, Recorded, Started, Waiting
 
 # Lines of the terminal that are the table's head, the bar, and what was printed last.
 _OTHER_LINES = 6
@@ -83,7 +83,7 @@ class LiveTable:
                 self._finished += 1
             case Failed():
                 self._due = []
-            case Damaged() | Dropped():
+            case Damaged() | Dropped() | Waiting():
                 pass
         under_way = sum(metrics.n / self._images for metrics in self._figures.values())
         completed = self._finished + under_way

@@ -14,7 +14,7 @@ from network_prune.reports.tables import HEAD, record_row, warning_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
 from network_prune.results.study import Study
-from network_prune.study.events import Event, Failed, Started
+from network_prune.study.events import Event, Failed, Started, Waiting
 from network_prune.study.plan import Plan
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.sweep_shard import sweep_shard
@@ -82,6 +82,8 @@ class _Shown:
             case Started():
                 what = f"{len(event.due)} variants on {event.images} images"
                 self.say(f"{event.network}: {what}")
+            case Waiting():
+                self.say(str(event))
             case Failed():
                 self.failed.append(event)
                 say(f"shard {self._shard}: {event}", to=sys.stderr)

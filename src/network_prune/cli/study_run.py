@@ -26,7 +26,16 @@ from network_prune.reports.tables import (
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
 from network_prune.results.records import SCHEMA, Record
-from network_prune.study.events import Advanced, Event, Failed, PartKept, Recorded, Started, Told
+from network_prune.study.events import (
+    Advanced,
+    Event,
+    Failed,
+    PartKept,
+    Recorded,
+    Started,
+    Told,
+    Waiting,
+)
 from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.sweep import sweep
@@ -191,7 +200,7 @@ class _Shown:
                     self._warn(str(event))
             case Dropped() | Damaged():
                 self._warn(str(event))
-            case Advanced() | PartKept():
+            case Advanced() | PartKept() | Waiting():
                 pass
         if self._tracker is not None:
             self._tracker(event)

@@ -73,6 +73,20 @@ class PartKept:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A shard is done, and waits for the others that were started with it.
+
+    Attributes:
+        shards: the numbers of those that aren't done.
+    """
+
+    shards: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"waiting for shards {', '.join(map(str, self.shards))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A network can't be evaluated and is left out.
 
@@ -88,5 +102,5 @@ class Failed:
         return f"{self.network}: {self.error}"
 
 
-Event = Notice | Started | Advanced | Recorded | PartKept | Failed
+Event = Notice | Started | Advanced | Recorded | PartKept | Waiting | Failed
 Told = Callable[[Event], object]

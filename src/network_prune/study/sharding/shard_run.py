@@ -79,8 +79,9 @@ class ShardRun:
         folder = shards_folder(self._out)
         if found.plan != plan_hash(self._plan):
             raise ArgumentError(
-                f"{folder} has shards of another plan, or of other versions; finish these, or "
-                "pass another folder with --out"
+                f"{folder} has shards of another plan, or of other versions; pass another folder "
+                f"with --out, or record what is finished with network-prune records merge "
+                f"{self._out}, and delete {folder}"
             )
         if found.shards != self._shard.count:
             raise ArgumentError(

@@ -16,7 +16,7 @@ from network_prune.results.parts.parts import Parts
 from network_prune.results.records import FILE, read_records
 from network_prune.results.study import Study
 from network_prune.study.checked import check_plan
-from network_prune.study.events import Told
+from network_prune.study.events import Told, Waiting
 from network_prune.study.plan import Plan
 from network_prune.study.sharding.planned import plan_hash
 from network_prune.study.sharding.shard import Shard
@@ -64,7 +64,7 @@ def sweep_shard(
             heads = records.heads()
         run.run(cut, records, heads, progress=progress)
     if shard.is_first_of_group:
-        _wait(out, cut, shard)
+        _wait(out, cut, shard, told)
     if Cut.read(out) is not None and not Parts(out, cut).missing():
         merge(out, told)
     return _read(plan, out, told)
@@ -96,14 +96,17 @@ def _read(plan: Plan, out: Path, told: ToldNotice) -> Study:
     return Study(found, StoredOutcomes(out), source=str(out), notices=notices)
 
 
-def _wait(out: Path, cut: Cut, shard: Shard) -> None:
+def _wait(out: Path, cut: Cut, shard: Shard, told: Told) -> None:
     """Wait until all others of a shard's group are done."""
     others = {*shard.group} - {shard.number}
     sizes: list[int] | None = None
     while others and Cut.read(out) is not None:
         now = [path.stat().st_size for path in part_files(out)]
         if now != sizes:
-            sizes = now
-            if others.isdisjoint(unit.shard for unit in Parts(out, cut).missing()):
+            missing = others & {unit.shard for unit in Parts(out, cut).missing()}
+            if not missing:
                 return
+            if sizes is None:
+                told(Waiting(tuple(sorted(missing))))
+            sizes = now
         time.sleep(_SECONDS_BETWEEN)
