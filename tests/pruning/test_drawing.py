@@ -5,7 +5,9 @@ import copy
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import network_prune as npr
 from network_prune.core.elements import ElementSet, word_count
@@ -44,6 +46,34 @@ def test_short_and_long_layers_are_unpacked_alike(device, order):
         assert torch.equal(~drawn.zeroed(place, device), drawn.draw.mask(str(place)))
 
 
+class Started(TorchDispatchMode):
+    """Counts the operations that a GPU would be given: all but those that only look elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.count += not operation.is_view
+        return result
+
+
+@pytest.mark.parametrize(("p_bern", "most"), [(0.3, 140), (0.5, 40)])
+def test_a_draw_on_a_device_starts_few_operations(p_bern, most):
+    with torch.device("meta"):
+        shapes = [each.shape for each in torchvision.models.resnet50().parameters()]
+    layers = tuple(Layer(str(n), shape) for n, shape in enumerate(shapes) if len(shape) == 4)
+    words = [np.zeros(word_count(layer.weights), np.uint64) for layer in layers]
+    elements = ElementSet(Granularity.WEIGHT, layers, np.concatenate(words)).all()
+    device = torch.device("cpu", 0)
+    drawn = Drawer(elements, p_bern=p_bern, seed=4).draw(9)
+    with Started() as started:
+        pruned = sum(int(drawn.zeroed(n, device).sum()) for n in range(len(layers)))
+    assert pruned == len(drawn.draw.elements)
+    assert started.count - 2 * len(layers) <= most  # one sum a layer, and its number
+
+
 @pytest.mark.parametrize("p_bern", [0.0, 0.3, 0.5, 1.0])
 def test_torch_draws_what_numpy_draws(prunable, p_bern):
     drawn = Drawer(prunable.elements, p_bern=p_bern, seed=4).draw(2**64 - 1)
@@ -74,3 +104,19 @@ def test_a_device_draws_what_the_host_does(prunable):
         drawn = Drawer(prunable.elements, p_bern=0.3, seed=4).draw(index)
         for place in range(len(prunable.layers)):
             assert torch.equal(drawn.zeroed(place, device).cpu(), drawn.zeroed(place, CPU))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events")
+@pytest.mark.parametrize(("p_bern", "most"), [(0.3, 200), (0.5, 100)])
+def test_a_draw_in_place_starts_few_kernels(p_bern, most):
+    model = torchvision.models.resnet50().cuda()
+    prunable = npr.rank(model, p_prune=0.2)
+    with npr.Redrawer(model, prunable, p_bern=p_bern) as redrawer:
+        redrawer.redraw()
+        with torch.profiler.profile() as profile:
+            redrawer.redraw()
+            torch.cuda.synchronize()
+    on_gpu = torch.autograd.DeviceType.CUDA
+    started = [event for event in profile.events() if event.device_type == on_gpu]
+    assert len(prunable.layers) < len(started) <= most

@@ -17,8 +17,9 @@ from network_prune.core.streams import (
     stream_key,
 )
 
-# Asking whether anything is left undecided waits for the device.
-_PLANES_BETWEEN_QUESTIONS = 8
+# Bit planes that are made and compared together: starting an operation on a device costs more
+# than what it does, and asking whether anything is left undecided waits for the device.
+_TOGETHER = 8
 
 
 def bernoulli_bits_on_device(p: float, among: Tensor, *, seed: int, index: int) -> Tensor:
@@ -39,26 +40,49 @@ def bernoulli_bits_on_device(p: float, among: Tensor, *, seed: int, index: int) 
     numbers = torch.arange(1, 1 + len(among), device=among.device)
     steps = numbers * _signed(GAMMA)
     less, undecided = torch.zeros_like(among), among
-    for plane, digit in enumerate(binary_digits(p)):
-        words = _mix(steps + _signed(extend_key(key, plane)))
-        if digit:
-            less |= undecided & ~words
-            undecided = undecided & words
-        else:
-            undecided = undecided & ~words
-        if plane % _PLANES_BETWEEN_QUESTIONS == 7 and not undecided.any():
+    digits = binary_digits(p)
+    for first in range(0, len(digits), _TOGETHER):
+        if first and not undecided.any():
             break
+        some = digits[first : first + _TOGETHER]
+        keys = torch.tensor([_signed(extend_key(key, first + i)) for i in range(len(some))])
+        keys = keys.to(among.device, non_blocking=True)
+        below, not_above = _compare(_mix(steps + keys[:, None]), some)
+        less |= undecided & below
+        undecided = undecided & (below ^ not_above)
     return less
 
 
+def _compare(planes: Tensor, digits: list[int]) -> Tensor:
+    """Return in which positions a number with these bit planes is below another, or not above.
+
+    Args:
+        planes: int64 ``[digits, words]``, the highest binary digit first.
+        digits: the other number's binary digits.
+
+    Returns:
+        int64 ``[2, words]``: bits of the positions that are below, of those that aren't above.
+    """
+    zeros = ~planes
+    # Without a digit none is below, and all are equal. A higher digit decides before lower ones.
+    found = torch.arange(0, -2, -1, device=planes.device)[:, None]
+    for plane, digit in zip(reversed(range(len(digits))), reversed(digits), strict=True):
+        found = (zeros[plane] | found) if digit else (zeros[plane] & found)
+    return found
+
+
 def _mix(words: Tensor) -> Tensor:
-    words = (words ^ _shift(words, 30)) * _signed(FIRST)
-    words = (words ^ _shift(words, 27)) * _signed(SECOND)
-    return words ^ _shift(words, 31)
+    """Mix fresh words in place, and return them."""
+    words ^= _shift(words, 30)
+    words *= _signed(FIRST)
+    words ^= _shift(words, 27)
+    words *= _signed(SECOND)
+    words ^= _shift(words, 31)
+    return words
 
 
 def _shift(words: Tensor, places: int) -> Tensor:
-    return (words >> places) & ((1 << (64 - places)) - 1)
+    return (words >> places).bitwise_and_((1 << (64 - places)) - 1)
 
 
 def _signed(number: int) -> int:
@@ -69,4 +93,5 @@ def flags_on_device(words: Tensor, count: int) -> Tensor:
     """Unpack the first ``count`` bits of int64 words into a bool tensor [count]."""
     shifts = torch.arange(8, dtype=torch.uint8, device=words.device)
     octets = words.view(torch.uint8).unsqueeze(1)
-    return ((octets >> shifts) & 1).flatten()[:count].bool()
+    flags = (octets >> shifts).bitwise_and_(1).view(torch.bool)
+    return flags.flatten()[:count]

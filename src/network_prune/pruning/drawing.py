@@ -20,8 +20,9 @@ from network_prune.errors import check_fraction
 from network_prune.pruning.prunable import Draw, draw_among
 
 _CPU = torch.device("cpu")
-# Words that are unpacked at once, of as many layers as they hold: a megabyte of flags.
-_RUN = 1 << 14
+# Words that are unpacked at once, of as many layers as they hold: a megabyte of flags in a core's
+# cache, and 32 on other devices, where starting to unpack costs more than unpacking.
+_RUN, _RUN_ON_DEVICE = 1 << 14, 1 << 19
 
 
 class Drawer:
@@ -41,15 +42,15 @@ class Drawer:
         self.p_bern = check_fraction("p_bern", p_bern)
         self.seed = check_stream_number("seed", seed)
         self._words: dict[torch.device, Tensor] = {}
-        self._around = _neighbours(elements.spans)
+        self._around = {run: _neighbours(elements.spans, run) for run in (_RUN, _RUN_ON_DEVICE)}
 
     def draw(self, index: int) -> "Drawn":
         """Return the draw of that index; nothing is computed yet."""
         return Drawn(self, index)
 
-    def words_around(self, place: int) -> slice:
+    def words_around(self, place: int, device: torch.device) -> slice:
         """Return the words that are unpacked at once for a layer: of several, if they are short."""
-        return self._around[place]
+        return self._around[_run_on(device)][place]
 
     def words_on(self, device: torch.device) -> Tensor:
         """Return the elements' words as int64 on ``device``, where they stay."""
@@ -110,11 +111,11 @@ class Drawn:
 
     def _flags_around(self, place: int, device: torch.device) -> tuple[int, Tensor]:
         """Return the flags of a layer and its neighbours, and the number of their first word."""
-        words = self._drawer.words_around(place)
+        words = self._drawer.words_around(place, device)
         kept = self._flags.get(device)
         if kept is None or kept[0] != words.start:
             kept = (words.start, self._unpack(words, device))
-            if words.stop - words.start <= _RUN:
+            if words.stop - words.start <= _run_on(device):
                 self._flags[device] = kept
         return kept
 
@@ -133,11 +134,15 @@ class Drawn:
         return self._on_device[device]
 
 
-def _neighbours(spans: Sequence[slice]) -> list[slice]:
+def _run_on(device: torch.device) -> int:
+    return _RUN if device == _CPU else _RUN_ON_DEVICE
+
+
+def _neighbours(spans: Sequence[slice], length: int) -> list[slice]:
     """Return for each layer the words of a run of layers, of one where they aren't short."""
     runs: list[list[slice]] = []
     for span in spans:
-        if runs and span.stop - runs[-1][0].start <= _RUN:
+        if runs and span.stop - runs[-1][0].start <= length:
             runs[-1].append(span)
         else:
             runs.append([span])

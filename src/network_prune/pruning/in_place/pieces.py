@@ -161,22 +161,24 @@ class WholeWeight:
     def __init__(self, weight: Tensor, place: int) -> None:
         self._weight = weight
         self._saved = weight.clone()
+        self._zero = weight.new_zeros(())
         self._place = place
         self.held_bytes = self._saved.nbytes
 
     def write(self, drawn: Drawn) -> None:
         """Prune the elements that were drawn, and put back the others."""
         zero = drawn.zeroed(self._place, self._weight.device)
-        self._copy(self._saved.masked_fill(zero, 0.0))
+        with self._writable():
+            torch.where(zero, self._zero, self._saved, out=self._weight)
 
     def restore(self) -> None:
         """Put back all elements."""
-        self._copy(self._saved)
+        with self._writable():
+            self._weight.copy_(self._saved)
 
-    def _copy(self, values: Tensor) -> None:
+    def _writable(self) -> torch.inference_mode:
         # What was made in inference mode can be written in no other.
-        with torch.inference_mode(self._weight.is_inference()):
-            self._weight.copy_(values)
+        return torch.inference_mode(self._weight.is_inference())
 
 
 def pieces_of(weight: Tensor, elements: ElementSet, place: int) -> Iterator[Piece]:
