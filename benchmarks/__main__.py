@@ -1,13 +1,12 @@
 """``python -m benchmarks``: measure everything, write JSON and the table of docs/speed.md."""
 
 import argparse
-import json
 import os
 
 import torch
 
 from benchmarks import draws, growth, memory
-from benchmarks.tables import DOCS, Row, include, machine, table
+from benchmarks.tables import DOCS, Row, publish
 
 
 def main() -> None:
@@ -31,14 +30,15 @@ def main() -> None:
     if arguments.growth:
         points = growth.measure()
         growth.plot(points, DOCS / "growth.svg")
-    result = {"machine": machine(arguments.device), "rounds": arguments.rounds, "rows": rows}
-    result["growth"] = points
-    name = f"speed-{arguments.device.partition(':')[0]}.json"
-    (DOCS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = table(rows, arguments.networks)
-    print(f"{result['machine']}\n\n{text}")
-    if arguments.device == "cpu":
-        include(f"Measured on {result['machine']}.\n\n{text}", DOCS / "speed.md")
+    publish(
+        rows,
+        arguments.networks,
+        name="speed",
+        page=DOCS / "speed.md",
+        rounds=arguments.rounds,
+        device=arguments.device,
+        growth=points,
+    )
 
 
 if __name__ == "__main__":

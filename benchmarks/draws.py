@@ -44,7 +44,6 @@ class _Setting:
     def copy(self) -> None:
         for room, weight in zip(self.room, self.weights, strict=True):
             room.copy_(weight)
-        _wait()
 
     def rank(self) -> network_prune.PrunableSet:
         return network_prune.rank(self.model, self.granularity, p_prune=P_PRUNE)
@@ -52,18 +51,15 @@ class _Setting:
     def in_place(self) -> None:
         with network_prune.Redrawer(self.model, self.rank(), p_bern=1.0) as redrawer:
             redrawer.redraw()
-        _wait()
 
     def by_hooks(self) -> None:
         network_prune.prune(self.model, self.rank()).restore()
-        _wait()
 
     def by_peer(self) -> None:
         if self.granularity == "weight":
             peers.torch_prune(self.layers, P_PRUNE)
         else:
             peers.seed_restore(self.layers, self.seed_prune())
-        _wait()
 
     def seed_prune(self) -> list[torch.Tensor]:
         return peers.seed_prune(self.layers, self.granularity, p_prune=P_PRUNE, p_bern=1.0)
@@ -85,9 +81,9 @@ def _measure_draws(setting: _Setting, rounds: int) -> list[Row]:
         "in place": Timed(setting.in_place),
         "hooks": Timed(setting.by_hooks),
         "peer": Timed(setting.by_peer, setting.undo_peer, repeats=1),
-        "draw 0.5": Timed(_and_wait(half.redraw), repeats=5),
-        "draw 0.3": Timed(_and_wait(third.redraw), repeats=5),
-        "restore": Timed(_and_wait(restoring.restore), restoring.redraw, repeats=5),
+        "draw 0.5": Timed(half.redraw, repeats=5),
+        "draw 0.3": Timed(third.redraw, repeats=5),
+        "restore": Timed(restoring.restore, restoring.redraw, repeats=5),
     }
     if setting.granularity == "weight":
         things["dense draw"] = Timed(_dense_draw(setting, prunable))
@@ -112,7 +108,6 @@ def _dense_draw(setting: _Setting, prunable: network_prune.PrunableSet) -> Calla
 
     def draw() -> None:
         peers.dense_draw(setting.room, setting.weights, lowest, 0.5)
-        _wait()
 
     return draw
 
@@ -123,9 +118,7 @@ def _measure_forward(network: str, rounds: int, device: str) -> list[Row]:
     network_prune.prune(pruned, setting.rank(), p_bern=0.5)
     image = torch.randn(1, 3, 224, 224, device=device)
     things = {
-        f"{kind} {name}": Timed(
-            _and_wait(lambda run=run, model=model: run(model, image)), repeats=3
-        )
+        f"{kind} {name}": Timed(lambda run=run, model=model: run(model, image))
         for kind, run in (("forward", _forward), ("gradient", _input_gradient))
         for name, model in (("dense", dense), ("pruned", pruned))
     }
@@ -156,16 +149,3 @@ def _row(setting: _Setting, measure: str, value: float, unit: str = "×") -> Row
         "value": value,
         "unit": unit,
     }
-
-
-def _and_wait(action: Callable[[], object]) -> Callable[[], object]:
-    def run() -> None:
-        action()
-        _wait()
-
-    return run
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

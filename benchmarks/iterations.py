@@ -21,7 +21,6 @@ from network_prune.transfer.augmentations.augmentation import Augmentation
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.pixel_network import PixelNetwork
 
-BATCH = 10
 # One draw an iteration each, so that a pass is compared with a pass.
 AUGMENTATIONS = {"dwp": "dwp", "rapa": "rapa:draws=1", "dropout": "dropout", "scale": "scale"}
 SETTINGS = Attack(loss=Loss.LOGIT, diversity=0.7, translation=5)
@@ -41,16 +40,15 @@ class SeedsWay:
         self._network.requires_grad_(False)
 
 
-def measure(name: str, *, rounds: int, device: str) -> list[Row]:
+def measure(name: str, *, batch: int, rounds: int, device: str) -> list[Row]:
     """Return the rows of one of timm's networks, with random weights."""
     torch.manual_seed(0)
-    network, images, classes = _network(name, device), *_images(device)
+    network, images, classes = _network(name, device), *_images(batch, device)
 
     def step(source: object) -> Callable[[], None]:
         def run() -> None:
             for _ in run_attack(source, images, classes, SETTINGS, iterations=1):
-                if images.is_cuda:
-                    torch.cuda.synchronize()
+                pass
 
         return run
 
@@ -64,7 +62,7 @@ def measure(name: str, *, rounds: int, device: str) -> list[Row]:
         {
             "network": name,
             "granularity": "weight",
-            "measure": f"{thing} / none, batch {BATCH}",
+            "measure": f"{thing} / none, batch {batch}",
             "value": ratio(times, thing, "none"),
             "unit": "×",
         }
@@ -79,14 +77,15 @@ def _network(name: str, device: str) -> PixelNetwork:
     return PixelNetwork(model, Preprocessing(resize=224, crop=224))
 
 
-def _images(device: str) -> tuple[Tensor, Tensor]:
-    images = torch.rand(BATCH, 3, 224, 224, device=device)
-    return images, torch.arange(BATCH, device=device)
+def _images(batch: int, device: str) -> tuple[Tensor, Tensor]:
+    images = torch.rand(batch, 3, 224, 224, device=device)
+    return images, torch.arange(batch, device=device)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.iterations", description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["resnet18", "tf_efficientnet_lite0"])
+    parser.add_argument("--batches", type=int, nargs="+", default=[10], help="images at a time")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that medians are taken over")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -94,7 +93,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     rows: list[Row] = []
     for network in arguments.networks:
-        rows += measure(network, rounds=arguments.rounds, device=arguments.device)
+        for batch in arguments.batches:
+            rows += measure(network, batch=batch, rounds=arguments.rounds, device=arguments.device)
     publish(
         rows,
         arguments.networks,

@@ -18,16 +18,15 @@ from benchmarks.tables import DOCS, Row, publish
 from benchmarks.timing import Timed, ratio, time_in_turn
 
 P_PRUNE, P_BERN = 0.2, 0.5
-BATCHES = (1, 8)
 
 
-def measure(network: str, *, rounds: int, device: str) -> list[Row]:
+def measure(network: str, *, batches: list[int], rounds: int, device: str) -> list[Row]:
     """Return the rows of one torchvision network."""
     torch.manual_seed(0)
     model = torchvision.models.get_model(network, weights=None)
     model = model.eval().requires_grad_(False).to(device)
     rows: list[Row] = []
-    for batch in BATCHES:
+    for batch in batches:
         image = torch.randn(batch, 3, 224, 224, device=device)
         for granularity in ("weight", "connection", "neuron"):
             rows += _measure(network, model, image, granularity, rounds)
@@ -61,8 +60,6 @@ def _measure(
 def _step(model: nn.Module, image: torch.Tensor) -> Callable[[], None]:
     def step() -> None:
         model(image.clone().requires_grad_()).sum().backward()
-        if image.is_cuda:
-            torch.cuda.synchronize()
 
     return step
 
@@ -82,6 +79,7 @@ def _seed_step(model: nn.Module, image: torch.Tensor, granularity: str) -> Calla
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.surrogates", description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["resnet18", "resnet50"])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="images at a time")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that medians are taken over")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -89,7 +87,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     rows: list[Row] = []
     for network in arguments.networks:
-        rows += measure(network, rounds=arguments.rounds, device=arguments.device)
+        rows += measure(
+            network, batches=arguments.batches, rounds=arguments.rounds, device=arguments.device
+        )
     publish(
         rows,
         arguments.networks,

@@ -53,13 +53,17 @@ def publish(
     rounds: int,
     device: str,
     mark: str = "table",
+    **more: object,
 ) -> None:
-    """Print rows as a table, write them as JSON and, measured on a CPU, the table to a page."""
-    where = machine(device)
-    result = {"machine": where, "rounds": rounds, "rows": rows}
-    file = DOCS / f"{name}-{device.partition(':')[0]}.json"
+    """Print rows as a table, write them as JSON with ``more``, and put the table into a page.
+
+    What was measured on another device than the CPU stands between marks of its own, e.g.
+    ``table, cuda``.
+    """
+    where, kind = machine(device), device.partition(":")[0]
+    result = {"machine": where, "rounds": rounds, "rows": rows, **more}
+    file = DOCS / f"{name}-{kind}.json"
     file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = table(rows, networks)
-    print(f"{where}\n\n{text}")
-    if device == "cpu":
-        include(f"Measured on {where}.\n\n{text}", page, mark=mark)
+    text = f"Measured on {where}.\n\n{table(rows, networks)}"
+    print(text)
+    include(text, page, mark=mark if kind == "cpu" else f"{mark}, {kind}")

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
+
 Action = Callable[[], object]
 
 
@@ -13,7 +15,7 @@ class Timed:
     """One thing to time.
 
     Attributes:
-        run: what is timed.
+        run: what is timed, until a GPU has ended it.
         before: brings everything back to where ``run`` may start.
         repeats: how often it runs in one round; the shortest time counts.
     """
@@ -38,7 +40,15 @@ def _time(thing: Timed) -> float:
     seconds: list[float] = []
     for _ in range(thing.repeats):
         thing.before()
+        _wait()
         start = time.perf_counter()
         thing.run()
+        _wait()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
+
+
+def _wait() -> None:
+    """Let a GPU end what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
