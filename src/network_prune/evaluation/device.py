@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, one_line
 
 
 def choose_device(name: str) -> torch.device:
@@ -16,15 +16,20 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ArgumentError: there is no such device, or not here.
     """
-    if name == "auto":
-        accelerators = [("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())]
-        name = next((kind for kind, is_there in accelerators if is_there), "cpu")
+    name = _fastest() if name == "auto" else name
     local = os.environ.get("LOCAL_RANK", "")
     if name == "cuda" and local.isdecimal() and torch.cuda.device_count() > 1:
         name = f"cuda:{local}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ArgumentError(f"device={name!r} isn't available here; pass auto or cpu") from None
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ArgumentError(
+            f"device={name!r} isn't available here ({one_line(error)}); pass auto or cpu"
+        ) from None
     return device
+
+
+def _fastest() -> str:
+    accelerators = [("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())]
+    return next((kind for kind, is_there in accelerators if is_there), "cpu")
