@@ -146,7 +146,7 @@ def test_torchvisions_feature_extractor_sees_the_pruned_networks_features():
     assert networks.same_bits(features["features.12.cat"], seen[0])
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.parametrize("name", ["plain", "attention", "single layer"])
 def test_torchscript_refuses_masks_in_one_line(name):
     model, by_hand, _ = pruned_and_by_hand(name)

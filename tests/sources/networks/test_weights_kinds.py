@@ -127,6 +127,7 @@ def test_a_file_is_called_what_it_is(tmp_path, kind):
         (KINDS["html"][0], r"\(.*\); it is a page of HTML"),
         (save(STATE)[:-1], r"\(.*\); it may be cut off or of another format"),
     ],
+    ids=["zip", "old", "lfs", "html", "cut off"],
 )
 def test_a_file_that_is_no_safetensors_is_called_what_it_is(tmp_path, content, message):
     (tmp_path / "a.safetensors").write_bytes(content)
