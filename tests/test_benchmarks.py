@@ -1,5 +1,6 @@
 """The benchmarks run, and the memory that they measure keeps its bounds."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,18 @@ def test_figures_are_put_between_their_marks(tmp_path):
     page.write_text("a\n<!-- one -->\nold\n<!-- end of one -->\nb\n")
     tables.include("new", page, mark="one")
     assert page.read_text() == "a\n<!-- one -->\nnew\n<!-- end of one -->\nb\n"
+
+
+def test_figures_of_a_gpu_have_a_file_and_marks_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    monkeypatch.setattr(tables, "machine", lambda device: f"a {device}")
+    page = tmp_path / "page.md"
+    page.write_text("".join(f"<!-- {m} -->\n<!-- end of {m} -->\n" for m in ("a", "a, cuda")))
+    row = {"network": "n", "granularity": "weight", "measure": "m", "unit": "×", "value": 2.0}
+    for device in ("cpu", "cuda:1"):
+        kept = {"name": "speed", "page": page, "rounds": 1, "device": device, "mark": "a"}
+        tables.publish([row], ["n"], **kept)
+    of_cpu, of_gpu = page.read_text().split("<!-- end of a -->")
+    assert "Measured on a cpu." in of_cpu
+    assert "Measured on a cuda:1." in of_gpu
+    assert json.loads((tmp_path / "speed-cuda.json").read_text())["rows"] == [row]
