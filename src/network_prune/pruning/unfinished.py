@@ -55,14 +55,19 @@ class Noted(ABC):
         self._forget()
 
     def is_under_way(self) -> bool:
-        """Whether the function that it is a block of is running."""
-        if self._thread == threading.get_ident():
-            frame = sys._getframe()
-        else:
-            frame = sys._current_frames().get(self._thread)
-        while frame is not None and frame is not self._function:
-            frame = frame.f_back
-        return frame is not None
+        """Whether the function that it is a block of is running, in whichever thread.
+
+        A frame that runs refuses to be cleared. Following another thread's frames to it would
+        crash Python 3.11 now and then, as that thread goes on meanwhile.
+        """
+        function = self._function
+        if function is None:
+            return False
+        try:
+            function.clear()
+        except RuntimeError:
+            return True
+        return False
 
     def _begin(self, function: FrameType) -> None:
         assert not function.f_code.co_flags & inspect.CO_GENERATOR, "it would stand still"
