@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,9 +77,15 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
-    parser.add_argument("--images", type=int, default=192, help="JPEG photographs, made up")
+    parser.add_argument("--images", type=int, default=128, help="JPEG photographs, made up")
     parser.add_argument("--arch", default="resnet18")
-    parser.add_argument("--rounds", type=int, default=2, help="the shortest of so many runs counts")
+    parser.add_argument("--rounds", type=int, default=1, help="the shortest of so many runs counts")
+    parser.add_argument(
+        "--gpu-pass",
+        type=float,
+        default=0.3,
+        help="assumed milliseconds an image and pass on a GPU",
+    )
     arguments = parser.parse_args()
     n = arguments.images
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +109,7 @@ def main() -> None:
     }
     (DOCS / "scaling-cpu.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     text = table(arguments.arch, result, costs, [*fitted, checked])
+    text += "\n\n" + prediction(replace(costs, computing=arguments.gpu_pass / 1000))
     print(text)
     include(text, DOCS / "scaling.md", mark="scaling")
 
@@ -112,6 +119,26 @@ def fit(runs: Sequence[Run]) -> Costs:
     rows = [[1, run.share, run.share * run.passes] for run in runs]
     found, _ = nnls(np.array(rows, dtype=float), np.array([run.seconds for run in runs]))
     return Costs(*found.tolist())
+
+
+def prediction(costs: Costs) -> str:
+    """Return what a large study would take on 64 GPUs, and what it would wait for."""
+    size = {"networks": 1000, "variants": 50, "images": 50_000, "devices": 64}
+    networks, variants, images, devices = size.values()
+    lines = [
+        f"For {networks} networks × {variants} variants × {images} images on {devices} GPUs, with "
+        f"{1000 * costs.computing:g} ms an image and pass (assumed) and start-up and decoding as "
+        "above, the cut plan takes by simulation:",
+        "",
+        "| cores a GPU | hours | longest / mean | start-up | decoding | computing |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    for workers in (1, 8):
+        found = simulate(costs, **size, workers=workers)
+        shares = " | ".join(f"{share:.1%}" for share in found.shares.values())
+        hours, ratio = found.seconds / 3600, found.seconds / found.mean
+        lines.append(f"| {workers} | {hours:.1f} | {ratio:.3f} | {shares} |")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
