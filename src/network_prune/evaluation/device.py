@@ -33,3 +33,15 @@ def choose_device(name: str) -> torch.device:
 def _fastest() -> str:
     accelerators = [("cuda", torch.cuda.is_available()), ("mps", torch.mps.is_available())]
     return next((kind for kind, is_there in accelerators if is_there), "cpu")
+
+
+def device_type(name: str) -> str:
+    """Return the type of the device called ``name``, e.g. ``cuda``, which needn't be here.
+
+    Raises:
+        ArgumentError: there is no such device.
+    """
+    try:
+        return choose_device(name).type if name == "auto" else torch.device(name).type
+    except RuntimeError:
+        raise ArgumentError(f"device={name!r} is no device; pass auto or cpu") from None

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import torch
+
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.one_pass import Chunk
@@ -13,6 +15,7 @@ from network_prune.evaluation.variant import Network, Variant
 from network_prune.results.images import Images
 from network_prune.sources.digits.names import NAMES
 from network_prune.sources.inputs import Inputs
+from network_prune.sources.networks.load import LoadedNetwork
 from network_prune.study.identity import (
     Identity,
     describe_inputs,
@@ -33,12 +36,15 @@ class ReadyNetwork:
         variants: what is pruned.
         options: the plan's options.
         inputs: loads it and its images.
+        loaded: the network, where it is loaded already.
+        device: that it runs on, where another process is the one to run it; None takes that of
+            the options.
 
     Attributes:
         network: as asked for.
         variants: what is pruned; of scope ``alone`` a variant for each layer.
         has_dense: whether the dense network is evaluated too.
-        loaded: the network, on the device.
+        loaded: the network, on the device as soon as variants are put on it.
         data: the images, as pixels.
         identity: what decides its figures.
         keeps_outcomes: whether what becomes of each image is kept.
@@ -54,15 +60,17 @@ class ReadyNetwork:
         variants: Sequence[Variant],
         options: Mapping[str, Any],
         inputs: Inputs,
+        *,
+        loaded: LoadedNetwork | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.network = network
         self._options = options
-        self._device = choose_device(options["device"])
-        self.loaded = inputs.load_network(network.arch, network.weights)
+        self._device = device or choose_device(options["device"])
+        self.loaded = loaded or inputs.load_network(network.arch, network.weights)
         preprocessing = self.loaded.preprocessing
         pixels = preprocessing.pixel_transform()
         self.data = inputs.load_data(inputs.data, self.loaded, pixels)
-        self.loaded.model.to(self._device)
         self.variants = tuple(self._spelt_out(variants))
         self.has_dense: bool = options["dense"] or not self.variants
         self.keeps_outcomes: bool = options["outcomes"]
@@ -129,7 +137,7 @@ class ReadyNetwork:
         """Return what puts variants on the network."""
         options = self._options
         return Switcher(
-            self.loaded.model,
+            self.loaded.model.to(self._device),
             Speed(
                 **{name: options[name] for name in ("channels_last", "fold", "compile", "dtype")},
                 amp_dtype=options["amp_dtype"] if options["amp"] else None,

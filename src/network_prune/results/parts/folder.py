@@ -17,9 +17,8 @@ def shards_folder(study: Path) -> Path:
 
 
 def name_of(shard: str, host: str) -> str:
-    """Return how names of the files begin that a host writes for a shard, ``I/N``."""
-    number, _, count = shard.partition("/")
-    return f"{number}-of-{count}.{re.sub(r'[^A-Za-z0-9_-]', '-', host)}"
+    """Return how names of the files begin that a host writes for a shard, ``I/N`` or a word."""
+    return f"{shard.replace('/', '-of-')}.{re.sub(r'[^A-Za-z0-9_-]', '-', host)}"
 
 
 def part_files(study: Path) -> Iterator[Path]:

@@ -23,7 +23,7 @@ class PartFile:
 
     Args:
         study: the study's folder.
-        shard: which, ``I/N``.
+        shard: which, ``I/N``, or what else evaluates units of any shard.
         others: have pieces that needn't be written again.
 
     Attributes:
@@ -40,10 +40,7 @@ class PartFile:
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
-                raise RunError(
-                    f"another process runs shard {shard} in {study}; wait for it, or pass another "
-                    "--shard"
-                ) from None
+                raise RunError(_already(shard, study)) from None
             except OSError as error:
                 raise cannot_write(folder, error) from None
             held.callback(lock.release)
@@ -72,6 +69,12 @@ class PartFile:
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
+
+
+def _already(shard: str, study: Path) -> str:
+    if "/" not in shard:
+        return f"another process runs --engine {shard} in {study}; wait for it"
+    return f"another process runs shard {shard} in {study}; wait for it, or pass another --shard"
 
 
 class _Pieces(WrittenOutcomes):

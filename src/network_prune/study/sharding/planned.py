@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from network_prune.evaluation.device import choose_device
+from network_prune.evaluation.device import device_type
 from network_prune.evaluation.variant import Network
 from network_prune.results.parts.cut_file import Cut, Unit
 from network_prune.results.record_key import canonical
@@ -26,7 +26,7 @@ def plan_hash(plan: Plan) -> str:
         for network, variants in plan.variants.items()
     ]
     options = {name: value for name, value in plan.options.items() if name not in _OWN}
-    device = choose_device(plan.options["device"]).type
+    device = device_type(plan.options["device"])
     whole = [networks, options, device, describe_versions()]
     return hashlib.sha256(canonical(whole)).hexdigest()
 

@@ -1,14 +1,11 @@
 """One shard's run: what is missing of its units, evaluated."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
-from network_prune.errors import ArgumentError, RunError, SourceError, failure_text
-from network_prune.evaluation.variant import Network
-from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
+from network_prune.errors import ArgumentError, RunError, failure_text
+from network_prune.results.outcome_store import StoredOutcomes
 from network_prune.results.parts.cut_file import Cut
 from network_prune.results.parts.folder import shards_folder
 from network_prune.results.parts.part_file import PartFile
@@ -17,31 +14,9 @@ from network_prune.results.records import Record
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Failed, Told
 from network_prune.study.plan import Plan
-from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.sharding.planned import cut_plan, plan_hash
+from network_prune.study.sharding.networks import Known, StudyNetworks
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.unit_run import UnitRun
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A study's records as they are at the start, and where a shard keeps what it has.
-
-    Attributes:
-        folder: of the shards.
-        records: by key.
-        outcomes: what belongs to them.
-        first: those that say something new of network, images and running.
-    """
-
-    folder: Path
-    records: Mapping[str, Record]
-    outcomes: OutcomeStore
-    first: tuple[Record, ...]
-
-    def heads(self) -> Iterable[Record]:
-        """Return records without those that say the same of network, images and running."""
-        return self.first
 
 
 class ShardRun:
@@ -56,10 +31,8 @@ class ShardRun:
     """
 
     def __init__(self, plan: Plan, inputs: Inputs, out: Path, shard: Shard, told: Told) -> None:
-        self._plan, self._inputs, self._out, self._shard = plan, inputs, out, shard
-        self._told = told
-        self._networks = list(plan.variants)
-        self._ready = lru_cache(maxsize=1)(self._load)
+        self._out, self._shard, self._told = out, shard, told
+        self._networks = StudyNetworks(plan, inputs, out)
 
     def cut(self, command: str) -> Cut:
         """Return how the study is cut, which the first shard settles for all.
@@ -71,18 +44,8 @@ class ShardRun:
             ArgumentError: it is cut for another number of shards, or another plan.
             NetworkPruneError: no network can be loaded, or nothing can be written.
         """
-        found = Cut.read(self._out)
-        if found is None:
-            ready = self._any_network()
-            cut = cut_plan(self._plan, self._inputs, ready, self._shard.count, command)
-            found = cut.write(self._out)
+        found = self._networks.cut(lambda _: self._shard.count, command)
         folder = shards_folder(self._out)
-        if found.plan != plan_hash(self._plan):
-            raise ArgumentError(
-                f"{folder} has shards of another plan, or of other versions; pass another folder "
-                f"with --out, or record what is finished with network-prune records merge "
-                f"{self._out}, and delete {folder}"
-            )
         if found.shards != self._shard.count:
             raise ArgumentError(
                 f"shard={str(self._shard)!r} doesn't fit: {self._out} is cut into {found.shards} "
@@ -120,38 +83,16 @@ class ShardRun:
                 if unit.shard == self._shard.number and not parts.is_done(number)
             ]
             for place, units in groupby(own, key=lambda each: each[1].network):
-                network = self._networks[place]
+                network = self._networks.names[place]
                 try:
                     for number, unit in units:
-                        ready = self._fitting(network, cut, known)
+                        ready = self._networks.fitting(network, cut, known)
                         run = UnitRun(ready, known, unit, parts, file, self._told)
                         run.run(progress=progress)
                         file.append_done(cut.identity, number, run.keys(), run.part_keys())
                 except RunError:
                     raise
                 except Exception as error:
-                    if len(self._networks) == 1:
+                    if len(self._networks.names) == 1:
                         raise
                     self._told(Failed(network, failure_text(error)))
-
-    def _fitting(self, network: Network, cut: Cut, known: Known) -> ReadyNetwork:
-        ready = self._ready(network)
-        ready.identity.check_names(known.heads())
-        if ready.data.n != cut.images:
-            raise SourceError(
-                f"the data has {ready.data.n} images, and the shards in {self._out} are cut for "
-                f"{cut.images}; bring the old ones back, or pass another folder with --out"
-            )
-        return ready
-
-    def _any_network(self) -> ReadyNetwork:
-        """Return the first network that can be loaded."""
-        for network in self._networks[:-1]:
-            try:
-                return self._ready(network)
-            except Exception:
-                continue  # the shard that evaluates it tells why
-        return self._ready(self._networks[-1])
-
-    def _load(self, network: Network) -> ReadyNetwork:
-        return ReadyNetwork(network, self._plan.variants[network], self._plan.options, self._inputs)

@@ -6,21 +6,16 @@ from pathlib import Path
 from network_prune.core.usual_settings import usual_settings
 from network_prune.errors import ArgumentError
 from network_prune.pruning.unfinished import settling
-from network_prune.results.lines.notices import Told as ToldNotice
-from network_prune.results.outcome_store import StoredOutcomes
 from network_prune.results.parts.cut_file import Cut
 from network_prune.results.parts.folder import part_files, shards_folder
-from network_prune.results.parts.merge import merge
-from network_prune.results.parts.merged_file import read_merged
 from network_prune.results.parts.parts import Parts
-from network_prune.results.records import FILE, read_records
 from network_prune.results.study import Study
 from network_prune.study.checked import check_plan
 from network_prune.study.events import Told, Waiting
 from network_prune.study.plan import Plan
-from network_prune.study.sharding.planned import plan_hash
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.shard_run import ShardRun
+from network_prune.study.sharding.whole import put_together, read_whole, recorded
 
 _SECONDS_BETWEEN = 0.5
 
@@ -52,22 +47,16 @@ def sweep_shard(
         NetworkPruneError: what `sweep` raises, or the folder has other shards.
     """
     inputs = check_plan(plan)
-    study = _read(plan, out, told)
+    study = read_whole(plan, out, told)
     if study:
         return study
     run = ShardRun(plan, inputs, out, shard, told)
     with usual_settings():
         cut = run.cut(command)
-        records, heads = {}, ()
-        if (out / FILE).exists():
-            records, _ = read_records(out)
-            heads = records.heads()
-        run.run(cut, records, heads, progress=progress)
+        run.run(cut, *recorded(out), progress=progress)
     if shard.is_first_of_group:
         _wait(out, cut, shard, told)
-    if Cut.read(out) is not None and not Parts(out, cut).missing():
-        merge(out, told)
-    return _read(plan, out, told)
+    return put_together(plan, out, cut, told)
 
 
 def check_no_shards(out: Path) -> None:
@@ -80,20 +69,8 @@ def check_no_shards(out: Path) -> None:
     if cut is not None:
         raise ArgumentError(
             f"{out} is cut into {cut.shards} shards that aren't put together yet; pass --shard "
-            f"I/{cut.shards}, or delete {shards_folder(out)} to begin anew"
+            f"I/{cut.shards} or --engine ray, or delete {shards_folder(out)} to begin anew"
         )
-
-
-def _read(plan: Plan, out: Path, told: ToldNotice) -> Study:
-    """Return the plan's records if its shards were put together."""
-    if not (out / FILE).exists():
-        return Study([], source=str(out))
-    records, notices = read_records(out)
-    keys = read_merged(out, plan_hash(plan), records)
-    for notice in notices:
-        told(notice)
-    found = (records[key] for key in keys or ())
-    return Study(found, StoredOutcomes(out), source=str(out), notices=notices)
 
 
 def _wait(out: Path, cut: Cut, shard: Shard, told: Told) -> None:

@@ -1,17 +1,39 @@
 """One unit's run: some variants of a network on some of the images, kept as parts."""
 
 import hashlib
+from typing import Protocol
 
 from network_prune.results.parts.cut_file import Unit
 from network_prune.results.parts.part import Part
-from network_prune.results.parts.part_file import PartFile
-from network_prune.results.parts.parts import Parts
 from network_prune.study.events import PartKept, Told
 from network_prune.study.measure import Measure
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.running.due import Known, is_recorded
+from network_prune.study.running.due import Known, Variants, is_recorded
 from network_prune.study.running.pass_run import PassRun
 from network_prune.study.running.progress import Progress
+
+
+class KnownParts(Protocol):
+    """The parts that there are."""
+
+    def has(self, key: str, images: range) -> bool:
+        """Return whether a variant's part of just these images is there."""
+        ...
+
+
+class TakesParts(Protocol):
+    """Keeps parts."""
+
+    def append(self, part: Part) -> None:
+        """Keep a part."""
+        ...
+
+
+def wanted_of_unit(ready: ReadyNetwork, unit: Unit) -> Variants:
+    """Return by record key the variants of a unit, the dense network first as None."""
+    variants = ready.variants[unit.among(len(ready.variants))]
+    dense = [None] if ready.has_dense else []
+    return {ready.identity.key(variant): variant for variant in (*dense, *variants)}
 
 
 class UnitRun(PassRun):
@@ -22,7 +44,7 @@ class UnitRun(PassRun):
         known: the study's records, with the folder of the shards and pieces of this one.
         unit: what to evaluate.
         parts: what all shards had.
-        file: where this one writes.
+        file: takes what this one finds.
         told: is given what happens.
     """
 
@@ -31,13 +53,11 @@ class UnitRun(PassRun):
         ready: ReadyNetwork,
         known: Known,
         unit: Unit,
-        parts: Parts,
-        file: PartFile,
+        parts: KnownParts,
+        file: TakesParts,
         told: Told,
     ) -> None:
-        variants = ready.variants[unit.among(len(ready.variants))]
-        dense = [None] if ready.has_dense else []
-        wanted = {ready.identity.key(variant): variant for variant in (*dense, *variants)}
+        wanted = wanted_of_unit(ready, unit)
         state = f"{ready.identity.key(None)} {unit.variants} {unit.images}"
         progress = Progress(known.folder, hashlib.sha256(state.encode()).hexdigest())
         super().__init__(ready, known, unit.images, wanted, Measure(), told, progress)

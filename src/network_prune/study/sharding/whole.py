@@ -1,0 +1,53 @@
+"""A study that several processes share, as one: what is recorded before and after."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from network_prune.results.lines.notices import Told
+from network_prune.results.outcome_store import StoredOutcomes
+from network_prune.results.parts.cut_file import Cut
+from network_prune.results.parts.merge import merge
+from network_prune.results.parts.merged_file import read_merged
+from network_prune.results.parts.parts import Parts
+from network_prune.results.records import FILE, Record, read_records
+from network_prune.results.study import Study
+from network_prune.study.plan import Plan
+from network_prune.study.sharding.planned import plan_hash
+
+
+def recorded(out: Path) -> tuple[Mapping[str, Record], Iterable[Record]]:
+    """Return the records in a folder by key, and those of them that say something new of inputs."""
+    if not (out / FILE).exists():
+        return {}, ()
+    records, _ = read_records(out)
+    return records, records.heads()
+
+
+def put_together(plan: Plan, out: Path, cut: Cut, told: Told) -> Study:
+    """Return the plan's records if nothing of the cut is missing, and none before."""
+    if Cut.read(out) is not None and not Parts(out, cut).missing():
+        merge(out, told)
+    return read_whole(plan, out, told)
+
+
+def put_together_so_far(plan: Plan, out: Path, cut: Cut, told: Told) -> Study:
+    """Return those of the plan's records whose units are done."""
+    merge(out, told)
+    if Cut.read(out) is None:
+        return read_whole(plan, out, told)
+    records, _ = recorded(out)
+    keys = Parts(out, cut).done_keys()
+    found = (records[key] for key in keys if key in records)
+    return Study(found, StoredOutcomes(out), source=str(out))
+
+
+def read_whole(plan: Plan, out: Path, told: Told) -> Study:
+    """Return the plan's records if its shards were put together."""
+    if not (out / FILE).exists():
+        return Study([], source=str(out))
+    records, notices = read_records(out)
+    keys = read_merged(out, plan_hash(plan), records)
+    for notice in notices:
+        told(notice)
+    found = (records[key] for key in keys or ())
+    return Study(found, StoredOutcomes(out), source=str(out), notices=notices)
