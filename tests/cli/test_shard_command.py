@@ -112,3 +112,15 @@ def test_torchrun_shows_one_table_and_records_what_one_process_records(tmp_path,
     assert done.stdout.count("| network | method |") == 1
     assert "shard          1/2" in done.stdout
     assert (tmp_path / FILE).read_bytes() == one_process
+
+
+def test_without_ray_its_extra_is_named(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    told = refused("sweep", "--engine", "ray", "--out", tmp_path)
+    assert told.endswith("--engine ray needs the package ray: pip install 'network-prune[ray]'")
+
+
+def test_what_goes_with_a_cluster_alone_is_refused_without_one(refused, tmp_path):
+    told = refused("sweep", "--num-gpus-per-task", 1, "--out", tmp_path)
+    assert "--num-gpus-per-task goes with --engine ray; pass both" in told
+    assert "unknown engine 'dask'; pass one of ray" in refused("sweep", "--engine", "dask")

@@ -27,6 +27,14 @@ def shard_lines(study: Path) -> list[str]:
     merging = f"network-prune records merge {shlex.quote(str(study))}"
     if not missing:
         return [*warnings, f"all {cut.shards} shards are done; {merging} puts them together"]
+    if "--engine" in shlex.split(cut.command):
+        done = len(cut.units) - missing.total()
+        return [
+            *warnings,
+            f"{done} of {len(cut.units)} parts are done; what is missing comes with",
+            f"  {cut.command}",
+            f"{merging} records what is finished so far",
+        ]
     done = len(units) - len(missing)
     command = cut.command or "the same sweep with"
     return [

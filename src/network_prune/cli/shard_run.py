@@ -1,6 +1,7 @@
-"""Run one shard of a sweep, and show the study once it is whole."""
+"""Run one shard of a sweep, or a sweep on a cluster, and show the study once it is whole."""
 
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from network_prune.reports.tables import HEAD, record_row, warning_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
 from network_prune.results.study import Study
-from network_prune.study.events import Event, Failed, Started, Waiting
+from network_prune.study.events import Event, Failed, Started, Told, Waiting
 from network_prune.study.plan import Plan
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.sweep_shard import sweep_shard
@@ -36,38 +37,89 @@ def run_shard(
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
     """
-    shown = _Shown(shard, is_quiet=as_json or not shard.is_first_of_group)
+    is_first = shard.is_first_of_group
     device = choose_device(plan.options["device"])
-    shown.say(*head_lines({**plan_head(plan, str(device)), "shard": f"{shard}, in {out}"}), "")
-    progress = None if shard.is_first_of_group else False
-    try:
-        with redirect_stdout(sys.stderr), kept_memory(device):
-            study = sweep_shard(
-                plan, out=out, shard=shard, told=shown.tell, command=command, progress=progress
+
+    def run(told: Told) -> Study:
+        progress = None if is_first else False
+        with kept_memory(device):
+            return sweep_shard(
+                plan, out=out, shard=shard, told=told, command=command, progress=progress
             )
+
+    run_shared(
+        plan,
+        run,
+        head={**plan_head(plan, str(device)), "shard": f"{shard}, in {out}"},
+        who=f"shard {shard}: ",
+        goes_on=f"the same command with --shard {shard} goes on",
+        out=out,
+        is_shown=is_first,
+        as_json=as_json,
+        path=path,
+    )
+
+
+def run_shared(
+    plan: Plan,
+    run: Callable[[Told], Study],
+    *,
+    head: Mapping[str, str],
+    who: str,
+    goes_on: str,
+    out: Path,
+    is_shown: bool,
+    as_json: bool,
+    path: Path | None,
+) -> None:
+    """Run what several processes share, and show what there is of it at the end.
+
+    Args:
+        plan: the whole study.
+        run: evaluates; returns the study as far as it is recorded.
+        head: what is shown at the start.
+        who: what stands before errors and notices.
+        goes_on: what to do after Ctrl-C.
+        out: folder of the study.
+        is_shown: whether this is the process that shows it.
+        as_json: print the records as JSON, and no text.
+        path: file to write the JSON to as well.
+
+    Raises:
+        NetworkPruneError: the study can't be run, or networks failed.
+    """
+    shown = _Shown(who, is_quiet=as_json or not is_shown)
+    shown.say(*head_lines(head), "")
+    try:
+        with redirect_stdout(sys.stderr):
+            study = run(shown.tell)
     except KeyboardInterrupt:
-        where = f"what is finished is in {out}; the same command with --shard {shard} goes on"
-        say(where, to=sys.stderr)
+        say(f"what is finished is in {out}; {goes_on}", to=sys.stderr)
         raise
-    if shard.is_first_of_group:
+    if is_shown:
         hand_over(list(study), as_json=as_json, path=None)
         hand_over(study.whole(), as_json=False, path=path)
-    shown.say(*(_lines(study, plan) if study else shard_lines(out)))
+    missing = shard_lines(out)
+    shown.say(*([*_lines(study, plan), *[""] * bool(missing)] if study else []), *missing)
     if shown.failed:
         names = ", ".join(str(failure.network) for failure in shown.failed)
         raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
 
 
 class _Shown:
-    """What of a shard is shown to people.
+    """What of a shared study is shown to people.
+
+    Args:
+        who: what stands before errors and notices.
+        is_quiet: print nothing else.
 
     Attributes:
         failed: the networks that failed.
     """
 
-    def __init__(self, shard: Shard, *, is_quiet: bool) -> None:
+    def __init__(self, who: str, *, is_quiet: bool) -> None:
         self.failed: list[Failed] = []
-        self._shard = shard
+        self._who = who
         self._is_quiet = is_quiet
         self._to = sys.stdout
 
@@ -86,9 +138,9 @@ class _Shown:
                 self.say(str(event))
             case Failed():
                 self.failed.append(event)
-                say(f"shard {self._shard}: {event}", to=sys.stderr)
+                say(f"{self._who}{event}", to=sys.stderr)
             case Damaged() | Dropped():
-                say(f"shard {self._shard}: {event}", to=sys.stderr)
+                say(f"{self._who}{event}", to=sys.stderr)
             case _:
                 pass
 

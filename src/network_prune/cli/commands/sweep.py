@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from network_prune.cli import ray_run
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.cli.tracked import Mlflow, server_address, tracked
@@ -66,6 +67,10 @@ def sweep_command(
     out: Out = Path("study"),
     preset: Preset = None,
     shard: ShardOption = None,
+    engine: ray_run.Engine = None,
+    ray_address: ray_run.Address = None,
+    num_cpus_per_task: ray_run.Cpus = None,
+    num_gpus_per_task: ray_run.Gpus = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     output: Output = None,
@@ -79,7 +84,8 @@ def sweep_command(
     network-prune records shows them.
 
     With --shard I/N, or under torchrun or in a Slurm array, processes share
-    the work; the figures are those of one process to the last bit.
+    the work, with --engine ray tasks on a cluster; the figures are those of
+    one process to the last bit.
 
     Example: network-prune sweep --method weights --p-prune 0.2 --p-prune 0.4
     --p-bern 0.5 --draws 3 --out study
@@ -87,6 +93,9 @@ def sweep_command(
     if plan is not None and preset is not None:
         raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
     part = Shard.here(shard, os.environ)
+    cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
+    if cluster is not None and part.count > 1:
+        raise ArgumentError(f"--engine ray and shard {part} exclude each other; leave out one")
     made = make_plan(overruled(_read(plan, preset), values))
     check_writable(output)
     server = server_address(mlflow)
@@ -105,8 +114,12 @@ def sweep_command(
             from network_prune.cli.shard_run import run_shard
             from network_prune.cli.study_run import run_study
 
-        if part.count > 1:
-            command = _without_shard(context.obj)
+        command = _without_shard(context.obj)
+        if cluster is not None:
+            ray_run.run_on_ray(
+                made, cluster, out=out, as_json=as_json, path=output, command=command
+            )
+        elif part.count > 1:
             run_shard(made, part, out=out, as_json=as_json, path=output, command=command)
             return
         with tracked(server, out=out) as tracker:

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 from torch import nn
 
 from network_prune.errors import SourceError, one_line, unknown_name
 from network_prune.sources.downloads import libraries_told
 
+_PREFIX: Final = "network_prune_user_"
 # Which folder each module of a user's code was imported from.
 _origins: dict[str, Path] = {}
 
@@ -44,6 +45,12 @@ def importable(folder: Path) -> Generator[None]:
                 _origins[name] = folder
 
 
+def user_modules() -> list[ModuleType]:
+    """Return the modules of a user's code that are there, which other processes may lack."""
+    names = [name for name in sys.modules if name.startswith(_PREFIX) or name in _origins]
+    return [sys.modules[name] for name in names]
+
+
 class _SourceAlone(SourceFileLoader):
     """Runs what a file says: bytecode may be of a version of the same second and size."""
 
@@ -59,7 +66,7 @@ def run_file(path: Path) -> ModuleType:
         SourceError: it isn't Python, or its code fails.
     """
     # A name of its own for each file, registered because dataclasses and pickle look it up.
-    name = f"network_prune_user_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:16]}"
+    name = f"{_PREFIX}{hashlib.sha256(bytes(path.resolve())).hexdigest()[:16]}"
     plan = importlib.util.spec_from_file_location(name, path)
     if plan is None or plan.loader is None:
         raise SourceError(f"{path} can't be imported as Python")

@@ -1,0 +1,1 @@
+"""Engines that others wrote, which run the units of a study on many machines."""

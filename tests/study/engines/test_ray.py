@@ -1,0 +1,183 @@
+"""Ray: tasks on one machine and on several, some of them lost, record what one process does."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from network_prune.cli.missing import shard_lines
+from network_prune.errors import SourceError
+from network_prune.results.records import FILE
+from network_prune.study.engines.cluster import Cluster
+from network_prune.study.engines.sweep_on_ray import sweep_on_ray
+from network_prune.study.events import Failed, PartKept
+from network_prune.study.plan import make_plan
+from network_prune.study.sweep import sweep
+from tests.grey_pictures import write_pictures
+from tests.study.small_grid import GRID
+
+ray = pytest.importorskip("ray", reason="the extra ray isn't installed")
+pytest.importorskip("ray.cluster_utils")
+
+TWO = {**GRID, "arch": ["digits", "digits-plain"], "draws": 1}
+NETWORK_PRUNE = (sys.executable, "-m", "network_prune")
+NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+CODE = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.default_cfg = {"input_size": (3, 8, 8), "num_classes": 4}
+
+class Fails(Net):
+    def forward(self, x):
+        if len(x) > 1:
+            raise ValueError("of its own")
+        return super().forward(x)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings():
+    """Let processes of Ray's be in the way of nobody, and ask nothing of this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def nodes(surroundings):
+    """Return a cluster of one machine with one core, which this process is in."""
+    before = set(psutil.Process().children(recursive=True))
+    found = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
+    ray.init(found.address, log_to_driver=False)
+    yield found
+    ray.shutdown()
+    found.shutdown()
+    assert_gone(set(psutil.Process().children(recursive=True)) - before)
+
+
+def assert_gone(processes):
+    _, left = psutil.wait_procs(processes, timeout=60)
+    assert not left
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    """Return the file of records of one process."""
+    folder = tmp_path_factory.mktemp("one")
+    sweep(TWO, out=folder)
+    return (folder / FILE).read_bytes()
+
+
+def on_ray(plan, out, told=lambda _: None):
+    return sweep_on_ray(make_plan(plan), out=out, cluster=Cluster(), told=told, progress=False)
+
+
+def command(out, *more):
+    options = [
+        f"--{name.replace('_', '-')}={each}"
+        for name, value in TWO.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    words = ["sweep", *options, "--out", str(out), "--engine", "ray", *more]
+    return [*NETWORK_PRUNE, *words]
+
+
+def wait_for_parts(out, process):
+    """Wait until some units are done."""
+    while not any(b'"done"' in file.read_bytes() for file in out.glob("shards/*.parts.jsonl")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def is_whole(out, one_process):
+    left = [path.name[:7] for path in (out / "shards").iterdir()]
+    return (out / FILE).read_bytes() == one_process and left == ["merged-"]
+
+
+def test_one_machine_records_what_one_process_does_and_goes_on(nodes, tmp_path, one_process):
+    study = on_ray(TWO, tmp_path)
+    assert len(study) == one_process.count(b"\n")
+    assert is_whole(tmp_path, one_process)
+    larger = {**TWO, "draws": 2}
+    whole, again = sweep(larger, out=tmp_path / "one"), on_ray(larger, tmp_path)
+    assert list(again) == list(whole)
+
+
+def test_a_machine_that_is_lost_midway_changes_nothing(nodes, tmp_path, one_process):
+    second, kept = nodes.add_node(**{k: v for k, v in NODE.items() if k[0] != "i"}), []
+
+    def told(event):
+        kept.append(isinstance(event, PartKept))
+        if sum(kept) == 1:
+            nodes.remove_node(second, allow_graceful=False)
+
+    on_ray(TWO, tmp_path, told)
+    assert is_whole(tmp_path, one_process)
+
+
+def test_a_sender_that_is_killed_goes_on_when_it_is_started_again(
+    nodes, run, tmp_path, one_process
+):
+    joins = command(tmp_path, "--ray-address", nodes.address)
+    process = subprocess.Popen(joins, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_parts(tmp_path, process)
+    process.kill()
+    process.communicate()
+    missing = shard_lines(tmp_path)
+    assert "parts are done; what is missing comes with" in missing[0]
+    assert missing[1] == f"  {shlex.join(['network-prune', *joins[3:]])}"
+    done = run(*command(tmp_path)[3:])
+    assert is_whole(tmp_path, one_process)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("| network | method |") == 1
+
+
+def test_ctrl_c_leaves_no_process_and_says_what_goes_on(nodes, tmp_path, one_process):
+    start = command(tmp_path)
+    process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_parts(tmp_path, process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert {"raylet", "gcs_server"} <= {child.name() for child in children}
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert f"what is finished is in {tmp_path}; the same command goes on" in err
+    assert len(err.splitlines()) == 2
+    assert_gone(children)
+    on_ray(TWO, tmp_path)
+    assert is_whole(tmp_path, one_process)
+
+
+def test_users_networks_travel_and_one_that_fails_is_left_out(nodes, tmp_path):
+    file = tmp_path / "nets.py"
+    file.write_text(CODE)
+    plan = {"arch": [f"{file}:Net", f"{file}:Fails"], "data": "fake:8", "p_prune": 0.5}
+    one, ray = [], []
+    expected = sweep(plan, out=tmp_path / "one", told=one.append)
+    found = on_ray(plan, tmp_path / "ray", ray.append)
+    assert list(found) == list(expected)
+    assert len(found) == 2
+    (failed,) = [event for event in one if isinstance(event, Failed)]
+    assert failed in ray
+
+
+def test_an_image_that_cannot_be_read_is_told_as_without_ray(nodes, tmp_path):
+    folder = write_pictures(tmp_path / "images", 4)
+    sorted(folder.rglob("*.bmp"))[1].write_bytes(b"no picture")
+    plan = {"data": str(folder), "p_prune": 0.2, "workers": 0, "first_label": 0}
+    with pytest.raises(SourceError) as expected:
+        sweep(plan, out=tmp_path / "one")
+    with pytest.raises(SourceError) as found:
+        on_ray(plan, tmp_path / "ray")
+    assert str(found.value) == str(expected.value)
