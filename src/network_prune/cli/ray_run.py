@@ -1,5 +1,7 @@
 """``--engine ray``: the options that say where tasks run, and a sweep that is run in them."""
 
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,6 +12,8 @@ from network_prune.extras import require
 from network_prune.study.engines.cluster import Cluster
 
 if TYPE_CHECKING:
+    from network_prune.results.records import Record
+    from network_prune.results.study import Study
     from network_prune.study.plan import Plan
 
 CLUSTER: Final = "Cluster"
@@ -67,9 +71,16 @@ def cluster_of(
 
 
 def run_on_ray(
-    plan: "Plan", cluster: Cluster, *, out: Path, as_json: bool, path: Path | None, command: str
-) -> None:
-    """Evaluate a plan on a cluster, and show it.
+    plan: "Plan",
+    cluster: Cluster,
+    *,
+    out: Path,
+    as_json: bool,
+    path: Path | None,
+    arguments: Sequence[str],
+    table: "Callable[[Sequence[Record]], list[str]] | None" = None,
+) -> "Study":
+    """Evaluate a plan on a cluster, and show and return it.
 
     Args:
         plan: the whole study.
@@ -77,7 +88,8 @@ def run_on_ray(
         out: folder of the study.
         as_json: print the records as JSON, and no text.
         path: file to write the JSON to as well.
-        command: that was called, for people.
+        arguments: that the command was called with.
+        table: shows one network's records, instead of a row for each.
 
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
@@ -87,7 +99,8 @@ def run_on_ray(
     from network_prune.study.engines.sweep_on_ray import sweep_on_ray
 
     device = cluster.device(plan.options["device"])
-    run_shared(
+    command = shlex.join(["network-prune", *arguments])
+    return run_shared(
         plan,
         lambda told: sweep_on_ray(plan, out=out, cluster=cluster, told=told, command=command),
         head={**plan_head(plan, device), "engine": f"Ray, {cluster}", "records": str(out)},
@@ -97,4 +110,5 @@ def run_on_ray(
         is_shown=True,
         as_json=as_json,
         path=path,
+        table=table,
     )

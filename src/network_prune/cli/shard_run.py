@@ -1,7 +1,7 @@
 """Run one shard of a sweep, or a sweep on a cluster, and show the study once it is whole."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -14,11 +14,14 @@ from network_prune.reports.head_and_foot import foot_lines, head_lines, network_
 from network_prune.reports.tables import HEAD, record_row, warning_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
+from network_prune.results.records import Record
 from network_prune.results.study import Study
 from network_prune.study.events import Event, Failed, Started, Told, Waiting
 from network_prune.study.plan import Plan
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.sweep_shard import sweep_shard
+
+Table = Callable[[Sequence[Record]], list[str]]
 
 
 def run_shard(
@@ -71,8 +74,9 @@ def run_shared(
     is_shown: bool,
     as_json: bool,
     path: Path | None,
-) -> None:
-    """Run what several processes share, and show what there is of it at the end.
+    table: Table | None = None,
+) -> Study:
+    """Run what several processes share, and show what there is of it at the end, and return that.
 
     Args:
         plan: the whole study.
@@ -84,6 +88,7 @@ def run_shared(
         is_shown: whether this is the process that shows it.
         as_json: print the records as JSON, and no text.
         path: file to write the JSON to as well.
+        table: shows one network's records, instead of a row for each.
 
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
@@ -100,10 +105,11 @@ def run_shared(
         hand_over(list(study), as_json=as_json, path=None)
         hand_over(study.whole(), as_json=False, path=path)
     missing = shard_lines(out)
-    shown.say(*([*_lines(study, plan), *[""] * bool(missing)] if study else []), *missing)
+    shown.say(*([*_lines(study, plan, table), *[""] * bool(missing)] if study else []), *missing)
     if shown.failed:
         names = ", ".join(str(failure.network) for failure in shown.failed)
         raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
+    return study
 
 
 class _Shown:
@@ -145,11 +151,12 @@ class _Shown:
                 pass
 
 
-def _lines(study: Study, plan: Plan) -> list[str]:
-    """Return the whole study as a table, with what is below it for each network."""
-    lines = ["", *HEAD.splitlines(), *map(record_row, study)]
+def _lines(study: Study, plan: Plan, table: Table | None) -> list[str]:
+    """Return the study as a table, or one for each network, with what is below it for each."""
+    lines = [] if table else ["", *HEAD.splitlines(), *map(record_row, study)]
     for network in plan.variants:
         own = [record for record in study if network_of(record) == network]
         if own:
-            lines += ["", *head_lines(network_head(own[0])), *foot_lines(own), *warning_lines(own)]
+            lines += ["", *head_lines(network_head(own[0])), *(table or foot_lines)(own)]
+            lines += warning_lines(own)
     return [*lines, *(f"warning: {note}" for note in plan.notes)]

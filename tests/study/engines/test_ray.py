@@ -181,3 +181,13 @@ def test_an_image_that_cannot_be_read_is_told_as_without_ray(nodes, tmp_path):
     with pytest.raises(SourceError) as found:
         on_ray(plan, tmp_path / "ray")
     assert str(found.value) == str(expected.value)
+
+
+def test_sensitivity_shows_what_it_does_without_ray(nodes, run, refused, tmp_path):
+    words = ("sensitivity", "--limit", 32, "--include", "layer1.*", "--p-prune", 0.5)
+    one = run(*words, "--out", tmp_path / "one")
+    ray = run(*words, "--out", tmp_path / "ray", "--engine", "ray")
+    (table,) = [block for block in one.out.split("\n\n") if "| layer1" in block]
+    assert table in ray.out
+    assert (tmp_path / "ray" / FILE).read_bytes() == (tmp_path / "one" / FILE).read_bytes()
+    assert "--engine ray needs a folder" in refused(*words, "--engine", "ray")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from network_prune.cli import ray_run
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
 from network_prune.cli.takes import takes
 from network_prune.cli.tracked import Mlflow, server_address, tracked
@@ -58,9 +59,14 @@ _LEFT_OUT = ("scope", "dense", "p_prune_file", "floor")
 )
 def sensitivity_command(
     values: dict[str, Any],
+    context: typer.Context,
     out: Out = None,
     targets: Targets = None,
     targets_out: TargetsOut = Path("targets.yaml"),
+    engine: ray_run.Engine = None,
+    ray_address: ray_run.Address = None,
+    num_cpus_per_task: ray_run.Cpus = None,
+    num_gpus_per_task: ray_run.Gpus = None,
     as_json: Json = False,
     output: Output = None,
     plot: Plot = None,
@@ -78,6 +84,7 @@ def sensitivity_command(
     Example: network-prune sensitivity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.5
     """
     plan = make_plan({**values, "scope": "alone"})
+    cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
     check_writable(output, plot)
     server = server_address(mlflow)
     if targets is not None:
@@ -94,9 +101,21 @@ def sensitivity_command(
     if plot is not None:
         check_plot(plot)
     draw = None if plot is None else partial(draw_plot, path=plot)
-    run = partial(run_study, plan, out=out, as_json=as_json, path=output, draw=draw)
-    with tracked(server, out=out) as tracker:
-        records = run(table=layer_lines, tracker=tracker)
+    shown: dict[str, Any] = {"as_json": as_json, "path": output, "table": layer_lines}
+    if cluster is None:
+        with tracked(server, out=out) as tracker:
+            records = run_study(plan, out=out, draw=draw, tracker=tracker, **shown)
+    elif out is None:
+        raise ArgumentError("--engine ray needs a folder for what is finished; pass --out")
+    elif server is not None:
+        raise ArgumentError(
+            "--mlflow doesn't go with --engine ray; run the study without it, then the same "
+            "command without --engine, which sends the study"
+        )
+    else:
+        records = ray_run.run_on_ray(plan, cluster, out=out, arguments=context.obj, **shown)
+        if draw is not None:
+            draw(records)
     if targets is not None:
         lines = write_targets(records, target=targets, path=targets_out)
         say(*lines, to=sys.stderr if as_json else sys.stdout)

@@ -114,12 +114,11 @@ def sweep_command(
             from network_prune.cli.shard_run import run_shard
             from network_prune.cli.study_run import run_study
 
-        command = _without_shard(context.obj)
         if cluster is not None:
-            ray_run.run_on_ray(
-                made, cluster, out=out, as_json=as_json, path=output, command=command
-            )
+            shown: dict[str, Any] = {"out": out, "as_json": as_json, "path": output}
+            ray_run.run_on_ray(made, cluster, arguments=context.obj, **shown)
         elif part.count > 1:
+            command = _without_shard(context.obj)
             run_shard(made, part, out=out, as_json=as_json, path=output, command=command)
             return
         with tracked(server, out=out) as tracker:
