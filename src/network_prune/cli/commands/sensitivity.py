@@ -109,8 +109,8 @@ def sensitivity_command(
         raise ArgumentError("--engine ray needs a folder for what is finished; pass --out")
     elif server is not None:
         raise ArgumentError(
-            "--mlflow doesn't go with --engine ray; run the study without it, then the same "
-            "command without --engine, which sends the study"
+            "--mlflow goes with one process, not with --engine; run the study without it, then the "
+            "same command with --mlflow alone, which sends the study"
         )
     else:
         records = ray_run.run_on_ray(plan, cluster, out=out, arguments=context.obj, **shown)

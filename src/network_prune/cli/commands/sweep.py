@@ -99,10 +99,10 @@ def sweep_command(
     made = make_plan(overruled(_read(plan, preset), values))
     check_writable(output)
     server = server_address(mlflow)
-    if server is not None and part.count > 1:
+    if server is not None and (part.count > 1 or cluster is not None):
         raise ArgumentError(
-            f"--mlflow goes with a whole study, not with shard {part}; run the shards without it, "
-            "then the same command without --shard, which sends the study"
+            "--mlflow goes with one process, not with --shard or --engine; run the study without "
+            "it, then the same command with --mlflow alone, which sends the study"
         )
 
     if dry_run:
@@ -120,9 +120,9 @@ def sweep_command(
         elif part.count > 1:
             command = _without_shard(context.obj)
             run_shard(made, part, out=out, as_json=as_json, path=output, command=command)
-            return
-        with tracked(server, out=out) as tracker:
-            run_study(made, out=out, as_json=as_json, path=output, tracker=tracker)
+        else:
+            with tracked(server, out=out) as tracker:
+                run_study(made, out=out, as_json=as_json, path=output, tracker=tracker)
 
 
 def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
