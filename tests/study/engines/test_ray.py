@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from network_prune.cli.missing import shard_lines
-from network_prune.errors import SourceError
+from network_prune.errors import RunError, SourceError
 from network_prune.results.records import FILE
 from network_prune.study.engines.cluster import Cluster
 from network_prune.study.engines.sweep_on_ray import sweep_on_ray
@@ -191,3 +191,10 @@ def test_sensitivity_shows_what_it_does_without_ray(nodes, run, refused, tmp_pat
     assert table in ray.out
     assert (tmp_path / "ray" / FILE).read_bytes() == (tmp_path / "one" / FILE).read_bytes()
     assert "--engine ray needs a folder" in refused(*words, "--engine", "ray")
+
+
+def test_an_address_where_nothing_answers_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"no cluster of Ray's answers at 127\.0\.0\.1:1 "):
+        sweep_on_ray(
+            make_plan(GRID), out=tmp_path, cluster=Cluster("127.0.0.1:1"), told=pytest.fail
+        )

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _REPORT_URL: Final = "RAY_USAGE_STATS_REPORT_URL"
 _NOWHERE: Final = "http://127.0.0.1:9"
 _ADDRESS: Final = "RAY_ADDRESS"
 _HERE: Final = "local"
+_SECONDS_TO_ANSWER: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,31 @@ def _machines(ray: Any) -> list[dict[str, float]]:
 
 
 def _join(ray: Any, address: str) -> None:
+    _check_answers(address)
     own = {"include_dashboard": False} if address == _HERE else {}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:
         what = "start on this machine" if address == _HERE else f"be joined at {address}"
         raise RunError(f"Ray can't {what}: {one_line(error)}") from error
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing answers, for which Ray itself waits long.
+
+    Raises:
+        RunError: there is nothing.
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise RunError(
+            f"no cluster of Ray's answers at {address} ({one_line(error)}); start one there with "
+            "ray start --head, or pass another --ray-address"
+        ) from error
 
 
 def _send_no_reports(environment: MutableMapping[str, str]) -> None:
