@@ -185,7 +185,7 @@ def test_shards_are_sent_once_the_study_is_whole(refused, tmp_path, senders):
         *("sweep", "--out", tmp_path / "s", *SMALL, "--shard", "1/2"),
         *("--mlflow", "http://127.0.0.1:9"),
     )
-    assert "--mlflow goes with a whole study, not with shard 1/2; run the shards without" in line
+    assert "--mlflow goes with one process, not with --shard or --engine; run the study" in line
     assert senders == []
 
 
