@@ -223,12 +223,13 @@ def test_what_libraries_say_is_printable(run, monkeypatch, caplog):
         raise LookupError("\x9b31m\u202egnp")
 
     monkeypatch.setattr("network_prune.results.streamed.stream", say_it)
+    before = logging.getLogRecordFactory()
     outcome = check(run("records"), 1)
     assert (
         outcome.err.count(r"\x9b31m\u202egnp") == 4
     )  # a warning's file and text, an error and its line
     assert r"\x9b31m\u202egnp" in caplog.text
-    assert logging.getLogRecordFactory() is logging.LogRecord
+    assert logging.getLogRecordFactory() is before
 
 
 def test_nothing_but_the_command_lines_output_prints_or_warns():

@@ -147,4 +147,4 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         within = (each for each in error.args if isinstance(each, BaseException))
-        error = error.__cause__ or error.__context__ or next(within, None)
+        error = error.__cause__ or next(within, None) or error.__context__
