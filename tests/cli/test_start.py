@@ -36,9 +36,15 @@ def test_a_terminal_says_what_it_waits_for_and_takes_it_away(monkeypatch, capsys
     assert capsys.readouterr().err == ("\r\x1b[K" if is_terminal else "")
 
 
-def test_records_are_read_without_waiting_for_torch():
-    code = "import sys, network_prune.results.study; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+def test_records_are_listed_without_waiting_for_torch(run, tmp_path):
+    run("sweep", "--limit", 4, "--p-prune", 0.2, "--out", tmp_path)
+    code = (
+        "import sys, network_prune.__main__ as command\n"
+        "try: command.main(sys.argv[1:])\n"
+        "except SystemExit as end: sys.exit(end.code or 'torch' in sys.modules)"
+    )
+    listed = subprocess.run([sys.executable, "-c", code, "records", str(tmp_path)])
+    assert listed.returncode == 0
 
 
 def test_an_interrupt_that_an_import_makes_an_error_of_is_an_interrupt(monkeypatch, run):

@@ -9,6 +9,7 @@ import typer
 from network_prune.cli.output import OUTPUT, Json, check_writable, print_each, say
 from network_prune.cli.recorded import Where, tell
 from network_prune.errors import ArgumentError, SourceError
+from network_prune.results.parts.folder import is_cut
 
 if TYPE_CHECKING:
     from network_prune.results.streamed import Streamed
@@ -62,7 +63,6 @@ def records_command(
     if merged is not None:
         folder = _merge(folder, merged)
     check_writable(csv, parquet, plot)
-    from network_prune.cli.missing import shard_lines
     from network_prune.display.canvas import check_plot
     from network_prune.results.lines.uncollected import uncollected
     from network_prune.results.records import FILE
@@ -70,7 +70,7 @@ def records_command(
 
     if plot is not None:
         check_plot(plot)
-    missing = shard_lines(folder)
+    missing = _missing(folder)
     if missing and not (folder / FILE).exists():
         say(*missing, to=sys.stderr if as_json else None)
         return
@@ -97,6 +97,15 @@ def records_command(
             _say_table(chosen, len(found))
             if missing:
                 say(*missing)
+
+
+def _missing(folder: Path) -> list[str]:
+    """Return what is missing of a study that shards are at work on."""
+    if not is_cut(folder):
+        return []
+    from network_prune.cli.missing import shard_lines  # which takes the seconds of PyTorch
+
+    return shard_lines(folder)
 
 
 def _merge(word: Path, folder: Path) -> Path:

@@ -16,6 +16,11 @@ def shards_folder(study: Path) -> Path:
     return study / FOLDER
 
 
+def is_cut(study: Path) -> bool:
+    """Return whether a study's folder has shards that aren't put together yet."""
+    return (shards_folder(study) / CUT_FILE).is_file()
+
+
 def name_of(shard: str, host: str) -> str:
     """Return how names of the files begin that a host writes for a shard, ``I/N`` or a word."""
     return f"{shard.replace('/', '-of-')}.{re.sub(r'[^A-Za-z0-9_-]', '-', host)}"
