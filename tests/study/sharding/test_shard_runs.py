@@ -4,7 +4,10 @@ import json
 import random
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from network_prune import load_network
 from network_prune.errors import ArgumentError, RunError, SourceError
 from network_prune.evaluation import one_pass
 from network_prune.results.lines.checksum import signed
@@ -188,6 +191,43 @@ def test_images_exchanged_between_shards_are_refused_by_name(tmp_path):
     run_shards(plan, tmp_path / "study", [3], 4)
     with pytest.raises(SourceError, match=r"0/04\.bmp has other bytes"):
         run_shards(plan, tmp_path / "study", [4], 4)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Return a plan of weights in a file, and what puts other weights into it."""
+    path, model = tmp_path / "weights.safetensors", load_network("digits").model
+    save_file(model.state_dict(), path)
+
+    def exchange_them():
+        with torch.no_grad():
+            model.get_parameter("conv1.0.weight").mul_(2)
+        save_file(model.state_dict(), path)
+
+    return {**GRID, "weights": str(path), "data": "digits"}, exchange_them
+
+
+def test_weights_exchanged_between_shards_are_refused(tmp_path, weights):
+    plan, exchange_them = weights
+    run_shards(plan, tmp_path / "study", [1], 2)
+    exchange_them()
+    with pytest.raises(SourceError, match="the weights of digits aren't those of this study"):
+        run_shards(plan, tmp_path / "study", [2], 2)
+
+
+def test_shards_of_other_weights_that_ran_at_once_are_told_and_kept(tmp_path, weights):
+    plan, exchange_them = weights
+    run_shards(plan, tmp_path / "study", [1], 2)
+    exchange_them()
+    run_shards(plan, tmp_path / "other", [2], 2)
+    ours, theirs = (tmp_path / name / "shards" for name in ("study", "other"))
+    for path in theirs.glob("2-of-2*"):
+        path.rename(ours / path.name)
+    before = {path.name: path.read_bytes() for path in ours.iterdir()}
+    with pytest.raises(SourceError, match="are of other weights for digits") as raised:
+        merge(tmp_path / "study", told=pytest.fail)
+    assert all(f"{ours / number}-of-2" in str(raised.value) for number in "12")
+    assert {path.name: path.read_bytes() for path in ours.iterdir()} == before
 
 
 def test_a_damaged_part_is_told_and_evaluated_again(tmp_path, one_process):

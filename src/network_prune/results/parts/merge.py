@@ -36,7 +36,7 @@ def merge(study: Path, told: Told) -> tuple[int, tuple[Unit, ...]]:
         How many records were written, and the units that aren't done.
 
     Raises:
-        SourceError: two files disagree.
+        SourceError: two files disagree, or are of other inputs.
         RunError: another process writes there, or nothing can be written.
     """
     with _alone(study):
@@ -46,6 +46,7 @@ def merge(study: Path, told: Told) -> tuple[int, tuple[Unit, ...]]:
         parts = Parts(study, cut)
         for notice in parts.notices:
             told(notice)
+        parts.check_alike()
         keys = parts.done_keys()
         with RecordFile(study) as kept:
             count = sum(map(_Merging(parts, kept).record, keys))

@@ -1,6 +1,5 @@
 """All parts in a study's folder, whichever shard wrote them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from network_prune.errors import SourceError
 from network_prune.results.lines.checksum import DamageError
+from network_prune.results.lines.form import Record
 from network_prune.results.lines.line_file import bare, cannot_read, is_whole
 from network_prune.results.lines.notices import Damaged, Notice
 from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes
@@ -60,6 +60,7 @@ class Parts:
     def __init__(self, study: Path, cut: Cut) -> None:
         self._cut = cut
         self._places: dict[str, list[Place]] = {}
+        self._first: dict[str, tuple[Place, Record]] = {}
         self._done: dict[int, list[str]] = {}
         self._needed: dict[int, set[str]] = {}
         self.notices: list[Notice] = []
@@ -88,13 +89,34 @@ class Parts:
         units = sorted(self._done, key=lambda number: _order(self._cut.units[number]))
         return list(dict.fromkeys(key for number in units for key in self._done[number]))
 
+    def heads(self) -> list[Record]:
+        """Return what records of the parts will say beside figures, once for each network."""
+        return [head for _, head in self._first.values()]
+
+    def check_alike(self) -> None:
+        """Refuse parts of one network that are of other weights, images or settings.
+
+        Raises:
+            SourceError: there are such; it names two of them.
+        """
+        seen: dict[tuple[str, str, str], tuple[Place, Any]] = {}
+        for place, head in self._first.values():
+            name, weights = head["network"]["name"], head["asked"]["weights"]
+            for what, value in _inputs_of(head).items():
+                before, known = seen.setdefault((name, weights, what), (place, value))
+                if known != value:
+                    raise SourceError(
+                        f"{before} and {place} are of other {what} for {name}; delete one of the "
+                        "files, whose shard is evaluated again"
+                    )
+
     def whole(self, key: str) -> Part | None:
         """Return the part of all images of a variant, None as long as some are missing.
 
         Raises:
             SourceError: two parts disagree; it names both.
         """
-        chain = list(self._chain(key))
+        chain = self._chain(key)
         if not chain:
             return None
         parts = [self.part(place) for place in chain]
@@ -125,15 +147,16 @@ class Parts:
         images = self._cut.units[number].images
         return all(self.has(key, images) for key in self._needed[number])
 
-    def _chain(self, key: str) -> Iterator[Place]:
-        """Yield places whose images follow on each other, from the first to the last of all."""
+    def _chain(self, key: str) -> list[Place]:
+        """Return places whose images follow on each other, from the first to the last of all."""
         longest = sorted(self._places.get(key, ()), key=lambda place: place.images.stop)
         by_start = {place.images.start: place for place in longest}
-        chain, at = [], 0
+        chain: list[Place] = []
+        at = 0
         while at < self._cut.images and at in by_start:
             chain.append(by_start[at])
             at = by_start[at].images.stop
-        yield from chain if at == self._cut.images else []
+        return chain if at == self._cut.images else []
 
     def _read(self, path: Path) -> None:
         start = 0
@@ -156,6 +179,9 @@ class Parts:
             part = read_part(entry, self.pieces)
             place = Place(path, number, start, part.images)
             self._places.setdefault(part.head["key"], []).append(place)
+            network = part.head["network"]["name"]
+            inputs = str([network, _inputs_of(part.head)])
+            self._first.setdefault(inputs, (place, part.head))
         except (DamageError, KeyError, TypeError) as error:
             why = str(error) if isinstance(error, DamageError) else "it is no part"
             self.notices.append(Damaged(path, number, why, _AGAIN))
@@ -184,6 +210,19 @@ class _Joined(OutcomeStore):
     def _get(self, name: str | None) -> bytes | None:
         found = (store.get(name) for store in self._stores)
         return next((piece for piece in found if piece is not None), None)
+
+
+def _inputs_of(head: Record) -> dict[str, Any]:
+    """Return what decides a record's figures beside the variant, by what people call it."""
+    learned = head["score_data"]
+    return {
+        "weights": head["network"]["weights_sha256"],
+        "images": head["data"]["identity"],
+        "preprocessing": head["preprocessing"],
+        "settings": head["asked"]["running"],
+        "versions": head["versions"],
+        **({"images of scores": [learned["identity"], learned["n"]]} if learned else {}),
+    }
 
 
 def _order(unit: Unit) -> tuple[int, int, int]:

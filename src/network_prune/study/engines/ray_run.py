@@ -62,10 +62,10 @@ class RayRun:
     ) -> None:
         """Evaluate; arguments and errors are those of `ShardRun.run`."""
         with PartFile(self._out, "ray", [StoredOutcomes(self._out)]) as file:
-            known = Known(None, records, file.pieces, tuple(first))
             parts = Parts(self._out, cut)
             for notice in parts.notices:
                 self._told(notice)
+            known = Known(None, records, file.pieces, (*first, *parts.heads()))
             units = [(n, unit) for n, unit in enumerate(cut.units) if not parts.is_done(n)]
             sent = self._sent(units, cut, known, parts)
             with progress_bar(total=len(units), label="Ray", unit="unit", shown=progress) as bar:

@@ -73,10 +73,11 @@ class ShardRun:
             NetworkPruneError: the only network fails.
         """
         with PartFile(self._out, str(self._shard), [StoredOutcomes(self._out)]) as file:
-            known = Known(shards_folder(self._out), records, file.pieces, tuple(first))
             parts = Parts(self._out, cut)
             for notice in parts.notices:
                 self._told(notice)
+            heads = (*first, *parts.heads())
+            known = Known(shards_folder(self._out), records, file.pieces, heads)
             own = [
                 (number, unit)
                 for number, unit in enumerate(cut.units)
