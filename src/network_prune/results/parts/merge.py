@@ -50,8 +50,9 @@ def merge(study: Path, told: Told) -> tuple[int, tuple[Unit, ...]]:
         keys = parts.done_keys()
         with RecordFile(study) as kept:
             count = sum(map(_Merging(parts, kept).record, keys))
+            is_whole = all(key in kept.records for key in keys)
         missing = tuple(parts.missing())
-        if not missing:
+        if is_whole and not missing:
             write_merged(study, cut.plan, keys)
             _delete(study)
     return count, missing

@@ -76,10 +76,12 @@ class StudyNetworks:
             ready = self._any()
             cut = cut_plan(self._plan, self._inputs, ready, shards(ready), command)
             found = cut.write(self._out)
+        folder = shards_folder(self._out)
         if found.plan != plan_hash(self._plan):
             raise ArgumentError(
-                f"{shards_folder(self._out)} has shards of another plan, or of other versions; "
-                "finish these, or pass another folder with --out"
+                f"{folder} has shards of another plan, or of other versions; pass another folder "
+                f"with --out, or record what is finished with network-prune records merge "
+                f"{self._out}, and delete {folder}"
             )
         return found
 
