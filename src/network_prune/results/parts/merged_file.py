@@ -1,6 +1,6 @@
 """That the shards of a plan were put together, and which records that made."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from network_prune.results.lines.checksum import DamageError, checked, parse, signed
@@ -18,13 +18,8 @@ def write_merged(study: Path, plan: str, keys: Sequence[str]) -> None:
     write_whole(_path(study, plan), signed({"plan": plan, "keys": list(keys)}))
 
 
-def read_merged(study: Path, plan: str, records: Container[str]) -> list[str] | None:
-    """Return the keys of a plan's records; None if one isn't there, or nothing was put together.
-
-    Args:
-        study: the study's folder.
-        plan: hash of the plan.
-        records: the keys that there are.
+def read_merged(study: Path, plan: str) -> list[str] | None:
+    """Return the keys of a plan's records; None if its shards weren't put together.
 
     Raises:
         SourceError: the file can't be read.
@@ -34,10 +29,9 @@ def read_merged(study: Path, plan: str, records: Container[str]) -> list[str] | 
         return None
     try:
         values = parse(checked(read_bytes(path)) or b"")
-        keys = list(map(str, values["keys"])) if values["plan"] == plan else None
+        return list(map(str, values["keys"])) if values["plan"] == plan else None
     except (DamageError, KeyError, TypeError):
         return None  # then the shards find out anew what is recorded
-    return keys if keys is not None and all(key in records for key in keys) else None
 
 
 def _path(study: Path, plan: str) -> Path:

@@ -64,7 +64,7 @@ def sweep_on_ray(
         shares = _SHARES * cluster.check_slots(ray)
         cut = networks.cut(lambda ready: min(shares, _passes(plan, ready.data.n), MOST), command)
         run = RayRun(ray, cluster, plan, networks, out, told)
-        run.run(cut, *recorded(out), progress=progress)
+        run.run(cut, *recorded(out, told), progress=progress)
     return put_together_so_far(plan, out, cut, told)
 
 

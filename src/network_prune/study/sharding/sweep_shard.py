@@ -53,7 +53,7 @@ def sweep_shard(
     run = ShardRun(plan, inputs, out, shard, told)
     with usual_settings():
         cut = run.cut(command)
-        run.run(cut, *recorded(out), progress=progress)
+        run.run(cut, *recorded(out, told), progress=progress)
     if shard.is_first_of_group:
         _wait(out, cut, shard, told)
     return put_together(plan, out, cut, told)

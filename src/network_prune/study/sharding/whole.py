@@ -15,11 +15,13 @@ from network_prune.study.plan import Plan
 from network_prune.study.sharding.planned import plan_hash
 
 
-def recorded(out: Path) -> tuple[Mapping[str, Record], Iterable[Record]]:
+def recorded(out: Path, told: Told) -> tuple[Mapping[str, Record], Iterable[Record]]:
     """Return the records in a folder by key, and those of them that say something new of inputs."""
     if not (out / FILE).exists():
         return {}, ()
-    records, _ = read_records(out)
+    records, notices = read_records(out)
+    for notice in notices:
+        told(notice)
     return records, records.heads()
 
 
@@ -35,19 +37,17 @@ def put_together_so_far(plan: Plan, out: Path, cut: Cut, told: Told) -> Study:
     merge(out, told)
     if Cut.read(out) is None:
         return read_whole(plan, out, told)
-    records, _ = recorded(out)
+    records, _ = recorded(out, told)
     keys = Parts(out, cut).done_keys()
     found = (records[key] for key in keys if key in records)
     return Study(found, StoredOutcomes(out), source=str(out))
 
 
 def read_whole(plan: Plan, out: Path, told: Told) -> Study:
-    """Return the plan's records if its shards were put together."""
-    if not (out / FILE).exists():
+    """Return the plan's records if its shards were put together and all of them are there."""
+    keys = read_merged(out, plan_hash(plan))
+    if keys is None:
         return Study([], source=str(out))
-    records, notices = read_records(out)
-    keys = read_merged(out, plan_hash(plan), records)
-    for notice in notices:
-        told(notice)
-    found = (records[key] for key in keys or ())
-    return Study(found, StoredOutcomes(out), source=str(out), notices=notices)
+    records, _ = recorded(out, told)
+    found = [records[key] for key in keys] if all(key in records for key in keys) else []
+    return Study(found, StoredOutcomes(out), source=str(out))
