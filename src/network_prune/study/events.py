@@ -1,9 +1,10 @@
 """What a study tells while it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from network_prune.errors import failure_text
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.results.lines.notices import Notice
@@ -97,6 +98,13 @@ class Failed:
 
     network: Network
     error: str
+
+    @classmethod
+    def among(cls, networks: Collection[Network], network: Network, error: Exception) -> Self:
+        """Return what to tell of one of several networks; the error of the only one is raised."""
+        if len(networks) == 1:
+            raise error
+        return cls(network, failure_text(error))
 
     def __str__(self) -> str:
         return f"{self.network}: {self.error}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import warn
-from network_prune.errors import ArgumentError, RunError, brief, failure_text
+from network_prune.errors import ArgumentError, RunError, brief
 from network_prune.evaluation.variant import Network
 from network_prune.pruning.unfinished import settling
 from network_prune.results.lines.notices import Notice
@@ -118,7 +118,7 @@ def _run_network(
     try:
         ready = ReadyNetwork(network, plan.variants[network], plan.options, inputs)
     except Exception as error:
-        told(_failed(network, error, plan))
+        told(Failed.among(plan.variants, network, error))
         return []
     ready.identity.check_names(kept.heads())
     run = NetworkRun(ready, kept, measure, told)
@@ -127,12 +127,5 @@ def _run_network(
     except RunError:
         raise
     except Exception as error:
-        told(_failed(network, error, plan))
+        told(Failed.among(plan.variants, network, error))
     return run.records()
-
-
-def _failed(network: Network, error: Exception, plan: Plan) -> Failed:
-    """Return what to tell of one of several networks; the error of the only one is raised."""
-    if len(plan.variants) == 1:
-        raise error
-    return Failed(network, failure_text(error))

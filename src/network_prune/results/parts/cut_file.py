@@ -51,7 +51,6 @@ class Cut:
         plan: hash of what is evaluated.
         shards: number of shards.
         images: number of images.
-        networks: names of the networks, for people.
         command: that each shard runs, but for ``--shard``; empty if it isn't known.
         units: what there is to do, in the plan's order.
     """
@@ -59,7 +58,6 @@ class Cut:
     plan: str
     shards: int
     images: int
-    networks: tuple[str, ...]
     command: str
     units: tuple[Unit, ...]
 
@@ -127,8 +125,7 @@ class Cut:
             Unit(shard, network, range(first, last), planned, range(start, stop))
             for shard, network, first, last, planned, start, stop in values.pop("units")
         ]
-        networks = tuple(values.pop("networks"))
-        return cls(units=tuple(units), networks=networks, **values)
+        return cls(units=tuple(units), **values)
 
 
 def _ends(places: range) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The files that one host writes for a shard: parts, and the pieces that belong to them."""
 
 import platform
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -10,7 +10,7 @@ import filelock
 
 from network_prune.errors import RunError
 from network_prune.results.lines.line_file import LineFile, cannot_write
-from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
+from network_prune.results.outcome_store import OutcomeStore, StoredOutcomes, WrittenOutcomes
 from network_prune.results.parts.folder import LINES, PIECES, name_of, shards_folder
 from network_prune.results.parts.part import Part
 from network_prune.results.parts.part_lines import done_line, part_line
@@ -24,16 +24,15 @@ class PartFile:
     Args:
         study: the study's folder.
         shard: which, ``I/N``, or what else evaluates units of any shard.
-        others: have pieces that needn't be written again.
 
     Attributes:
-        pieces: what belongs to the parts.
+        pieces: what belongs to the parts; those of the study's records aren't written again.
 
     Raises:
         RunError: another process of this host runs the shard, or nothing can be written.
     """
 
-    def __init__(self, study: Path, shard: str, others: Sequence[OutcomeStore] = ()) -> None:
+    def __init__(self, study: Path, shard: str) -> None:
         folder, name = shards_folder(study), name_of(shard, platform.node())
         lock = filelock.FileLock(folder / f"{name}.lock")
         with ExitStack() as held:
@@ -46,7 +45,7 @@ class PartFile:
             held.callback(lock.release)
             self._file = LineFile(folder / f"{name}{LINES}")
             held.callback(self._file.close)
-            self.pieces = _Pieces(folder, f"{name}{PIECES}", others)
+            self.pieces = _Pieces(folder, f"{name}{PIECES}", StoredOutcomes(study))
             held.callback(self.pieces.close)
             self._held = held.pop_all()
 
@@ -78,10 +77,9 @@ def _already(shard: str, study: Path) -> str:
 
 
 class _Pieces(WrittenOutcomes):
-    def __init__(self, folder: Path, file: str, others: Sequence[OutcomeStore]) -> None:
+    def __init__(self, folder: Path, file: str, recorded: OutcomeStore) -> None:
         super().__init__(folder, file)
-        self._others = others
+        self._recorded = recorded
 
     def get(self, name: str | None) -> bytes | None:
-        found = (store.get(name) for store in self._others)
-        return super().get(name) or next(filter(None, found), None)
+        return super().get(name) or self._recorded.get(name)

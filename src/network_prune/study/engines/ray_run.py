@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from network_prune.display.progress import progress_bar
-from network_prune.errors import RunError, failure_text, one_line
+from network_prune.errors import RunError, one_line
 from network_prune.evaluation.variant import Network
-from network_prune.results.outcome_store import StoredOutcomes
 from network_prune.results.parts.cut_file import Cut, Unit
 from network_prune.results.parts.part import Part
 from network_prune.results.parts.part_file import PartFile
@@ -22,7 +21,7 @@ from network_prune.study.events import Failed, PartKept, Started, Told
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.due import is_recorded, wanted_of
-from network_prune.study.sharding.networks import Known, StudyNetworks
+from network_prune.study.sharding.networks import RecordedBefore, StudyNetworks
 
 # How often a unit is sent again whose process or machine was lost.
 _RETRIES: Final = 8
@@ -61,11 +60,11 @@ class RayRun:
         progress: bool | None,
     ) -> None:
         """Evaluate; arguments and errors are those of `ShardRun.run`."""
-        with PartFile(self._out, "ray", [StoredOutcomes(self._out)]) as file:
+        with PartFile(self._out, "ray") as file:
             parts = Parts(self._out, cut)
             for notice in parts.notices:
                 self._told(notice)
-            known = Known(None, records, file.pieces, (*first, *parts.heads()))
+            known = RecordedBefore(None, records, file.pieces, (*first, *parts.heads()))
             units = [(n, unit) for n, unit in enumerate(cut.units) if not parts.is_done(n)]
             sent = self._sent(units, cut, known, parts)
             with progress_bar(total=len(units), label="Ray", unit="unit", shown=progress) as bar:
@@ -80,7 +79,7 @@ class RayRun:
                     self._cancel(list(self._pending))
 
     def _sent(
-        self, units: Iterable[tuple[int, Unit]], cut: Cut, known: Known, parts: Parts
+        self, units: Iterable[tuple[int, Unit]], cut: Cut, known: RecordedBefore, parts: Parts
     ) -> Iterator[tuple[DueUnit, Any]]:
         """Send each unit when it is asked for; yield it with what Ray knows it by, if it is sent.
 
@@ -104,7 +103,7 @@ class RayRun:
             except Exception as error:
                 self._fail(network, error)
 
-    def _put(self, ready: ReadyNetwork, known: Known) -> tuple[str, list[Any]]:
+    def _put(self, ready: ReadyNetwork, known: RecordedBefore) -> tuple[str, list[Any]]:
         """Put a network into Ray's store, from which each machine gets it once."""
         wanted = wanted_of(ready)
         due = [v for key, v in wanted.items() if not is_recorded(ready, key, known.records)]
@@ -154,10 +153,8 @@ class RayRun:
 
     def _fail(self, network: Network, error: Exception) -> None:
         """Leave a network out; the error of the only one is raised."""
-        if len(self._networks.names) == 1:
-            raise error
+        self._told(Failed.among(self._networks.names, network, error))
         self._failed.add(network)
-        self._told(Failed(network, failure_text(error)))
         ended = [task for task, due in self._pending.items() if due.network == network]
         for task in ended:
             del self._pending[task]

@@ -14,7 +14,7 @@ from network_prune.study.engines.unit_task import Package
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.due import Variants, is_recorded
-from network_prune.study.sharding.networks import Known
+from network_prune.study.sharding.networks import RecordedBefore
 from network_prune.study.sharding.unit_run import wanted_of_unit
 
 
@@ -40,7 +40,7 @@ class DueUnit:
 
     @classmethod
     def of(
-        cls, number: int, unit: Unit, ready: ReadyNetwork, known: Known, parts: Parts
+        cls, number: int, unit: Unit, ready: ReadyNetwork, known: RecordedBefore, parts: Parts
     ) -> "DueUnit":
         """Return a unit of a network, with what is there of it."""
         wanted = wanted_of_unit(ready, unit)
@@ -54,7 +54,7 @@ class DueUnit:
         return self.there >= self.wanted.keys()
 
 
-def package_of(ready: ReadyNetwork, content: bytes, plan: Plan, known: Known) -> Package:
+def package_of(ready: ReadyNetwork, content: bytes, plan: Plan, known: RecordedBefore) -> Package:
     """Return what tasks need for the units of a network.
 
     Args:
@@ -76,7 +76,7 @@ def package_of(ready: ReadyNetwork, content: bytes, plan: Plan, known: Known) ->
     )
 
 
-def _needed(ready: ReadyNetwork, known: Known) -> Known:
+def _needed(ready: ReadyNetwork, known: RecordedBefore) -> RecordedBefore:
     """Return of what is recorded what a network's units ask for: the dense network, and bytes."""
     key = ready.identity.key(None)
     dense = known.records.get(key) if ready.has_dense else None
@@ -86,7 +86,7 @@ def _needed(ready: ReadyNetwork, known: Known) -> Known:
         piece = known.outcomes.get(name)
         if piece is not None:
             pieces.put(piece)
-    return Known(None, records, pieces, known.first)
+    return RecordedBefore(None, records, pieces, known.first)
 
 
 def _pieces_of(heads: Iterable[Record], dense: Iterable[Record]) -> Iterator[str]:

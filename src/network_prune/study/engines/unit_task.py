@@ -19,7 +19,7 @@ from network_prune.results.parts.part import Part
 from network_prune.sources.inputs import Inputs
 from network_prune.study.engines.packed import unpack
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.study.sharding.networks import Known
+from network_prune.study.sharding.networks import RecordedBefore
 from network_prune.study.sharding.unit_run import UnitRun
 
 _DECIDING: Final = ("network", "preprocessing", "data", "asked", "versions")
@@ -47,7 +47,7 @@ class Package:
     variants: Sequence[Variant]
     options: Mapping[str, Any]
     archs: Sequence[str]
-    known: Known
+    known: RecordedBefore
     base: Mapping[str, Any]
     folder: str
 
@@ -124,7 +124,7 @@ class _Held:
     """What a process has ready for its next unit: one network."""
 
     ready: ReadyNetwork
-    known: Known
+    known: RecordedBefore
     device: torch.device
 
 

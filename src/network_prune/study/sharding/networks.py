@@ -20,7 +20,7 @@ from network_prune.study.sharding.planned import cut_plan, plan_hash
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RecordedBefore:
     """A study's records as they are at the start, and where a process keeps what it has.
 
     Attributes:
@@ -85,7 +85,7 @@ class StudyNetworks:
             )
         return found
 
-    def fitting(self, network: Network, cut: Cut, known: Known) -> ReadyNetwork:
+    def fitting(self, network: Network, cut: Cut, known: RecordedBefore) -> ReadyNetwork:
         """Return a network, ready to run.
 
         Raises:

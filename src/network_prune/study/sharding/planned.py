@@ -51,8 +51,7 @@ def cut_plan(plan: Plan, inputs: Inputs, ready: ReadyNetwork, shards: int, comma
         for number, pieces in enumerate(cut(works, shards), start=1)
         for piece in pieces
     ]
-    names = tuple(str(network) for network in networks)
-    return Cut(plan_hash(plan), shards, n, names, command, tuple(units))
+    return Cut(plan_hash(plan), shards, n, command, tuple(units))
 
 
 def _unit(shard: int, piece: Piece, work: Work, size: int, n: int) -> Unit:

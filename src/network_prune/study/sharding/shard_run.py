@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from network_prune.errors import ArgumentError, RunError, failure_text
-from network_prune.results.outcome_store import StoredOutcomes
+from network_prune.errors import ArgumentError, RunError
 from network_prune.results.parts.cut_file import Cut
 from network_prune.results.parts.folder import shards_folder
 from network_prune.results.parts.part_file import PartFile
@@ -14,7 +13,7 @@ from network_prune.results.records import Record
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Failed, Told
 from network_prune.study.plan import Plan
-from network_prune.study.sharding.networks import Known, StudyNetworks
+from network_prune.study.sharding.networks import RecordedBefore, StudyNetworks
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.unit_run import UnitRun
 
@@ -72,12 +71,12 @@ class ShardRun:
             RunError: another process of this host runs the shard, or nothing can be written.
             NetworkPruneError: the only network fails.
         """
-        with PartFile(self._out, str(self._shard), [StoredOutcomes(self._out)]) as file:
+        with PartFile(self._out, str(self._shard)) as file:
             parts = Parts(self._out, cut)
             for notice in parts.notices:
                 self._told(notice)
             heads = (*first, *parts.heads())
-            known = Known(shards_folder(self._out), records, file.pieces, heads)
+            known = RecordedBefore(shards_folder(self._out), records, file.pieces, heads)
             own = [
                 (number, unit)
                 for number, unit in enumerate(cut.units)
@@ -94,6 +93,4 @@ class ShardRun:
                 except RunError:
                     raise
                 except Exception as error:
-                    if len(self._networks.names) == 1:
-                        raise
-                    self._told(Failed(network, failure_text(error)))
+                    self._told(Failed.among(self._networks.names, network, error))
