@@ -43,6 +43,9 @@ def test_what_is_missing_is_told_with_the_command_that_brings_it(run, tmp_path, 
     for text in (first.out, told.out):
         assert "1 of 2 shards are done" in text
         assert command in text
+    exported = run("records", out, "--csv", tmp_path / "rows.csv")
+    assert (exported.code, (tmp_path / "rows.csv").exists()) == (2, False)
+    assert "holds no records.jsonl" in exported.err
     last = run(*options, "--shard=2/2")
     assert last.code == 0
     assert last.out.count("| digits | weights |") == 3  # two draws and their mean
@@ -61,7 +64,10 @@ def test_what_is_finished_so_far_is_recorded_by_merge(run, tmp_path):
     assert "| digits | dense |" in merged.out
     assert "2 of 3 shards are done" in merged.out
     assert "records are new" in merged.err
-    assert "0 records are new" in run("records", "merge", tmp_path).err
+    as_json = run("records", "merge", tmp_path, "--json")
+    assert "0 records are new" in as_json.err
+    assert "2 of 3 shards are done" in as_json.err
+    assert len(json.loads(as_json.out)) == merged.out.count("| digits")
 
 
 def test_wrong_shards_are_refused_in_one_line(run, tmp_path):

@@ -1,27 +1,30 @@
 """Run one shard of a sweep, or a sweep on a cluster, and show the study once it is whole."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 
 from network_prune.cli.missing import shard_lines
 from network_prune.cli.output import hand_over, say
-from network_prune.errors import RunError
+from network_prune.cli.study_run import check_none_failed
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
-from network_prune.reports.head_and_foot import foot_lines, head_lines, network_head, plan_head
-from network_prune.reports.tables import HEAD, record_row, warning_lines
+from network_prune.reports.head_and_foot import (
+    Table,
+    below_rows,
+    head_lines,
+    network_head,
+    plan_head,
+)
+from network_prune.reports.tables import HEAD, record_row
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
-from network_prune.results.records import Record
 from network_prune.results.study import Study
 from network_prune.study.events import Event, Failed, Started, Told, Waiting
 from network_prune.study.plan import Plan
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.sweep_shard import sweep_shard
-
-Table = Callable[[Sequence[Record]], list[str]]
 
 
 def run_shard(
@@ -106,9 +109,7 @@ def run_shared(
         hand_over(study.whole(), as_json=False, path=path)
     missing = shard_lines(out)
     shown.say(*([*_lines(study, plan, table), *[""] * bool(missing)] if study else []), *missing)
-    if shown.failed:
-        names = ", ".join(str(failure.network) for failure in shown.failed)
-        raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
+    check_none_failed(shown.failed, plan)
     return study
 
 
@@ -153,10 +154,6 @@ class _Shown:
 
 def _lines(study: Study, plan: Plan, table: Table | None) -> list[str]:
     """Return the study as a table, or one for each network, with what is below it for each."""
-    lines = [] if table else ["", *HEAD.splitlines(), *map(record_row, study)]
-    for network in plan.variants:
-        own = [record for record in study if network_of(record) == network]
-        if own:
-            lines += ["", *head_lines(network_head(own[0])), *(table or foot_lines)(own)]
-            lines += warning_lines(own)
-    return [*lines, *(f"warning: {note}" for note in plan.notes)]
+    rows = [] if table else ["", *HEAD.splitlines(), *map(record_row, study)]
+    heads = {network_of(record): network_head(record) for record in study}
+    return [*rows, *below_rows(study, plan, heads, table)]

@@ -16,15 +16,19 @@ from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.evaluation.variant import Network
-from network_prune.reports.head_and_foot import foot_lines, head_lines, network_head, plan_head
+from network_prune.reports.head_and_foot import (
+    Table,
+    below_rows,
+    head_lines,
+    network_head,
+    plan_head,
+)
 from network_prune.reports.tables import (
     HEAD,
     failure_row,
     record_row,
-    warning_lines,
 )
 from network_prune.results.lines.notices import Damaged, Dropped
-from network_prune.results.naming import network_of
 from network_prune.results.records import SCHEMA, Record
 from network_prune.study.events import (
     Advanced,
@@ -41,7 +45,6 @@ from network_prune.study.plan import Plan
 from network_prune.study.sweep import sweep
 
 Say = Callable[..., None]
-Table = Callable[[Sequence[Record]], list[str]]
 
 
 def run_study(
@@ -91,10 +94,15 @@ def run_study(
     hand_over(data(shown.json(records.whole())), as_json=False, path=path)
     if draw is not None and any(record["variant"] for record in records):
         draw(records)
-    if shown.failed:
-        names = ", ".join(str(failure.network) for failure in shown.failed)
-        raise RunError(f"{len(shown.failed)} of {len(plan.variants)} networks failed: {names}")
+    check_none_failed(shown.failed, plan)
     return records
+
+
+def check_none_failed(failed: Sequence[Failed], plan: Plan) -> None:
+    """Raise a RunError if networks failed."""
+    if failed:
+        names = ", ".join(str(failure.network) for failure in failed)
+        raise RunError(f"{len(failed)} of {len(plan.variants)} networks failed: {names}")
 
 
 class _Shown:
@@ -152,16 +160,8 @@ class _Shown:
 
     def finish(self, records: Sequence[Record]) -> None:
         """Show what is below the rows."""
-        lines: list[str] = []
-        for network, head in self._heads.items():
-            own = [record for record in records if network_of(record) == network]
-            if not own:
-                continue
-            if len(self._plan.variants) > 1:
-                lines += ["", *head_lines(head)]
-            lines += (self._table or foot_lines)(own)
-            lines += warning_lines(own)
-        lines += [f"warning: {note}" for note in self._plan.notes]
+        heads = self._heads if len(self._plan.variants) > 1 else {}
+        lines = below_rows(records, self._plan, heads, self._table)
         if self._out is not None:
             recorded = f"{len(records)} of {self._count} variants are recorded"
             shows = f"; network-prune records {shlex.quote(str(self._out))} shows them"

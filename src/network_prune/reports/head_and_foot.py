@@ -1,17 +1,19 @@
 """What stands above a study's rows, and below those of each network."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from network_prune.evaluation.metrics import FIGURES
-from network_prune.evaluation.variant import Variant
-from network_prune.reports.tables import difference_text, mean_row, number
+from network_prune.evaluation.variant import Network, Variant
+from network_prune.reports.tables import difference_text, mean_row, number, warning_lines
 from network_prune.results.groups import draws_of
+from network_prune.results.naming import network_of
 from network_prune.results.records import Record
 from network_prune.sources.data.class_names import NUMBERS
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.plan import Plan
 
+Table = Callable[[Sequence[Record]], list[str]]
 _IN_HEAD = ("p_bern", "seed", "score", "scope")
 
 
@@ -61,6 +63,31 @@ def _pruning(variants: Sequence[Variant]) -> str:
 def _values(values: Iterable[Any]) -> str:
     texts = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
     return "/".join(dict.fromkeys(texts))
+
+
+def below_rows(
+    records: Sequence[Record],
+    plan: Plan,
+    heads: Mapping[Network, Mapping[str, str]],
+    table: Table | None,
+) -> list[str]:
+    """Return lines for each network, and what to know of the plan.
+
+    Args:
+        records: what is shown.
+        plan: the study.
+        heads: what stands above a network's lines, if anything.
+        table: shows one network's records, where they have no rows.
+    """
+    lines: list[str] = []
+    for network in plan.variants:
+        own = [record for record in records if network_of(record) == network]
+        if not own:
+            continue
+        if network in heads:
+            lines += ["", *head_lines(heads[network])]
+        lines += [*(table or foot_lines)(own), *warning_lines(own)]
+    return [*lines, *(f"warning: {note}" for note in plan.notes)]
 
 
 def foot_lines(records: Sequence[Record]) -> list[str]:

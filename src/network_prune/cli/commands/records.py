@@ -71,8 +71,9 @@ def records_command(
     if plot is not None:
         check_plot(plot)
     missing = _missing(folder)
-    if missing and not (folder / FILE).exists():
-        say(*missing, to=sys.stderr if as_json else None)
+    is_shown = not (as_json or csv or parquet or plot)
+    if missing and is_shown and not (folder / FILE).exists():
+        say(*missing)
         return
     with uncollected():
         found = stream(folder)
@@ -95,8 +96,8 @@ def records_command(
             print_each(chosen)
         else:
             _say_table(chosen, len(found))
-            if missing:
-                say(*missing)
+        if missing:
+            say(*missing, to=sys.stderr if as_json else None)
 
 
 def _missing(folder: Path) -> list[str]:

@@ -63,9 +63,9 @@ def _costs(networks: Sequence[Network], inputs: Inputs) -> list[float]:
     """Return what an image costs each network, as far as that can be told beforehand."""
     if len(networks) == 1:
         return [1.0]
-    from network_prune.sources.networks.multiplications import multiplications
+    from network_prune.sources.networks.multiply_adds import multiply_adds
 
-    found = [multiplications(network.arch, inputs.preprocessing) for network in networks]
+    found = [multiply_adds(network.arch, inputs.preprocessing) for network in networks]
     known = [each for each in found if each]
     usual = sum(known) / len(known) if known else 1.0
     return [each or usual for each in found]

@@ -1,4 +1,4 @@
-"""How many multiplications one picture costs a network, from its architecture alone."""
+"""How many multiply-adds (MACs) one picture costs a network, from its architecture alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ from network_prune.core.foreign_code import no_exits
 from network_prune.sources.networks.load import architecture_of
 
 
-def multiplications(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
-    """Return those of convolutions, linear layers and attention in one forward pass.
+def multiply_adds(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
+    """Return the MACs of convolutions, linear layers and attention in one forward pass.
 
     The network is made and runs on tensors without content: nothing is downloaded or computed.
 
