@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._dynamo import eval_frame
 
 import network_prune as npr
 import networks
@@ -53,8 +54,10 @@ def looks(model: nn.Module) -> list[Any]:
 
 
 def thread_modes() -> tuple[object, ...]:
-    """Return PyTorch's modes of this thread."""
+    """Return PyTorch's modes of this thread, and how its process treats compiled networks."""
     return (
+        eval_frame._stance,
+        torch.get_default_dtype(),
         torch.is_grad_enabled(),
         torch.is_inference_mode_enabled(),
         torch._C._len_torch_dispatch_stack(),

@@ -32,17 +32,7 @@ def usual_settings() -> Generator[None]:
         yield
 
 
-@contextmanager
-def _default_float32() -> Generator[None]:
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtype)
-
-
-_float32 = ProcessWide(_default_float32)
+_float32 = ProcessWide(torch.get_default_dtype, torch.set_default_dtype, lambda: torch.float32)
 
 
 def check_no_transform() -> None:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import Any, Self, TypeVar
 
 import torch
@@ -15,6 +15,7 @@ from network_prune.errors import UnsupportedNetworkError
 from network_prune.process_wide import ProcessWide
 from network_prune.pruning.draws_kept import draws_kept
 from network_prune.pruning.stand_ins import Fate, StandIns, address
+from network_prune.pruning.unfinished import Change
 
 _PRODUCTS = re.compile(
     r"\w*conv\w*|\w*(mm|mv|dot|matmul)(_\w*)?|(mkldnn_)?linear|einsum|\w*multi_head\w*"
@@ -23,7 +24,12 @@ _PRODUCTS = re.compile(
 _OF_THE_SHAPE_ALONE = re.compile(r"\w*_like|new_\w+")
 
 _Result = TypeVar("_Result")
-_eager = ProcessWide(lambda: torch.compiler.set_stance("force_eager"))
+_eager = ProcessWide(
+    # Interrupted, the public context manager may leave what it has set.
+    lambda: torch._dynamo.eval_frame._stance,
+    lambda stance: torch._dynamo.eval_frame._set_stance(stance),
+    lambda: torch._dynamo.eval_frame.DynamoStance("force_eager"),
+)
 UNCHECKED = "whether pruned weights are zero where they are computed with could not be checked"
 
 
@@ -54,30 +60,30 @@ class Operands(TorchDispatchMode):
         self.failed = False
         self._weights = weights
         self._stand_ins = StandIns()
-        self._eager = ExitStack()
 
     def __enter__(self) -> Self:
-        # What torch.compile makes of a network, and of this very class, says nothing more.
-        if "torch._dynamo" in sys.modules:
-            self._eager.enter_context(_eager.needed())
         self._stand_ins = StandIns(self._weights())
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
-        self._eager.close()
         self._stand_ins = StandIns()
 
     def watch(self, run: Callable[[], _Result]) -> _Result:
         """Return what ``run`` gives; it runs once more unwatched if it fails when watched."""
         try:
-            with self:
+            # What torch.compile makes of a network, and of this very class, says nothing more.
+            with self._eagerly() if "torch._dynamo" in sys.modules else nullcontext(), self:
                 result = run()
         except Exception:
             result = run()
             self.failed = True
         self.has_run = True
         return result
+
+    def _eagerly(self) -> Change:
+        need = object()
+        return Change(lambda: _eager.begin(need), lambda: _eager.end(need))
 
     def check(self) -> None:
         """Raise an UnsupportedNetworkError that names the layers with another weight, if any."""
