@@ -1,8 +1,8 @@
-"""``python -m benchmarks.scaling``: what shards gain and cost, a model of it, and a prediction.
+"""``python -m benchmarks.scaling``: what shards and Ray gain and cost, a model, and a prediction.
 
 The model: a process takes ``start + images · (decoding + passes · computing)`` seconds, of which
-it has a share of the images. It is fitted to runs of one process and of two shards, and checked
-on two shards of a study that it wasn't fitted to.
+it has a share of the images; on Ray something is added to the start. It is fitted to runs of one
+process, of two shards and of two nodes of Ray's, and checked on runs that it wasn't fitted to.
 """
 
 import argparse
@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -37,15 +38,17 @@ class Costs:
         start: seconds until the first image, for each network.
         decoding: seconds an image, once for each network.
         computing: seconds an image and pass.
+        ray: seconds that Ray adds to a study.
     """
 
     start: float
     decoding: float
     computing: float
+    ray: float
 
-    def of(self, images: float, passes: float) -> float:
-        """Return the seconds for some images, each decoded once."""
-        return self.start + images * (self.decoding + passes * self.computing)
+    def of(self, run: "Run") -> float:
+        """Return the seconds of a run."""
+        return float(np.dot(run.counts, (self.start, self.decoding, self.computing, self.ray)))
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,24 @@ class Run:
     """A study that was run, and what it took.
 
     Attributes:
-        shards: number of processes, all started at once.
+        processes: number of shards, all started at once, or of Ray's nodes with a core each.
         images: number of images.
         draws: number of pruned variants; the dense network comes along.
+        on_ray: whether Ray's nodes did it.
         seconds: until the last process ended.
     """
 
-    shards: int
+    processes: int
     images: int
     draws: int
+    on_ray: bool
     seconds: float
 
     @property
-    def share(self) -> float:
-        """How many images each process has."""
-        return self.images / self.shards
+    def counts(self) -> tuple[float, ...]:
+        """How often each of the costs comes up in a process."""
+        share = self.images / self.processes
+        return 1, share, share * self.passes, self.on_ray
 
     @property
     def passes(self) -> int:
@@ -88,27 +94,34 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     n = arguments.images
-    with tempfile.TemporaryDirectory() as folder:
-        study = _Study(Path(folder), arguments.arch, n)
+    with tempfile.TemporaryDirectory() as folder, ray_nodes(2) as address:
+        study = _Study(Path(folder), arguments.arch, n, address)
 
-        def measured(shards: int, images: int, draws: int) -> Run:
-            times = [study.seconds(shards, images, draws) for _ in range(arguments.rounds)]
-            return Run(shards, images, draws, min(times))
+        def measured(processes: int, images: int, draws: int, *, on_ray: bool = False) -> Run:
+            took = study.on_ray if on_ray else study.in_shards
+            times = [took(processes, images, draws) for _ in range(arguments.rounds)]
+            return Run(processes, images, draws, on_ray, min(times))
 
-        one, two = measured(1, n, DRAWS), measured(2, n, DRAWS)
-        fitted = [one, two, measured(1, n // 4, DRAWS), measured(1, n, 0)]
-        checked = measured(2, n * 2 // 3, 2 * DRAWS)
+        fitted = [
+            measured(1, n, DRAWS),
+            measured(2, n, DRAWS),
+            measured(2, n, DRAWS, on_ray=True),
+            measured(1, n // 4, DRAWS),
+            measured(1, n, 0),
+        ]
+        checked = [
+            measured(2, n * 2 // 3, 2 * DRAWS),
+            measured(2, n // 2, 2 * DRAWS, on_ray=True),
+        ]
     costs = fit(fitted)
     result: dict[str, Any] = {
         "machine": machine("cpu").replace(f"--threads {os.cpu_count()}", "one thread a process"),
         "costs": vars(costs),
-        "runs": [vars(run) for run in (*fitted, checked)],
-        "speed-up of two shards": one.seconds / two.seconds,
-        "predicted": costs.of(checked.share, checked.passes),
-        "measured": checked.seconds,
+        "fitted": [vars(run) for run in fitted],
+        "checked": [vars(run) for run in checked],
     }
     (DOCS / "scaling-cpu.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = table(arguments.arch, result, costs, [*fitted, checked])
+    text = table(arguments.arch, result["machine"], costs, fitted, checked)
     text += "\n\n" + prediction(replace(costs, computing=arguments.gpu_pass / 1000))
     print(text)
     include(text, DOCS / "scaling.md", mark="scaling")
@@ -116,8 +129,8 @@ def main() -> None:
 
 def fit(runs: Sequence[Run]) -> Costs:
     """Return the costs that fit runs best by least squares, none below zero."""
-    rows = [[1, run.share, run.share * run.passes] for run in runs]
-    found, _ = nnls(np.array(rows, dtype=float), np.array([run.seconds for run in runs]))
+    rows = np.array([run.counts for run in runs], dtype=float)
+    found, _ = nnls(rows, np.array([run.seconds for run in runs]))
     return Costs(*found.tolist())
 
 
@@ -188,13 +201,24 @@ def simulate(
 class _Study:
     """A sweep of draws of one network on made-up photographs, with random weights."""
 
-    def __init__(self, folder: Path, arch: str, images: int) -> None:
-        self._folder, self._arch = folder, arch
+    def __init__(self, folder: Path, arch: str, images: int, ray_address: str) -> None:
+        self._folder, self._arch, self._ray_address = folder, arch, ray_address
         make_photographs(folder, images)
         write_manifest(folder / "images.csv", [0] * images)
 
-    def seconds(self, shards: int, images: int, draws: int) -> float:
-        """Run the command in so many processes of one thread; return the seconds to the last."""
+    def in_shards(self, shards: int, images: int, draws: int) -> float:
+        """Return the seconds of so many processes, one of them for the whole study or shards."""
+        which = [["--shard", f"{number}/{shards}"] for number in range(1, shards + 1)]
+        return self._seconds(images, draws, which)
+
+    def on_ray(self, _: int, images: int, draws: int) -> float:
+        """Return the seconds on all nodes of Ray's."""
+        return self._seconds(
+            images, draws, [["--engine", "ray", "--ray-address", self._ray_address]]
+        )
+
+    def _seconds(self, images: int, draws: int, processes: Sequence[Sequence[str]]) -> float:
+        """Run the command of one thread with each of these options; return until the last ends."""
         out = self._folder / "study"
         shutil.rmtree(out, ignore_errors=True)
         pruned = ["--p-prune", 0.2, "--p-bern", 0.5, "--draws", draws, "--method", "connections"]
@@ -207,36 +231,61 @@ class _Study:
         start = time.perf_counter()
         started = [
             subprocess.Popen(
-                [*map(str, command), "--shard", f"{number}/{shards}"],
+                [*map(str, command), *more],
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )
-            for number in range(1, shards + 1)
+            for more in processes
         ]
         if [code for process in started if (code := process.wait())]:
-            raise SystemExit("a shard failed")
+            raise SystemExit("a process failed")
         return time.perf_counter() - start
 
 
-def table(arch: str, result: dict[str, Any], costs: Costs, runs: Sequence[Run]) -> str:
+@contextmanager
+def ray_nodes(count: int) -> Generator[str]:
+    """Run a cluster of so many nodes of Ray's, a core each; yield its address."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
+    from ray.cluster_utils import Cluster
+
+    node: dict[str, Any] = {
+        "num_cpus": 1,
+        "object_store_memory": 500 * 2**20,
+        "include_dashboard": False,
+    }
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        for _ in range(count - 1):
+            cluster.add_node(**node)
+        yield str(cluster.address)
+    finally:
+        cluster.shutdown()
+
+
+def table(
+    arch: str, where: str, costs: Costs, fitted: Sequence[Run], checked: Sequence[Run]
+) -> str:
     """Return runs, costs and the prediction as Markdown."""
+    one, shards, nodes = (run.seconds for run in fitted[:3])
     rows = [
-        f"| {run.shards} | {run.images} | {run.passes} | {run.seconds:.1f} | "
-        f"{costs.of(run.share, run.passes):.1f} |"
-        for run in runs
+        f"| {run.processes}{' on Ray' if run.on_ray else ''} | {run.images} | {run.passes} | "
+        f"{run.seconds:.1f} | {costs.of(run):.1f} |"
+        for run in (*fitted, *checked)
     ]
     return "\n".join(
         [
-            f"Measured on {result['machine']}: {arch}, batches of {BATCH}; the last run wasn't "
-            "fitted to.",
+            f"Measured on {where}: {arch}, batches of {BATCH}; the last {len(checked)} runs "
+            "weren't fitted to.",
             "",
             "| processes | images | passes | seconds | by the model |",
             "|--:|--:|--:|--:|--:|",
             *rows,
             "",
-            f"Two shards are {result['speed-up of two shards']:.2f} times as fast as one process. "
-            f"Start-up {costs.start:.1f} s, decoding {1000 * costs.decoding:.1f} ms an image, "
-            f"computing {1000 * costs.computing:.1f} ms an image and pass.",
+            f"Two shards are {one / shards:.2f} times as fast as one process, two nodes of Ray's "
+            f"{one / nodes:.2f} times. Start-up {costs.start:.1f} s, decoding "
+            f"{1000 * costs.decoding:.1f} ms an image, computing {1000 * costs.computing:.1f} ms "
+            f"an image and pass; Ray adds {costs.ray:.1f} s to a study.",
         ]
     )
 

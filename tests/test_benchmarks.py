@@ -1,6 +1,7 @@
 """The benchmarks run, and the memory that they measure keeps its bounds."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,23 +113,19 @@ def test_figures_of_a_gpu_have_a_file_and_marks_of_their_own(tmp_path, monkeypat
 
 
 def test_costs_are_found_again_from_what_they_make():
-    costs = scaling.Costs(start=5.0, decoding=0.01, computing=0.05)
-    shapes = [(1, 128, 3), (2, 128, 3), (1, 32, 3), (1, 128, 0)]
-    runs = [scaling.Run(*shape, seconds=0.0) for shape in shapes]
-    made = [
-        scaling.Run(*shape, seconds=costs.of(run.share, run.passes))
-        for shape, run in zip(shapes, runs, strict=True)
-    ]
-    found = scaling.fit(made)
-    for name in ("start", "decoding", "computing"):
+    costs = scaling.Costs(start=5.0, decoding=0.01, computing=0.05, ray=7.0)
+    shapes = [(1, 128, 3, False), (2, 128, 3, False), (2, 128, 3, True), (1, 32, 3, False)]
+    runs = [scaling.Run(*shape, seconds=0.0) for shape in (*shapes, (1, 128, 0, False))]
+    found = scaling.fit([replace(run, seconds=costs.of(run)) for run in runs])
+    for name in ("start", "decoding", "computing", "ray"):
         assert getattr(found, name) == pytest.approx(getattr(costs, name))
 
 
 def test_a_schedule_names_what_takes_the_time():
     size = {"networks": 4, "variants": 9, "images": 2560, "devices": 2, "workers": 1}
-    computing = scaling.simulate(scaling.Costs(1.0, 0.001, 0.01), **size)
+    computing = scaling.simulate(scaling.Costs(1.0, 0.001, 0.01, 0.0), **size)
     assert computing.seconds == pytest.approx(2 * (1.0 + 2560 * 10 * 0.01))
     assert computing.shares["decoding"] == 0
-    decoding = scaling.simulate(scaling.Costs(1.0, 0.1, 0.001), **size)
+    decoding = scaling.simulate(scaling.Costs(1.0, 0.1, 0.001, 0.0), **size)
     assert decoding.seconds == pytest.approx(2 * (1.0 + 2560 * 0.1))
     assert decoding.shares["decoding"] > 0.9
