@@ -43,9 +43,15 @@ def test_what_is_missing_is_told_with_the_command_that_brings_it(run, tmp_path, 
     for text in (first.out, told.out):
         assert "1 of 2 shards are done" in text
         assert command in text
-    exported = run("records", out, "--csv", tmp_path / "rows.csv")
-    assert (exported.code, (tmp_path / "rows.csv").exists()) == (2, False)
-    assert "holds no records.jsonl" in exported.err
+    for reader in (
+        ["records", out, "--csv", tmp_path / "rows.csv"],
+        ["report", out, "--out", tmp_path / "page.html"],
+        ["compare", out, out],
+    ):
+        refused = run(*reader)
+        assert refused.code == 2
+        assert "holds shards whose records aren't put together yet" in refused.err
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
     last = run(*options, "--shard=2/2")
     assert last.code == 0
     assert last.out.count("| digits | weights |") == 3  # two draws and their mean

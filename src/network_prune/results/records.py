@@ -30,6 +30,7 @@ from network_prune.results.lines.line_file import (
 from network_prune.results.lines.notices import Damaged, Dropped, Notice
 from network_prune.results.lines.record_lines import RecordLines, line_of
 from network_prune.results.outcome_store import OutcomeStore, WrittenOutcomes
+from network_prune.results.parts.folder import is_cut
 from network_prune.results.record_key import record_key
 from network_prune.results.record_shape import check_shape
 
@@ -195,7 +196,11 @@ def read_records(folder: Path, form: Form | None = None) -> tuple[RecordLines, l
     path = folder / form.file
     if not path.is_file():
         raise SourceError(
-            f"{folder} holds no {form.file}; pass the folder that {form.command} wrote with --out"
+            f"{folder} holds shards whose records aren't put together yet; network-prune records "
+            "FOLDER says what is missing, network-prune records merge FOLDER records what is there"
+            if is_cut(folder)
+            else f"{folder} holds no {form.file}; pass the folder that {form.command} wrote with "
+            "--out"
         )
     reader = _Reader(path, form)
     try:
