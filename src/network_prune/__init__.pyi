@@ -18,7 +18,7 @@ from .pruning.ranking.rank import rank as rank
 from .pruning.surrogates.backward_only import BackwardOnly as BackwardOnly
 from .pruning.surrogates.diversified import Diversified as Diversified
 from .pruning.surrogates.ensemble import Ensemble as Ensemble
-from .reports.compare import compare as compare
+from .reports.comparing.compare import compare as compare
 from .reports.report import report as report
 from .results.study import Study as Study
 from .results.study import load_study as load_study

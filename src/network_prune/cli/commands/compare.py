@@ -10,7 +10,7 @@ from network_prune.cli.recorded import Where, tell
 from network_prune.errors import ArgumentError, RunError
 
 if TYPE_CHECKING:
-    from network_prune.reports.compared import Compared
+    from network_prune.reports.comparing.compared import Compared
 
 # So many pairs are named that lose too much.
 _FEW = 3
@@ -75,7 +75,7 @@ def compare_command(
     """
     _check(max_drop, markdown=markdown, as_json=as_json)
     check_writable(output)
-    from network_prune.reports.compare import compare_loaded
+    from network_prune.reports.comparing.compare import compare_loaded
     from network_prune.results.lines.uncollected import uncollected
     from network_prune.results.study import read_study
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from network_prune.errors import ArgumentError
-from network_prune.reports.compared import Compared
+from network_prune.reports.comparing.compared import Compared
 from network_prune.results.comparing.comparison import compare_sets
 from network_prune.results.comparing.pairs import Pair, pairs_of, with_dense
 from network_prune.results.comparing.selector import Chosen, Source, choose, read_sets

@@ -1,0 +1,1 @@
+"""Variants, draws, networks and studies compared image by image, for people."""
