@@ -11,7 +11,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("reports",),
-    ("transfer",),
+    ("deploy", "transfer"),
     ("study",),
     ("results",),
     ("evaluation",),

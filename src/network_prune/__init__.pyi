@@ -1,5 +1,7 @@
 """The public face, declared once: type checkers read it, and the package looks names up in it."""
 
+from .deploy.find.find import find as find
+from .deploy.find.limit import Limit as Limit
 from .errors import NetworkPruneError as NetworkPruneError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.memory import kept_memory as kept_memory

@@ -12,6 +12,7 @@ import typer
 from network_prune.cli.commands.compare import compare_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
+from network_prune.cli.commands.find import find_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
@@ -43,6 +44,7 @@ app.command("diversity", cls=OnceCommand)(diversity_command)
 app.command("transfer", cls=OnceCommand)(transfer_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("reproduce", cls=OnceCommand)(reproduce_command)
+app.command("find", cls=OnceCommand)(find_command)
 app.command("records", cls=OnceCommand)(records_command)
 app.command("compare", cls=OnceCommand)(compare_command)
 app.command("report", cls=OnceCommand)(report_command)

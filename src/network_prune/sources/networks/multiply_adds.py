@@ -23,7 +23,7 @@ def multiply_adds(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
     Returns:
         None where the network can't be made or run so.
     """
-    counter = _Counter()
+    counter = MultiplyAdds()
     try:
         with no_exits(), torch.device("meta"), torch.no_grad():
             architecture = architecture_of(spec)
@@ -38,7 +38,13 @@ def multiply_adds(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
     return counter.found or None
 
 
-class _Counter(TorchDispatchMode):
+class MultiplyAdds(TorchDispatchMode):
+    """Counts those of convolutions, matrix products and attention that run inside.
+
+    Attributes:
+        found: their number so far.
+    """
+
     def __init__(self) -> None:
         super().__init__()
         self.found = 0

@@ -1,0 +1,45 @@
+"""Points of one way to prune, each evaluated when it is asked for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from network_prune.deploy.find.costs import Costs, Left, costs_of
+from network_prune.deploy.find.goal import Point
+from network_prune.deploy.find.way import Way
+from network_prune.sources.inputs import Inputs
+from network_prune.study.events import Told
+from network_prune.study.plan import Plan
+from network_prune.study.sweep import sweep
+
+
+class Probes:
+    """Evaluates points as sweeps into one folder, which evaluate nothing that is recorded there.
+
+    Args:
+        plan: the options.
+        inputs: loads networks.
+        out: the folder.
+        told: is given what happens.
+        progress: as for `sweep`.
+    """
+
+    def __init__(
+        self, plan: Plan, inputs: Inputs, out: Path, told: Told, progress: bool | None
+    ) -> None:
+        self._plan, self._inputs, self._out = plan, inputs, out
+        self._told, self._progress = told, progress
+        self._costs: dict[str, Costs] = {}
+
+    def at(self, way: Way, p_prune: float) -> tuple[Point, Point]:
+        """Return the dense network, and the draws at a p_prune."""
+        plan = replace(self._plan, variants={way.network: way.at(p_prune)})
+        dense, *records = sweep(plan, out=self._out, told=self._told, progress=self._progress)
+        left = self._costs_of(way).left(records)
+        return Point(0.0, (dense,), Left()), Point(p_prune, tuple(records), left)
+
+    def _costs_of(self, way: Way) -> Costs:
+        network = str(way.network)
+        if network not in self._costs:
+            loaded = self._inputs.load_network(way.network.arch, way.network.weights)
+            self._costs[network] = costs_of(loaded)
+        return self._costs[network]
