@@ -9,6 +9,7 @@ import pytest
 import network_prune
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
+from network_prune.cli.commands.find import find_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
@@ -41,6 +42,7 @@ def test_python_examples_of_the_documentation_run(page):
 def test_every_option_named_exists(command):
     functions = (
         evaluate_command,
+        find_command,
         inspect_command,
         list_command,
         sensitivity_command,
