@@ -105,12 +105,10 @@ def find_command(
         from network_prune.display.canvas import check_plot
         from network_prune.reports.limits import limit_lines
         from network_prune.reports.plots import draw_plot
-        from network_prune.reports.tables import HEAD
 
     if plot is not None:
         check_plot(plot)
     tell = partial(say, to=sys.stderr) if as_json else say
-    tell(*HEAD.splitlines())
     limits = find(
         values,
         max_drop=max_drop,
@@ -136,6 +134,7 @@ class _Told:
 
     def __init__(self, tell: Any) -> None:
         self._tell = tell
+        self._has_head = False
 
     def __call__(self, event: "Event") -> None:
         from network_prune.reports.tables import failure_row, record_row
@@ -144,10 +143,16 @@ class _Told:
 
         match event:
             case Recorded():
-                self._tell(record_row(event.record))
+                self._row(record_row(event.record))
             case Failed():
-                self._tell(failure_row(event.network, event.error))
+                self._row(failure_row(event.network, event.error))
             case Dropped() | Damaged():
                 say(str(event), to=sys.stderr)
             case _:
                 pass
+
+    def _row(self, row: str) -> None:
+        from network_prune.reports.tables import HEAD
+
+        self._tell(*([] if self._has_head else HEAD.splitlines()), row)
+        self._has_head = True
