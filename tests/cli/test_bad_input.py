@@ -188,27 +188,6 @@ def test_real_ctrl_c_ends_a_running_evaluation():
     assert "Traceback" not in err
 
 
-def test_help_needs_no_torch():
-    commands = ("eval", "inspect", "list", "sensitivity", "diversity", "sweep", "records")
-    for arguments in (["--help"], *([name, "--help"] for name in commands)):
-        code = (
-            "import sys\n"
-            "from network_prune.cli.main import main\n"
-            "try: main(sys.argv[1:])\n"
-            "finally: print('torch' in sys.modules, 'numpy' in sys.modules)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.splitlines()[-1] == "False False"
-        assert "Usage" in done.stdout
-
-
-def test_wrong_values_are_refused_without_torch():
-    done = command("eval", "--p-prune", "7", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-
-
 @pytest.mark.parametrize(
     "arguments", [["--arch=resnet18", "--p_prune=0.2", "--p_bern=1"], ["--p_prune=1.2"]]
 )

@@ -1,8 +1,6 @@
 """``network-prune compare`` from studies that were never run."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -333,14 +331,3 @@ def test_studies_of_one_network_on_other_data_are_refused_as_a_whole(tmp_path, s
     both = study._of([*study, *other])
     with pytest.raises(SourceError, match="are other images"):
         network_prune.compare(both)
-
-
-def test_comparing_waits_for_no_torch(folder):
-    code = (
-        "import sys; from network_prune.cli.main import main\n"
-        "try: main(['compare', sys.argv[1]])\n"
-        "except SystemExit as stop: sys.exit(stop.code or 'torch' in sys.modules)"
-    )
-    finished = subprocess.run([sys.executable, "-c", code, folder], capture_output=True)
-    assert finished.returncode == 0
-    assert finished.stdout.startswith(b"| network |")

@@ -1,8 +1,5 @@
 """``network-prune report``: what it writes, what it says, how it watches."""
 
-import subprocess
-import sys
-
 import pytest
 
 from network_prune.reports import watching
@@ -143,16 +140,3 @@ def test_watch_that_ends_before_the_first_record_writes_nothing(run, study, tmp_
     outcome = run("report", study.source, "--out", tmp_path / "page.html", "--watch")
     assert (outcome.code, outcome.err) == (0, f"waiting for records in {study.source}\n")
     assert not (tmp_path / "page.html").exists()
-
-
-@pytest.mark.parametrize("ending", ["md", "csv"])
-def test_a_table_doesnt_wait_for_torch(study, tmp_path, ending):
-    path = tmp_path / f"table.{ending}"
-    code = (
-        "import sys\nfrom network_prune.cli.main import main\n"
-        f"sys.argv = ['network-prune', 'report', {study.source!r}, '--out', {str(path)!r}]\n"
-        "try: main()\nexcept SystemExit as stop: sys.exit(stop.code or 'torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert path.exists()

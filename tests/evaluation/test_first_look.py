@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -403,22 +401,6 @@ def test_norms_that_do_not_run_are_told(data):
     told = "nothing was seen to take the weights of spare, spare.bias on the first images"
     with npr.prune_weights(model, p_prune=0.5, **VECTORS), pytest.warns(UserWarning, match=told):
         evaluate(model, data)
-
-
-WITHOUT_TRACER = """
-import sys
-import torch
-from network_prune import evaluate, prune_weights
-
-model = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 4), torch.nn.Flatten())
-prune_weights(model, p_prune=0.5)
-evaluate(model, [(torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64))])
-assert "torch._dynamo" not in sys.modules
-"""
-
-
-def test_a_look_does_not_import_what_compiles():
-    subprocess.run([sys.executable, "-c", WITHOUT_TRACER], check=True, timeout=120)
 
 
 def test_a_compiled_network_is_looked_at_uncompiled():

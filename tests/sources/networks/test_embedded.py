@@ -1,7 +1,6 @@
 """The embedded networks: small, of different kinds, and known by name like any other."""
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 
@@ -162,13 +161,3 @@ def test_the_residual_one_is_timms_of_the_same_weights():
     images = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(ours(images), theirs(images))
-
-
-def test_they_need_no_library_of_networks():
-    code = (
-        "import sys; from network_prune import load_network\n"
-        f"for name in {NAMES}: load_network(name).preprocessing.transform()\n"
-        "print({'timm', 'torchvision', 'transformers'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout == "set()\n"
