@@ -1,6 +1,7 @@
 """Each wrong call ends in one line that says what is wrong and what to do."""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+
+from tests.made_studies import random_study, variant
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,15 +165,16 @@ def test_unwritable_output_is_found_before_the_run(refused, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_disk_is_one_line():
+def test_full_disk_is_one_line(tmp_path):
+    random_study(tmp_path, [variant()], n=20)
     with open("/dev/full", "w") as full:
-        done = command("inspect", stdout=full, stderr=subprocess.PIPE)
+        done = command("records", str(tmp_path), stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert done.stderr == "network-prune: error: cannot write the output: No space left on device\n"
 
 
 def test_real_ctrl_c_ends_a_running_evaluation():
-    options = ["eval", "--arch", "resnet18", "--weights", "none", "--data", "fake:4000"]
+    options = ["eval", "--data", "fake:4000", "--draws", "40"]
     process = subprocess.Popen(
         [sys.executable, "-m", "network_prune", *options],
         stdout=subprocess.PIPE,
@@ -188,16 +192,24 @@ def test_real_ctrl_c_ends_a_running_evaluation():
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--arch=resnet18", "--p_prune=0.2", "--p_bern=1"], ["--p_prune=1.2"]]
-)
-def test_the_users_script_answers_as_the_command_does(arguments):
-    done = subprocess.run(
-        [sys.executable, ROOT / "eval.py", *arguments], capture_output=True, text=True, check=False
-    )
+def test_the_users_script_answers_as_the_command_does():
+    call = [sys.executable, ROOT / "eval.py", "--p_prune=1.2"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("network-prune: error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_users_script_takes_the_options_of_the_command(monkeypatch, capsys):
+    script = str(ROOT / "eval.py")
+    arguments = ["--arch=resnet18", "--p_prune=0.2", "--p_bern=1"]
+    monkeypatch.setattr("sys.argv", [script, *arguments])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(script, run_name="__main__")
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("network-prune: error: resnet18 needs labelled images: pass --data")
+    assert told.count("\n") == 1
 
 
 def command(*arguments: str, **streams) -> subprocess.CompletedProcess[str]:

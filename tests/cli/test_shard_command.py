@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from network_prune.cli.main import main
 from network_prune.results.records import FILE
 
 OPTIONS = (
@@ -27,8 +28,8 @@ OPTIONS += ("--draws", 2)
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
-    command = ["sweep", *map(str, OPTIONS), "--out", str(folder)]
-    subprocess.run([sys.executable, "-m", "network_prune", *command], check=True)
+    with pytest.raises(SystemExit, match="0"):
+        main(["sweep", *map(str, OPTIONS), "--out", str(folder)])
     return (folder / FILE).read_bytes()
 
 
