@@ -109,9 +109,10 @@ def wait_for_a_nested_run(server, experiment):
     pytest.fail("no run came")
 
 
-def test_a_server_that_is_gone_costs_a_warning(run, tmp_path):
+def test_a_server_that_is_gone_costs_a_warning(run):
     uri = f"http://127.0.0.1:{free_port()}"
-    outcome = run("sensitivity", *LAYER, "--mlflow", uri)
+    options = ("--limit", 4, "--method", "weights", "--p-prune", 0.3, "--draws", 2)
+    outcome = run("diversity", *options, "--mlflow", uri)
     assert outcome.code == 0
     assert outcome.err.splitlines() == [
         f"warning: MLflow at {uri}: Connection refused; the study goes on",

@@ -5,8 +5,6 @@ import re
 
 import pytest
 
-from tests.mlflow_server import free_port
-
 FEW = ("--limit", 40)
 
 
@@ -85,15 +83,6 @@ def test_diversity_shows_both_modes_and_their_difference(run, tmp_path):
     assert found["difference"]["cosine"]["mean"] == pytest.approx(
         found["prune"]["cosine"]["mean"] - found["dropout"]["cosine"]["mean"], abs=1e-9
     )
-
-
-def test_diversity_is_sent_to_mlflow(run):
-    pytest.importorskip("mlflow")
-    uri = f"http://127.0.0.1:{free_port()}"
-    options = ("--limit", 4, "--method", "weights", "--p-prune", 0.3, "--draws", 2)
-    outcome = run("diversity", *options, "--mlflow", uri)
-    assert outcome.code == 0
-    assert f"MLflow at {uri} has 0 of 2 variants; the study keeps no folder" in outcome.err
 
 
 @pytest.mark.parametrize("options", [("--dtype", "bfloat16"), ("--amp",), ("--score", "taylor")])
