@@ -114,14 +114,15 @@ def test_one_of_several_networks_that_exits_leaves_the_others(run, tmp_path):
     assert "1 of 2 networks failed" in outcome.err
 
 
-@pytest.fixture
-def pictures(tmp_path):
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    data = tmp_path_factory.mktemp("pictures")
     for label in range(10):
-        folder = tmp_path / "data" / str(label)
-        folder.mkdir(parents=True)
+        folder = data / str(label)
+        folder.mkdir()
         for number in range(60):
             Image.fromarray(np.full((90, 90), 20 * label, np.uint8)).save(folder / f"{number}.png")
-    return tmp_path / "data"
+    return data
 
 
 @pytest.fixture
@@ -192,9 +193,12 @@ def test_sigterm_at_any_moment_ends_a_sweep_in_order(started, temporary):
 
 
 def test_a_sweep_ends_in_order_with_its_terminal(started, temporary):
+    # Stopped, it doesn't find the terminal gone before the signal comes that says so.
+    started.send_signal(signal.SIGSTOP)
     started.stdout.close()
     started.stderr.close()
     started.send_signal(signal.SIGHUP)
+    started.send_signal(signal.SIGCONT)
     started.wait(timeout=60)
     check_ended(started, temporary, signal.SIGHUP)
 
