@@ -20,8 +20,10 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-# Small tensors gain nothing from threads, and lose much where other work wants the cores.
+# Small tensors gain nothing from threads, and lose much where other work wants the cores; the
+# variable is for the processes that tests start.
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
