@@ -1,6 +1,7 @@
 """What all tests share: the hypothesis profile, the real inputs, the command line."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,22 @@ settings.load_profile("repeatable")
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The files that take longest, begun first: at the end they would leave the other workers idle.
+LONGEST = (
+    "cli/test_mlflow.py",
+    "study/engines/test_ray.py",
+    "test_examples.py",
+    "study/test_sweep.py",
+    "study/sharding/test_shard_runs.py",
+    "study/test_disturbed_runs.py",
+    "study/sharding/test_disturbed_shards.py",
+    "cli/test_exits.py",
+    "cli/test_shard_command.py",
+    "cli/test_bad_input.py",
+    "pruning/test_public_networks.py",
+    "pruning/surrogates/test_distributed.py",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -34,12 +51,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # pytest-xdist keeps the order of the next hook
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _sort(items)
     if config.option.markexpr or config.option.keyword:
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
+
+
+def _sort(items: list[pytest.Item]) -> None:
+    """Put `LONGEST` first, and then the files of many tests."""
+    tests = Counter(item.path for item in items)
+    folder = Path(__file__).parent
+    first = {folder / name: place for place, name in enumerate(LONGEST)}
+    places = {path: (first.get(path, len(first)), -count) for path, count in tests.items()}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(autouse=True)
