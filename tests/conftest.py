@@ -2,7 +2,9 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from torch import nn
 
 from network_prune.cli.main import main
+from network_prune.sources.networks import catalogue
 
 settings.register_profile(
     "repeatable",
@@ -77,6 +80,14 @@ def _sort(items: list[pytest.Item]) -> None:
 def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a machine with a GPU find the figures of others; tests of GPUs name their device."""
     monkeypatch.setattr("network_prune.evaluation.device._fastest", lambda: "cpu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def timm_is_listed_once() -> Iterator[None]:
+    """Let errors name the nearest networks at once: listing timm's takes a second each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "list_timm", cache(catalogue.list_timm))
+        yield
 
 
 @pytest.fixture(scope="session")
