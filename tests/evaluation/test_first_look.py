@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 import network_prune as npr
 from network_prune.errors import StateError, UnsupportedNetworkError
@@ -348,6 +347,9 @@ class Normed(nn.Module):
     """Scales by vectors in every way that networks do, then computes with the result."""
 
     def __init__(self) -> None:
+        # Importing it takes longer than most files of tests.
+        from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
         super().__init__()
         self.first = nn.Conv2d(3, 6, 3)
         self.batch = nn.BatchNorm2d(6)

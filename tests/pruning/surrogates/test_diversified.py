@@ -9,7 +9,6 @@ import timm
 import torch
 import torch.utils.checkpoint
 from torch import nn
-from torch._dynamo.testing import CompileCounterWithBackend
 
 import network_prune as npr
 from tests.networks import AWKWARD, build, inputs, snapshot, zeroed_by_hand
@@ -297,6 +296,9 @@ hidden = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that
 def test_one_compilation_serves_all_draws(name):
     layers = LAYERS.get(name, (nn.Conv2d,))
     surrogate = wrap(build(name).eval(), layers=layers)
+    # Importing it takes longer than most files of tests.
+    from torch._dynamo.testing import CompileCounterWithBackend
+
     counter = CompileCounterWithBackend("aot_eager")
     eager = copy.deepcopy(surrogate)
     surrogate.compile(backend=counter)
