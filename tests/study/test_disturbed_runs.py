@@ -144,7 +144,7 @@ class FullDisk:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-@pytest.mark.parametrize("step", [45, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [70, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("bad", [1, 1000])
 def test_a_disk_that_fails_anywhere_is_told_and_the_run_goes_on(
     tmp_path, monkeypatch, undisturbed, step, bad

@@ -41,7 +41,7 @@ def run_in_child(plan, out, shard):
 
 
 @pytest.mark.parametrize("kind", CODES)
-@pytest.mark.parametrize("times", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [8, pytest.param(200, marks=pytest.mark.slow)])
 def test_shards_that_are_stopped_at_random_moments_give_the_records_of_one_process(
     tmp_path, undisturbed, kind, times
 ):
