@@ -8,8 +8,9 @@ import pytest
 FEW = ("--limit", 40)
 
 
-@pytest.mark.parametrize("speed", [("--no-fold", "--no-channels-last"), ()])
-@pytest.mark.parametrize("method", ["connections", "weights"])
+@pytest.mark.parametrize(
+    ("method", "speed"), [("connections", ("--no-fold", "--no-channels-last")), ("weights", ())]
+)
 def test_a_cell_is_what_eval_gives_for_that_layer(run, method, speed):
     options = (*FEW, "--method", method, "--p-bern", 0.5, "--seed", 3, "--index", 1, *speed)
     dense, *cells = json.loads(
