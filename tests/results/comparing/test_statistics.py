@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -140,6 +140,7 @@ def sums(one, other):
     return len(change), changed, (change**2).sum(), variances, (len(one), len(other))
 
 
+@settings(max_examples=75)
 @given(HITS)
 def test_the_two_way_interval_is_the_slow_one(hits):
     test = two_way_test(*sums(*hits))

@@ -116,7 +116,7 @@ def test_imagenets_classes_are_the_same_in_each_vocabulary(tmp_path, form, vocab
     assert sorted(labels) == [number + first for number in numbers]
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.permutations(range(30)), st.permutations(range(30)), st.integers(1, 30), st.data())
 def test_any_order_of_both_sides_is_matched_by_name(own, theirs, count, data):
     synsets, words = SYNSETS[:30], lemmas()[:30]

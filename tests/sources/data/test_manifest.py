@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from network_prune.errors import SourceError
@@ -206,6 +206,7 @@ NAMES = st.text(
 ).filter(lambda name: ".." not in name and name.strip("."))
 
 
+@settings(max_examples=75)
 @given(
     rows=st.lists(st.tuples(NAMES, st.integers(-(2**40), 2**40)), min_size=1, max_size=20),
     separator=st.sampled_from(SEPARATORS),
