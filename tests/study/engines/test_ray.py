@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -14,7 +16,7 @@ from network_prune.errors import RunError, SourceError
 from network_prune.results.records import FILE
 from network_prune.study.engines.cluster import Cluster
 from network_prune.study.engines.sweep_on_ray import sweep_on_ray
-from network_prune.study.events import Failed, PartKept
+from network_prune.study.events import Failed
 from network_prune.study.plan import make_plan
 from network_prune.study.sweep import sweep
 from tests.grey_pictures import write_pictures
@@ -38,6 +40,27 @@ class Fails(Net):
     def forward(self, x):
         if len(x) > 1:
             raise ValueError("of its own")
+        return super().forward(x)
+"""
+# Tells which machine computes which image, and goes on once the other machine is lost.
+WAITS = """
+import os, time
+from pathlib import Path
+import torch
+from torch import nn
+
+class Waits(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.preprocessing = {{"resize": 8, "crop": 8, "mean": [0.5] * 3, "std": [0.5] * 3}}
+
+    def forward(self, x):
+        raylet = os.environ.get("RAY_RAYLET_PID")  # in a task alone
+        if raylet and isinstance(x, torch.Tensor):
+            with open({log!r}, "a") as file:
+                file.write(f"{{raylet}} {{x.sum().item():.2f}}\\n")
+            while not Path({lost!r}).exists():
+                time.sleep(0.02)
         return super().forward(x)
 """
 
@@ -114,16 +137,38 @@ def test_one_machine_records_what_one_process_does_and_goes_on(nodes, tmp_path, 
     assert list(again) == list(whole)
 
 
-def test_a_machine_that_is_lost_midway_changes_nothing(nodes, tmp_path, one_process):
-    second, kept = nodes.add_node(**{k: v for k, v in NODE.items() if k[0] != "i"}), []
+def test_a_unit_that_is_lost_with_its_machine_is_done_again(nodes, tmp_path):
+    log, lost = tmp_path / "log", tmp_path / "lost"
+    (tmp_path / "nets.py").write_text(WAITS.format(log=str(log), lost=str(lost)))
+    eight = {"arch": f"{tmp_path}/nets.py:Waits", "data": "fake:8", "batch_size": 1}
+    plan = {**eight, "p_prune": 0.5, "workers": 0}
+    sweep(plan, out=tmp_path / "one")
+    second = nodes.add_node(**{k: v for k, v in NODE.items() if k[0] != "i"})
+    raylet = str(second.all_processes["raylet"][0].process.pid)
 
-    def told(event):
-        kept.append(isinstance(event, PartKept))
-        if sum(kept) == 1:
-            nodes.remove_node(second, allow_graceful=False)
+    def started():
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [line.split() for line in lines]
 
-    on_ray(TWO, tmp_path, told)
-    assert is_whole(tmp_path, one_process)
+    def lose():
+        until = time.monotonic() + 60
+        while not any(node == raylet for node, _ in started()) and time.monotonic() < until:
+            time.sleep(0.02)
+        nodes.remove_node(second, allow_graceful=False)
+        lost.touch()
+
+    with ThreadPoolExecutor(1) as beside:
+        losing = beside.submit(lose)
+        on_ray(plan, tmp_path / "ray")
+        losing.result()
+    raylets = defaultdict(set)
+    for node, image in started():
+        raylets[image].add(node)
+    (lost_unit,) = [found for found in raylets.values() if raylet in found]
+    assert len(raylets) == 8
+    assert len(lost_unit) == 2
+    found, expected = ((tmp_path / name / FILE).read_bytes() for name in ("ray", "one"))
+    assert found == expected
 
 
 def test_a_sender_that_is_killed_goes_on_when_it_is_started_again(
