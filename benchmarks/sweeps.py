@@ -35,7 +35,6 @@ from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.results.records import RecordFile
 from network_prune.study.checked import check_plan
-from network_prune.study.measure import Measure
 from network_prune.study.plan import make_plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.network_run import NetworkRun
@@ -152,7 +151,7 @@ class Study:
 
         def run() -> None:
             with tempfile.TemporaryDirectory() as out, RecordFile(Path(out)) as file:
-                NetworkRun(study, file, Measure(), lambda event: None).run(progress=True)
+                NetworkRun(study, file, lambda event: None).run(progress=True)
 
         things = {
             "sweep": Timed(run, repeats=1),

@@ -182,10 +182,10 @@ def test_without_data_the_network_that_needs_it_is_named(refused):
 def test_ctrl_c_keeps_what_is_finished(run, monkeypatch, tmp_path):
     from network_prune.study.ready_network import ReadyNetwork
 
-    def interrupted(network, *others):
+    def interrupted(network, *others, **named):
         if network.arch != "digits":
             raise KeyboardInterrupt
-        return ReadyNetwork(network, *others)
+        return ReadyNetwork(network, *others, **named)
 
     monkeypatch.setattr("network_prune.study.sweep.ReadyNetwork", interrupted)
     path = tmp_path / "result.json"

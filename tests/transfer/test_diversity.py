@@ -14,7 +14,11 @@ import network_prune as npr
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.evaluation.evaluate import evaluate
 from network_prune.evaluation.faster_copy.prepare import Speed
-from network_prune.transfer.diversity import Comparison, DrawsCompared
+from network_prune.results.parts.diverse_sums import Comparison
+from network_prune.study.events import Advanced
+from network_prune.study.measure import Measure
+from network_prune.study.running.state_file import StateFile
+from network_prune.transfer.diversity import DrawsCompared
 from tests.networks import snapshot
 from tests.studies import ITSELF, look_at, variant_of
 
@@ -232,9 +236,40 @@ def test_an_interruption_leaves_the_network_as_it_was(model, data):
     assert snapshot(model) == before
 
 
-def test_what_is_not_kept_in_a_folder_is_refused(tmp_path):
-    with pytest.raises(ArgumentError, match=r"out='.*' keeps loss and accuracy alone, not what"):
-        npr.sweep({}, out=tmp_path / "study", measure=DrawsCompared(2))
+FEW = {"method": "weights", "p_prune": 0.3, "p_bern": 0.5, "limit": 48, "batch_size": 16}
+
+
+def interrupt_after(images):
+    def told(event):
+        if isinstance(event, Advanced) and event.variant and event.metrics.n == images:
+            raise KeyboardInterrupt
+
+    return told
+
+
+def test_what_is_compared_is_kept_in_a_folder_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(StateFile, "is_old", True)
+    with pytest.raises(KeyboardInterrupt):
+        npr.sweep(FEW, out=tmp_path, measure=DrawsCompared(2), told=interrupt_after(32))
+    found = npr.sweep(FEW, out=tmp_path, measure=DrawsCompared(2))
+    assert [*found] == [*npr.sweep(FEW, measure=DrawsCompared(2))]
+    assert [*npr.load_study(tmp_path)] == [*found]
+
+
+def test_more_draws_are_other_records_than_fewer_or_none(tmp_path):
+    measures = (DrawsCompared(2), DrawsCompared(3), None)
+    found = [npr.sweep(FEW, out=tmp_path, measure=measure)[1] for measure in measures]
+    assert [(each.get("diversity") or {}).get("draws") for each in found] == [2, 3, None]
+    assert len(npr.load_study(tmp_path)) == 6
+
+
+class Nameless(Measure):
+    """Finds something that no record says."""
+
+
+def test_a_measure_that_records_are_not_told_apart_by_is_not_kept(tmp_path):
+    with pytest.raises(ArgumentError, match=r"out='.*' can't tell what Nameless finds from loss"):
+        npr.sweep({}, out=tmp_path / "study", measure=Nameless())
     assert not (tmp_path / "study").exists()
     with pytest.raises(ArgumentError, match=r"measure=3 is no measure; pass e\.g\."):
         npr.sweep({}, measure=3)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,6 +15,7 @@ from network_prune.study.engines.cluster import Cluster
 if TYPE_CHECKING:
     from network_prune.results.records import Record
     from network_prune.results.study import Study
+    from network_prune.study.measure import Measure
     from network_prune.study.plan import Plan
 
 CLUSTER: Final = "Cluster"
@@ -21,8 +23,7 @@ CLUSTER: Final = "Cluster"
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="ray: evaluate in tasks on a cluster of Ray's; needs the extra \\[ray]. On one "
-        "machine without it, --shard does the same.",
+        help="ray: compute in tasks on a cluster of Ray's; needs the extra \\[ray].",
         show_default=False,
         rich_help_panel=CLUSTER,
     ),
@@ -70,6 +71,22 @@ def cluster_of(
     return None
 
 
+def folder_of(out: Path | None, *, mlflow: object = None) -> Path:
+    """Return the folder that a run on a cluster keeps what is finished in.
+
+    Raises:
+        ArgumentError: there is none, or a server was to be sent the study.
+    """
+    if out is None:
+        raise ArgumentError("--engine ray needs a folder for what is finished; pass --out")
+    if mlflow is not None:
+        raise ArgumentError(
+            "--mlflow goes with one process, not with --engine; run the study without it, then the "
+            "same command with --mlflow alone, which sends the study"
+        )
+    return out
+
+
 def run_on_ray(
     plan: "Plan",
     cluster: Cluster,
@@ -78,6 +95,7 @@ def run_on_ray(
     as_json: bool,
     path: Path | None,
     arguments: Sequence[str],
+    measure: "Measure | None" = None,
     table: "Callable[[Sequence[Record]], list[str]] | None" = None,
 ) -> "Study":
     """Evaluate a plan on a cluster, and show and return it.
@@ -89,6 +107,7 @@ def run_on_ray(
         as_json: print the records as JSON, and no text.
         path: file to write the JSON to as well.
         arguments: that the command was called with.
+        measure: what is found out of each variant; None for loss and accuracy.
         table: shows one network's records, instead of a row for each.
 
     Raises:
@@ -100,9 +119,10 @@ def run_on_ray(
 
     device = cluster.device(plan.options["device"])
     command = shlex.join(["network-prune", *arguments])
+    run = partial(sweep_on_ray, plan, out=out, cluster=cluster, measure=measure, command=command)
     return run_shared(
         plan,
-        lambda told: sweep_on_ray(plan, out=out, cluster=cluster, told=told, command=command),
+        lambda told: run(told=told),
         head={**plan_head(plan, device), "engine": f"Ray, {cluster}", "records": str(out)},
         who="",
         goes_on="the same command goes on",

@@ -14,7 +14,7 @@ from network_prune.results.records import Record
 
 _NAMELESS = ("default", "embedded")
 # Options of a variant or of running that have columns of their own, or none in words.
-_COLUMNS = ("p_prune", "p_bern", "seed", "index", "batch_size", "device")
+_COLUMNS = ("p_prune", "p_bern", "seed", "index", "draws", "batch_size", "device")
 
 
 def network_of(record: Record) -> Network:

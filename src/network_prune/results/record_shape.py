@@ -159,6 +159,7 @@ class _Own(Struct, forbid_unknown_fields=True):
     prunable_sha256: str | None = None
     draw_sha256: str | None = None
     outcomes: dict[str, str | None] | None = None
+    diversity: dict[str, Any] | None = None
 
 
 _READ_OWN: Final = Decoder(_Own).decode

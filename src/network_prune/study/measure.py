@@ -1,6 +1,6 @@
 """What a study finds out of each variant while its network's images pass by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from network_prune.evaluation.one_pass import Chunk, Sums
@@ -10,6 +10,11 @@ from network_prune.evaluation.variant import Variant
 
 class Measure:
     """Loss, accuracy, and the difference to the dense network; a subclass finds more."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What decides what is found, beside all that decides loss and accuracy."""
+        return {}
 
     def nothing(self) -> Sums:
         """Return what is found on no images."""
@@ -22,7 +27,3 @@ class Measure:
     def look(self, chunk: Chunk, variant: Variant | None, switcher: Switcher) -> Iterator[Sums]:
         """Yield for each batch what is found of a variant; the dense network comes first."""
         yield from chunk.evaluate(switcher.switch(variant), is_dense=variant is None)
-
-    def describe(self, variant: Variant | None, found: Sums) -> dict[str, Any]:
-        """Return what is found of a variant on all images as plain data, for its record."""
-        return found.figures(is_dense=variant is None)

@@ -22,6 +22,7 @@ from network_prune.study.identity import (
     describe_running,
     describe_versions,
 )
+from network_prune.study.measure import Measure
 from network_prune.study.plan import check_count
 from network_prune.study.score_images import ScoreImages
 
@@ -36,6 +37,7 @@ class ReadyNetwork:
         variants: what is pruned.
         options: the plan's options.
         inputs: loads it and its images.
+        measure: what is found out of each variant; None for loss and accuracy.
         loaded: the network, where it is loaded already.
         device: that it runs on, where another process is the one to run it; None takes that of
             the options.
@@ -43,6 +45,7 @@ class ReadyNetwork:
     Attributes:
         network: as asked for.
         variants: what is pruned; of scope ``alone`` a variant for each layer.
+        measure: what is found out of each.
         has_dense: whether the dense network is evaluated too.
         loaded: the network, on the device as soon as variants are put on it.
         data: the images, as pixels.
@@ -61,10 +64,12 @@ class ReadyNetwork:
         options: Mapping[str, Any],
         inputs: Inputs,
         *,
+        measure: Measure | None = None,
         loaded: LoadedNetwork | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.network = network
+        self.measure = measure or Measure()
         self._options = options
         self._device = device or choose_device(options["device"])
         self.loaded = loaded or inputs.load_network(network.arch, network.weights)
@@ -87,7 +92,10 @@ class ReadyNetwork:
                     "weights": network.weights,
                     "data": inputs.data_options,
                     "preprocessing": inputs.preprocessing,
-                    "running": describe_running(options, self._device),
+                    "running": {
+                        **describe_running(options, self._device),
+                        **self.measure.settings,
+                    },
                 },
                 "versions": describe_versions(),
                 "notes": list(dict.fromkeys(self._notes())),

@@ -9,14 +9,14 @@ from typing import Any
 
 from network_prune.core.usual_settings import usual_settings
 from network_prune.display.text import warn
-from network_prune.errors import ArgumentError, RunError, brief
+from network_prune.errors import ArgumentError, RunError
 from network_prune.evaluation.variant import Network
 from network_prune.pruning.unfinished import settling
 from network_prune.results.lines.notices import Notice
 from network_prune.results.records import HeldRecords, Record, RecordFile
 from network_prune.results.study import Study
 from network_prune.sources.inputs import Inputs
-from network_prune.study.checked import check_plan
+from network_prune.study.checked import check_measure, check_plan
 from network_prune.study.events import Event, Failed, Started, Told
 from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan, make_plan
@@ -55,8 +55,8 @@ def sweep(
         plan: what to evaluate; a mapping of ``network-prune sweep``'s options with
             underscores, e.g. ``{"method": ["weights", "neurons"], "p_prune": [0.1, 0.2]}``.
         out: the study's folder, made if it isn't there; None keeps records in memory alone.
-        measure: what is found out of each variant; by default loss and accuracy. Only
-            these are kept in a folder.
+        measure: what is found out of each variant; by default loss and accuracy. A folder
+            keeps these and what `DrawsCompared` finds.
         told: is given each event as it comes: a network has started or failed, a variant
             has seen another batch or is recorded. By default, failures are warnings.
         progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
@@ -71,7 +71,7 @@ def sweep(
         SourceError: what is recorded there can't be read, or a name in it means other bytes now.
     """
     plan = plan if isinstance(plan, Plan) else make_plan(plan)
-    measure = _check_measure(measure, out)
+    measure = check_measure(measure, out)
     part = Shard() if shard is None else Shard.parse(shard)
     if part.count > 1:
         if out is None:
@@ -93,19 +93,6 @@ def sweep(
     return Study(found, kept.outcomes, source="memory" if out is None else os.fspath(out))
 
 
-def _check_measure(measure: Measure | None, out: str | PathLike[str] | None) -> Measure:
-    if measure is None:
-        return Measure()
-    if not isinstance(measure, Measure):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentError(f"measure={brief(measure)} is no measure; pass e.g. DrawsCompared(5)")
-    if out is not None and type(measure) is not Measure:
-        raise ArgumentError(
-            f"out={os.fspath(out)!r} keeps loss and accuracy alone, not what "
-            f"{type(measure).__name__} finds; leave out or measure out"
-        )
-    return measure
-
-
 def _run_network(
     network: Network,
     plan: Plan,
@@ -116,12 +103,13 @@ def _run_network(
     progress: bool | None,
 ) -> list[Record]:
     try:
-        ready = ReadyNetwork(network, plan.variants[network], plan.options, inputs)
+        variants = plan.variants[network]
+        ready = ReadyNetwork(network, variants, plan.options, inputs, measure=measure)
     except Exception as error:
         told(Failed.among(plan.variants, network, error))
         return []
     ready.identity.check_names(kept.heads())
-    run = NetworkRun(ready, kept, measure, told)
+    run = NetworkRun(ready, kept, told)
     try:
         run.run(progress=progress)
     except RunError:

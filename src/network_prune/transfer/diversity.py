@@ -1,8 +1,8 @@
 """How different draws of a network are, beside dropout at the same expected pruning ratio."""
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -19,89 +19,9 @@ from network_prune.evaluation.variant import Variant
 from network_prune.options import check_options
 from network_prune.pruning.surrogates.diversified import Diversified
 from network_prune.pruning.surrogates.surrogate import Mode
+from network_prune.results.parts.diverse_sums import Comparison, DiverseSums, Figures
 from network_prune.sources.data.pictures import Batch
 from network_prune.study.measure import Measure
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Means over images; an image's value is the mean over its draws or pairs of draws.
-
-    Attributes:
-        acc1: share of draws that have the image right, in percent.
-        agreement: share of pairs of draws that predict the same class, in percent. A draw
-            with a NaN or infinite logit predicts none and agrees with no other.
-        cosine: cosine between two draws' gradients of the cross-entropy, true label, with
-            respect to the image, in [-1, 1].
-    """
-
-    acc1: Mean = field(default_factory=Mean)
-    agreement: Mean = field(default_factory=Mean)
-    cosine: Mean = field(default_factory=Mean)
-
-    def __add__(self, other: "Figures") -> "Figures":
-        """Return the figures of both sets of images together."""
-        return Figures(*(getattr(self, name) + getattr(other, name) for name in Figures.__slots__))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data, for JSON."""
-        return {name: getattr(self, name).to_dict() for name in Figures.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The figures of both modes and of their difference on the same images.
-
-    Attributes:
-        prune: draws of the prunable set.
-        dropout: draws of all elements at the same expected ratio.
-        difference: prune less dropout, image by image; the cosine's over the images that
-            have one in both modes.
-        left_out: by mode, images that have no cosine because a draw's gradient is zero or
-            not finite.
-    """
-
-    prune: Figures = Figures()
-    dropout: Figures = Figures()
-    difference: Figures = Figures()
-    left_out: tuple[int, int] = (0, 0)
-
-    def __add__(self, other: "Comparison") -> "Comparison":
-        """Return the comparison on both sets of images together."""
-        return Comparison(
-            self.prune + other.prune,
-            self.dropout + other.dropout,
-            self.difference + other.difference,
-            (self.left_out[0] + other.left_out[0], self.left_out[1] + other.left_out[1]),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data, for JSON."""
-        prune, dropout = self.left_out
-        return {
-            "prune": {**self.prune.to_dict(), "left_out_of_cosine": prune},
-            "dropout": {**self.dropout.to_dict(), "left_out_of_cosine": dropout},
-            "difference": self.difference.to_dict(),
-        }
-
-
-@dataclass(frozen=True)
-class DiverseSums(Sums):
-    """What a variant's first draw did with the images so far, and how all draws differ.
-
-    Attributes:
-        comparison: of all draws; of none for the dense network.
-    """
-
-    comparison: Comparison = Comparison()
-
-    def __add__(self, other: Sums) -> "DiverseSums":
-        """Return what was done with both sets of images together."""
-        more = other.comparison if isinstance(other, DiverseSums) else Comparison()
-        both = Sums.__add__(self, other)
-        return DiverseSums(
-            both.metrics, both.paired, both.outcomes, both.losses, self.comparison + more
-        )
 
 
 class DrawsCompared(Measure):
@@ -123,9 +43,14 @@ class DrawsCompared(Measure):
             raise ArgumentError(f"draws={draws} leaves no pair to compare; pass 2 or more")
         self._draws = draws
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How many draws are compared."""
+        return {"draws": self._draws}
+
     def nothing(self) -> Sums:
         """Return what is found on no images."""
-        return DiverseSums()
+        return DiverseSums(draws=self._draws)
 
     def passes(self, variant: Variant | None) -> int:
         """Return how often each image is computed: the draws of both modes."""
@@ -146,16 +71,7 @@ class DrawsCompared(Measure):
                 (kept.cosine.count(None), dropped.cosine.count(None)),
             )
             sums = chunk.sums(number, first)
-            yield DiverseSums(sums.metrics, sums.paired, sums.outcomes, sums.losses, comparison)
-
-    def describe(self, variant: Variant | None, found: Sums) -> dict[str, Any]:
-        """Return the first draw's figures, and how all draws differ, as plain data."""
-        assert isinstance(found, DiverseSums)
-        diversity = {"draws": self._draws, **found.comparison.to_dict()}
-        return {
-            **super().describe(variant, found),
-            "diversity": None if variant is None else diversity,
-        }
+            yield DiverseSums.beside(sums, comparison)
 
     def _draws_of(self, variant: Variant, mode: Mode, switcher: Switcher) -> "_Draws":
         switcher.switch(None)

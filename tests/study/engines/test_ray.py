@@ -7,6 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -20,14 +21,13 @@ from network_prune.study.events import Failed
 from network_prune.study.plan import make_plan
 from network_prune.study.sweep import sweep
 from tests.grey_pictures import write_pictures
+from tests.ray_nodes import NODE, assert_gone
 from tests.study.small_grid import GRID
 
-ray = pytest.importorskip("ray", reason="the extra ray isn't installed")
-pytest.importorskip("ray.cluster_utils")
+pytest.importorskip("ray", reason="the extra ray isn't installed")
 
 TWO = {**GRID, "arch": ["digits", "digits-plain"], "draws": 1}
 NETWORK_PRUNE = (sys.executable, "-m", "network_prune")
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 CODE = """
 from torch import nn
 
@@ -63,35 +63,6 @@ class Waits(nn.Sequential):
                 time.sleep(0.02)
         return super().forward(x)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def surroundings():
-    """Let processes of Ray's be in the way of nobody, and ask nothing of this machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
-        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
-@pytest.fixture(scope="module")
-def nodes(surroundings):
-    """Return a cluster of one machine with one core, which this process is in."""
-    before = set(psutil.Process().children(recursive=True))
-    found = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
-    ray.init(found.address, log_to_driver=False)
-    yield found
-    ray.shutdown()
-    found.shutdown()
-    assert_gone(set(psutil.Process().children(recursive=True)) - before)
-
-
-def assert_gone(processes):
-    _, left = psutil.wait_procs(processes, timeout=60)
-    assert not left
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +108,25 @@ def test_one_machine_records_what_one_process_does_and_goes_on(nodes, tmp_path, 
     assert list(again) == list(whole)
 
 
+def test_networks_that_are_recorded_already_keep_no_others_from_being_evaluated(
+    nodes, tmp_path, one_process
+):
+    sweep({**TWO, "arch": TWO["arch"][:1]}, out=tmp_path)
+    on_ray(TWO, tmp_path)
+    assert is_whole(tmp_path, one_process)
+
+
+def test_draws_are_compared_as_without_ray(nodes, run, refused, tmp_path):
+    few = ("--limit", 32, "--batch-size", 8, "--method", "weights", "--p-prune", 0.3, "--draws", 2)
+    words = ("diversity", *few)
+    one = run(*words, "--out", tmp_path / "one")
+    ray = run(*words, "--out", tmp_path / "ray", "--engine", "ray")
+    (table,) = [block for block in one.out.split("\n\n") if "| dropout |" in block]
+    assert table in ray.out
+    assert (tmp_path / "ray" / FILE).read_bytes() == (tmp_path / "one" / FILE).read_bytes()
+    assert "--engine ray needs a folder" in refused(*words, "--engine", "ray")
+
+
 def test_a_unit_that_is_lost_with_its_machine_is_done_again(nodes, tmp_path):
     log, lost = tmp_path / "log", tmp_path / "lost"
     (tmp_path / "nets.py").write_text(WAITS.format(log=str(log), lost=str(lost)))
@@ -154,7 +144,11 @@ def test_a_unit_that_is_lost_with_its_machine_is_done_again(nodes, tmp_path):
         until = time.monotonic() + 60
         while not any(node == raylet for node, _ in started()) and time.monotonic() < until:
             time.sleep(0.02)
+        tasks = psutil.Process(int(raylet)).children(recursive=True)
         nodes.remove_node(second, allow_graceful=False)
+        for task in tasks:  # which could hand over what they have for a moment more
+            with suppress(psutil.NoSuchProcess):
+                task.kill()
         lost.touch()
 
     with ThreadPoolExecutor(1) as beside:

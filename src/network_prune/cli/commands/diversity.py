@@ -1,15 +1,26 @@
 """``network-prune diversity``: how different the draws are, beside dropout's."""
 
-from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from network_prune.cli.output import Json, Output, check_writable, waiting
+import typer
+
+from network_prune.cli import ray_run
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError
 from network_prune.options import METHODS, OPTIONS
 from network_prune.sources.fractions_file import with_files
 from network_prune.study.plan import make_plan
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the records; the same command goes on after an interruption.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 # What draws that are computed with their gradients can't do without, or don't take.
 _LEFT_OUT = ("with_norm", "dense", "compile")
@@ -25,7 +36,16 @@ _LEFT_OUT = ("with_norm", "dense", "compile")
     },
 )
 def diversity_command(
-    values: dict[str, Any], as_json: Json = False, output: Output = None, mlflow: Mlflow = None
+    values: dict[str, Any],
+    context: typer.Context,
+    out: Out = None,
+    engine: ray_run.Engine = None,
+    ray_address: ray_run.Address = None,
+    num_cpus_per_task: ray_run.Cpus = None,
+    num_gpus_per_task: ray_run.Gpus = None,
+    as_json: Json = False,
+    output: Output = None,
+    mlflow: Mlflow = None,
 ) -> None:
     """Compare draws with each other: accuracy, predictions, input gradients.
 
@@ -39,6 +59,7 @@ def diversity_command(
         if 0 in values[name]:
             raise ArgumentError(f"{name}=0 prunes nothing, so no draws differ; pass one in (0, 1]")
     plan = make_plan({**values, "draws": 1})
+    cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
     check_writable(output)
     server = server_address(mlflow)
 
@@ -47,7 +68,15 @@ def diversity_command(
         from network_prune.reports.diversity import diversity_lines
         from network_prune.transfer.diversity import DrawsCompared
 
-    measure = DrawsCompared(values["draws"])
-    run = partial(run_study, plan, as_json=as_json, path=output, measure=measure)
-    with tracked(server, out=None) as tracker:
-        run(table=diversity_lines, tracker=tracker)
+    shown: dict[str, Any] = {
+        "as_json": as_json,
+        "path": output,
+        "measure": DrawsCompared(values["draws"]),
+        "table": diversity_lines,
+    }
+    if cluster is None:
+        with tracked(server, out=out) as tracker:
+            run_study(plan, out=out, tracker=tracker, **shown)
+    else:
+        folder = ray_run.folder_of(out, mlflow=server)
+        ray_run.run_on_ray(plan, cluster, out=folder, arguments=context.obj, **shown)

@@ -105,15 +105,9 @@ def sensitivity_command(
     if cluster is None:
         with tracked(server, out=out) as tracker:
             records = run_study(plan, out=out, draw=draw, tracker=tracker, **shown)
-    elif out is None:
-        raise ArgumentError("--engine ray needs a folder for what is finished; pass --out")
-    elif server is not None:
-        raise ArgumentError(
-            "--mlflow goes with one process, not with --engine; run the study without it, then the "
-            "same command with --mlflow alone, which sends the study"
-        )
     else:
-        records = ray_run.run_on_ray(plan, cluster, out=out, arguments=context.obj, **shown)
+        folder = ray_run.folder_of(out, mlflow=server)
+        records = ray_run.run_on_ray(plan, cluster, out=folder, arguments=context.obj, **shown)
         if draw is not None:
             draw(records)
     if targets is not None:

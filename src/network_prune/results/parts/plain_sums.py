@@ -9,6 +9,7 @@ from network_prune.evaluation.one_pass import Sums
 from network_prune.evaluation.outcomes import Outcomes
 from network_prune.evaluation.paired import Paired
 from network_prune.results.outcome_store import from_text, to_text
+from network_prune.results.parts.diverse_sums import Comparison, DiverseSums
 
 
 def to_plain(sums: Sums) -> dict[str, Any]:
@@ -22,9 +23,12 @@ def from_plain(entry: Mapping[str, Any]) -> Sums:
     Raises:
         KeyError, TypeError, ValueError: it is something else.
     """
-    return Sums(
+    sums = Sums(
         Metrics(**entry["metrics"]),
         Paired(**entry["paired"]),
         Outcomes(from_text(entry["outcomes"])),
         tuple(entry["losses"]),
     )
+    if "comparison" not in entry:
+        return sums
+    return DiverseSums.beside(sums, Comparison.from_plain(entry["comparison"]), entry["draws"])

@@ -1,7 +1,5 @@
 """Which units are due, and what has to be sent for each."""
 
-import os
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -48,6 +46,9 @@ class DueUnit:
         there = {key for key in wanted if key not in missing or parts.has(key, unit.images)}
         return cls(number, unit, ready.network, wanted, tuple(missing), frozenset(there))
 
+    def __str__(self) -> str:
+        return f"a part of {self.network}"
+
     @property
     def is_there(self) -> bool:
         """Whether nothing of it has to be evaluated."""
@@ -64,15 +65,14 @@ def package_of(ready: ReadyNetwork, content: bytes, plan: Plan, known: RecordedB
         known: what is recorded.
     """
     return Package(
-        name=uuid.uuid4().hex,
         network=ready.network,
         content=content,
         variants=plan.variants[ready.network],
         options=plan.options,
         archs=[network.arch for network in plan.variants],
+        measure=ready.measure,
         known=_needed(ready, known),
         base=ready.identity.base,
-        folder=os.getcwd(),
     )
 
 

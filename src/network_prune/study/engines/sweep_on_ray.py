@@ -10,12 +10,14 @@ import torch
 from network_prune.core.usual_settings import usual_settings
 from network_prune.pruning.unfinished import settling
 from network_prune.results.study import Study
-from network_prune.study.checked import check_plan
+from network_prune.study.checked import check_measure, check_plan
 from network_prune.study.engines.cluster import Cluster
 from network_prune.study.engines.ray_run import RayRun
 from network_prune.study.events import Told
+from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.sharding.networks import StudyNetworks
+from network_prune.study.sharding.planned import plan_hash
 from network_prune.study.sharding.shard import MOST
 from network_prune.study.sharding.whole import put_together_so_far, read_whole, recorded
 
@@ -30,6 +32,7 @@ def sweep_on_ray(
     out: Path,
     cluster: Cluster,
     told: Told,
+    measure: Measure | None = None,
     command: str = "",
     progress: bool | None = None,
 ) -> Study:
@@ -44,6 +47,7 @@ def sweep_on_ray(
         out: its folder on this machine, made if it isn't there.
         cluster: where tasks run, and what each takes.
         told: is given each event as it comes.
+        measure: as for `sweep`.
         command: that was called, for people.
         progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
 
@@ -56,16 +60,17 @@ def sweep_on_ray(
     if workers is None:
         workers = cluster.cpus if cluster.cpus > 1 else 0
     plan = _with_options(plan, device=kind, workers=workers)
-    study = read_whole(plan, out, told)
+    measure = check_measure(measure, out)
+    study = read_whole(plan_hash(plan, measure), out, told)
     if study:
         return study
     with cluster.joined() as ray, usual_settings():
-        networks = StudyNetworks(plan, inputs, out, torch.device(kind))
+        networks = StudyNetworks(plan, inputs, out, measure=measure, device=torch.device(kind))
         shares = _SHARES * cluster.check_slots(ray)
         cut = networks.cut(lambda ready: min(shares, _passes(plan, ready.data.n), MOST), command)
         run = RayRun(ray, cluster, plan, networks, out, told)
         run.run(cut, *recorded(out, told), progress=progress)
-    return put_together_so_far(plan, out, cut, told)
+    return put_together_so_far(out, cut, told)
 
 
 def _with_options(plan: Plan, **options: object) -> Plan:

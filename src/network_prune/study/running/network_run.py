@@ -5,7 +5,6 @@ from functools import cache
 from network_prune.results.parts.part import Part
 from network_prune.results.records import Record
 from network_prune.study.events import Recorded, Told
-from network_prune.study.measure import Measure
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.due import Kept, is_recorded, wanted_of
 from network_prune.study.running.pass_run import PassRun
@@ -18,14 +17,13 @@ class NetworkRun(PassRun):
     Args:
         ready: the network and its images.
         kept: the study's records, with what belongs to them.
-        measure: what is found out of each variant.
         told: is given what happens.
     """
 
-    def __init__(self, ready: ReadyNetwork, kept: Kept, measure: Measure, told: Told) -> None:
+    def __init__(self, ready: ReadyNetwork, kept: Kept, told: Told) -> None:
         progress = Progress(kept.folder, ready.identity.key(None))
         images, wanted = range(ready.data.n), wanted_of(ready)
-        super().__init__(ready, kept, images, wanted, measure, told, progress)
+        super().__init__(ready, kept, images, wanted, told, progress)
         self._kept = kept
         self._put_once = cache(kept.outcomes.put)
 
@@ -51,5 +49,5 @@ class NetworkRun(PassRun):
         variant = self._wanted[key]
         for piece in part.read():
             self._put_once(piece)
-        self._kept.append(part.record(self._measure.describe(variant, part.whole_sums), put))
+        self._kept.append(part.record(part.figures(), put))
         self._told(Recorded(self._ready.network, variant, self._kept.records[key]))

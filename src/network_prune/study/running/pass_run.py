@@ -18,7 +18,6 @@ from network_prune.results.parts.part import Part
 from network_prune.results.records import SCHEMA, Record
 from network_prune.sources.digests import SIZE
 from network_prune.study.events import Advanced, Started, Told
-from network_prune.study.measure import Measure
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.due import Known, Variants, dense_samples, with_dense
 from network_prune.study.running.progress import Progress, State
@@ -32,7 +31,6 @@ class PassRun(ABC):
         known: the study's records, with what belongs to them.
         images: places of the images to evaluate.
         wanted: the variants by record key, the dense network first as None.
-        measure: what is found out of each variant.
         told: is given what happens.
         progress: keeps what is under way.
     """
@@ -43,7 +41,6 @@ class PassRun(ABC):
         known: Known,
         images: range,
         wanted: Variants,
-        measure: Measure,
         told: Told,
         progress: Progress,
     ) -> None:
@@ -51,7 +48,7 @@ class PassRun(ABC):
         self._known = known
         self._images = images
         self._wanted = wanted
-        self._measure = measure
+        self._measure = ready.measure
         self._told = told
         self._progress = progress
         self._dense: Samples | None = None

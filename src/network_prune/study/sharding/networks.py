@@ -14,6 +14,7 @@ from network_prune.results.parts.cut_file import Cut
 from network_prune.results.parts.folder import shards_folder
 from network_prune.results.records import Record
 from network_prune.sources.inputs import Inputs
+from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.sharding.planned import cut_plan, plan_hash
@@ -47,6 +48,7 @@ class StudyNetworks:
         plan: the whole study.
         inputs: loads its networks and images.
         out: the study's folder.
+        measure: what is found out of each variant; None for loss and accuracy.
         device: that networks run on, where other processes run them; else the plan's.
 
     Attributes:
@@ -54,9 +56,16 @@ class StudyNetworks:
     """
 
     def __init__(
-        self, plan: Plan, inputs: Inputs, out: Path, device: torch.device | None = None
+        self,
+        plan: Plan,
+        inputs: Inputs,
+        out: Path,
+        *,
+        measure: Measure | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self._plan, self._inputs, self._out, self._device = plan, inputs, out, device
+        self._measure = measure or Measure()
         self._ready = lru_cache(maxsize=1)(self._load)
         self.names = list(plan.variants)
 
@@ -77,7 +86,7 @@ class StudyNetworks:
             cut = cut_plan(self._plan, self._inputs, ready, shards(ready), command)
             found = cut.write(self._out)
         folder = shards_folder(self._out)
-        if found.plan != plan_hash(self._plan):
+        if found.plan != plan_hash(self._plan, self._measure):
             raise ArgumentError(
                 f"{folder} has shards of another plan, or of other versions; pass another folder "
                 f"with --out, or record what is finished with network-prune records merge "
@@ -111,5 +120,11 @@ class StudyNetworks:
         return self._ready(self.names[-1])
 
     def _load(self, network: Network) -> ReadyNetwork:
-        variants, options = self._plan.variants[network], self._plan.options
-        return ReadyNetwork(network, variants, options, self._inputs, device=self._device)
+        return ReadyNetwork(
+            network,
+            self._plan.variants[network],
+            self._plan.options,
+            self._inputs,
+            measure=self._measure,
+            device=self._device,
+        )

@@ -11,6 +11,7 @@ from network_prune.results.parts.cut_file import Cut, Unit
 from network_prune.results.record_key import canonical
 from network_prune.sources.inputs import Inputs
 from network_prune.study.identity import describe_versions
+from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.sharding.cut import Piece, Work, cut
@@ -19,7 +20,7 @@ from network_prune.study.sharding.cut import Piece, Work, cut
 _OWN: Final = ("cache_dir", "device", "workers")
 
 
-def plan_hash(plan: Plan) -> str:
+def plan_hash(plan: Plan, measure: Measure) -> str:
     """Return the SHA-256 (hex) of what a plan evaluates, and with which versions."""
     networks = [
         [network.arch, network.weights, [variant.to_dict() for variant in variants]]
@@ -27,7 +28,7 @@ def plan_hash(plan: Plan) -> str:
     ]
     options = {name: value for name, value in plan.options.items() if name not in _OWN}
     device = device_type(plan.options["device"])
-    whole = [networks, options, device, describe_versions()]
+    whole = [networks, {**options, **measure.settings}, device, describe_versions()]
     return hashlib.sha256(canonical(whole)).hexdigest()
 
 
@@ -51,7 +52,7 @@ def cut_plan(plan: Plan, inputs: Inputs, ready: ReadyNetwork, shards: int, comma
         for number, pieces in enumerate(cut(works, shards), start=1)
         for piece in pieces
     ]
-    return Cut(plan_hash(plan), shards, n, command, tuple(units))
+    return Cut(plan_hash(plan, ready.measure), shards, n, command, tuple(units))
 
 
 def _unit(shard: int, piece: Piece, work: Work, size: int, n: int) -> Unit:

@@ -12,7 +12,9 @@ from network_prune.results.parts.parts import Parts
 from network_prune.results.study import Study
 from network_prune.study.checked import check_plan
 from network_prune.study.events import Told, Waiting
+from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
+from network_prune.study.sharding.planned import plan_hash
 from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.shard_run import ShardRun
 from network_prune.study.sharding.whole import put_together, read_whole, recorded
@@ -47,7 +49,7 @@ def sweep_shard(
         NetworkPruneError: what `sweep` raises, or the folder has other shards.
     """
     inputs = check_plan(plan)
-    study = read_whole(plan, out, told)
+    study = read_whole(plan_hash(plan, Measure()), out, told)
     if study:
         return study
     run = ShardRun(plan, inputs, out, shard, told)
@@ -56,7 +58,7 @@ def sweep_shard(
         run.run(cut, *recorded(out, told), progress=progress)
     if shard.is_first_of_group:
         _wait(out, cut, shard, told)
-    return put_together(plan, out, cut, told)
+    return put_together(out, cut, told)
 
 
 def check_no_shards(out: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Protocol
 from network_prune.results.parts.cut_file import Unit
 from network_prune.results.parts.part import Part
 from network_prune.study.events import PartKept, Told
-from network_prune.study.measure import Measure
 from network_prune.study.ready_network import ReadyNetwork
 from network_prune.study.running.due import Known, Variants, is_recorded
 from network_prune.study.running.pass_run import PassRun
@@ -60,7 +59,7 @@ class UnitRun(PassRun):
         wanted = wanted_of_unit(ready, unit)
         state = f"{ready.identity.key(None)} {unit.variants} {unit.images}"
         progress = Progress(known.folder, hashlib.sha256(state.encode()).hexdigest())
-        super().__init__(ready, known, unit.images, wanted, Measure(), told, progress)
+        super().__init__(ready, known, unit.images, wanted, told, progress)
         self._parts, self._file = parts, file
         self._written = set[str]()
 

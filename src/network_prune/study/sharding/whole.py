@@ -11,8 +11,6 @@ from network_prune.results.parts.merged_file import read_merged
 from network_prune.results.parts.parts import Parts
 from network_prune.results.records import FILE, Record, read_records
 from network_prune.results.study import Study
-from network_prune.study.plan import Plan
-from network_prune.study.sharding.planned import plan_hash
 
 
 def recorded(out: Path, told: Told) -> tuple[Mapping[str, Record], Iterable[Record]]:
@@ -25,27 +23,33 @@ def recorded(out: Path, told: Told) -> tuple[Mapping[str, Record], Iterable[Reco
     return records, records.heads()
 
 
-def put_together(plan: Plan, out: Path, cut: Cut, told: Told) -> Study:
+def put_together(out: Path, cut: Cut, told: Told) -> Study:
     """Return the plan's records if nothing of the cut is missing, and none before."""
     if Cut.read(out) is not None and not Parts(out, cut).missing():
         merge(out, told)
-    return read_whole(plan, out, told)
+    return read_whole(cut.plan, out, told)
 
 
-def put_together_so_far(plan: Plan, out: Path, cut: Cut, told: Told) -> Study:
+def put_together_so_far(out: Path, cut: Cut, told: Told) -> Study:
     """Return those of the plan's records whose units are done."""
     merge(out, told)
     if Cut.read(out) is None:
-        return read_whole(plan, out, told)
+        return read_whole(cut.plan, out, told)
     records, _ = recorded(out, told)
     keys = Parts(out, cut).done_keys()
     found = (records[key] for key in keys if key in records)
     return Study(found, StoredOutcomes(out), source=str(out))
 
 
-def read_whole(plan: Plan, out: Path, told: Told) -> Study:
-    """Return the plan's records if its shards were put together and all of them are there."""
-    keys = read_merged(out, plan_hash(plan))
+def read_whole(plan: str, out: Path, told: Told) -> Study:
+    """Return a plan's records if its shards were put together and all of them are there.
+
+    Args:
+        plan: what `plan_hash` returns.
+        out: the study's folder.
+        told: is given what to know of lines that were left out.
+    """
+    keys = read_merged(out, plan)
     if keys is None:
         return Study([], source=str(out))
     records, _ = recorded(out, told)
