@@ -55,7 +55,7 @@ def test_rows_come_as_they_are_finished_then_tables(made):
 
 
 def test_a_folder_is_shown_without_computing_anything(made, monkeypatch):
-    monkeypatch.setattr(RowRun, "run", None)
+    monkeypatch.setattr(RowRun, "start", None)
     shown = call("transfer", "--show", made.folder / "run")
     assert shown.code == 0
     tables = made.out[made.out.index("digits, targeted: images taken") :].splitlines()
@@ -115,14 +115,14 @@ def test_saved_images_are_tried_again_with_the_same_tables(made):
 
 @pytest.mark.parametrize("is_kept", [False, True])
 def test_ctrl_c_shows_what_is_finished(monkeypatch, tmp_path, is_kept):
-    usual, count = RowRun.run, iter(range(100))
+    usual, count = RowRun.start, iter(range(100))
 
     def run(self):
         if next(count) == 2:
             raise KeyboardInterrupt
-        usual(self)
+        return usual(self)
 
-    monkeypatch.setattr(RowRun, "run", run)
+    monkeypatch.setattr(RowRun, "start", run)
     out = tmp_path / "run"
     found = call("transfer", *SMALL, "--goal", "untargeted", *(("--out", out) if is_kept else ()))
     assert found.code == 130
@@ -143,8 +143,8 @@ def test_ctrl_c_shows_the_rows_of_the_plan_alone(monkeypatch, tmp_path):
     def run(_):
         raise KeyboardInterrupt
 
-    usual, count = RowRun.run, iter(range(100))
-    monkeypatch.setattr(RowRun, "run", lambda row: (usual if next(count) < 2 else run)(row))
+    usual, count = RowRun.start, iter(range(100))
+    monkeypatch.setattr(RowRun, "start", lambda row: (usual if next(count) < 2 else run)(row))
     shown = [call(*small, "--output", tmp_path / f"{name}.json") for name in ("one", "again")]
     assert {each.code for each in shown} == {130}
     found = json.loads((tmp_path / "one.json").read_text())["records"]

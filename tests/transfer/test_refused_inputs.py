@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from network_prune.errors import NetworkPruneError
-from network_prune.transfer.running import row_run
+from network_prune.transfer.running import batch as running_batch
 from network_prune.transfer.transfer import transfer
 from tests.transfer.tiny import FIRST, SECOND, net, plan, quiet
 
@@ -17,7 +17,7 @@ def refused(tmp_path, monkeypatch):
     def attack(*_, **__):
         raise AssertionError("an attack was begun")
 
-    monkeypatch.setattr(row_run, "run_attack", attack)
+    monkeypatch.setattr(running_batch, "run_attack", attack)
 
     def call(**changes):
         with pytest.raises(NetworkPruneError) as raised:

@@ -16,7 +16,7 @@ from network_prune.transfer.attack.settings import Attack
 from network_prune.transfer.augmentations.augmentation import Augmentation
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.pixel_network import PixelNetwork
-from network_prune.transfer.running import row_run
+from network_prune.transfer.running import batch as running_batch
 from network_prune.transfer.running.events import Advanced, Recorded, Started
 from network_prune.transfer.transfer import transfer
 from network_prune.transfer.transferred import load_transfer
@@ -159,11 +159,11 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch, batches):
         return attack
 
     with monkeypatch.context() as patch:
-        patch.setattr(row_run, "run_attack", until(batches))
+        patch.setattr(running_batch, "run_attack", until(batches))
         with pytest.raises(KeyboardInterrupt):
             run(plan(), out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(row_run, "run_attack", until(0))
+        patch.setattr(running_batch, "run_attack", until(0))
         resumed = run(plan(), out=tmp_path)
     assert list(map(figures, resumed)) == list(map(figures, whole))
     # Two rows of three batches, and the one that was interrupted.

@@ -1,8 +1,10 @@
 """Run a transfer plan and show it: a head, rows as they are finished, tables at the end."""
 
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from network_prune.cli.output import hand_over, say
@@ -16,11 +18,12 @@ from network_prune.reports.transfer.head import row_line, transfer_head
 from network_prune.reports.transfer.lines import transfer_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.outcome_store import OutcomeStore
+from network_prune.study.engines.cluster import Cluster
 from network_prune.transfer.figures.attacked import Attacked
 from network_prune.transfer.figures.pictures import curve_pictures
 from network_prune.transfer.figures.sets import AttackSet
 from network_prune.transfer.plan import TransferPlan
-from network_prune.transfer.running.events import Advanced, Event, Noted, Recorded, Started
+from network_prune.transfer.running.events import Advanced, Event, Noted, Recorded, Started, Told
 from network_prune.transfer.transfer import transfer
 from network_prune.transfer.transferred import TRANSFER, Transfer, read_transfer
 
@@ -44,34 +47,61 @@ class Outlets:
     plot: Path | None = None
 
 
-def run_transfer(
+def transferring(
     plan: TransferPlan,
-    outlets: Outlets,
     *,
     out: Path | None,
     save_images: Path | None,
     adversarial: Path | None,
+    cluster: Cluster | None,
+) -> Callable[[Told], Transfer]:
+    """Return what computes a plan, in this process or on a cluster.
+
+    Args:
+        plan: what to compute.
+        out: as for `transfer`, as are the others.
+        save_images: as for `transfer`.
+        adversarial: as for `transfer`; not on a cluster.
+        cluster: where tasks run, if they do, which needs ``out``.
+    """
+
+    def here(told: Told) -> Transfer:
+        with kept_memory(choose_device(plan.options["device"])):
+            return transfer(
+                plan, out=out, save_images=save_images, adversarial=adversarial, told=told
+            )
+
+    if cluster is None or out is None:
+        return here
+    from network_prune.transfer.engines.transfer_on_ray import transfer_on_ray
+
+    on_ray = partial(transfer_on_ray, plan, out=out, cluster=cluster, save_images=save_images)
+    return lambda told: on_ray(told=told)
+
+
+def run_transfer(
+    plan: TransferPlan,
+    outlets: Outlets,
+    run: Callable[[Told], Transfer],
+    *,
+    out: Path | None,
 ) -> None:
     """Compute what isn't recorded yet, and show all of it.
 
     Args:
         plan: what to compute.
         outlets: what is shown and written.
-        out: as for `transfer`, as are the others.
-        save_images: as for `transfer`.
-        adversarial: as for `transfer`.
+        run: computes it.
+        out: folder of the records, if they are kept.
 
     Raises:
         NetworkPruneError: the run can't be made, or something can't be written.
     """
     shown = _Shown(plan, out, prints=not (outlets.as_json or outlets.markdown))
-    device = choose_device(plan.options["device"])
     try:
         # What a network prints isn't the run's output.
-        with redirect_stdout(sys.stderr), kept_memory(device):
-            found = transfer(
-                plan, out=out, save_images=save_images, adversarial=adversarial, told=shown.tell
-            )
+        with redirect_stdout(sys.stderr):
+            found = run(shown.tell)
     except KeyboardInterrupt:
         finished = shown.finished()
         if finished:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,14 @@ from network_prune.transfer.running.identity import (
 )
 from network_prune.transfer.running.peer_run import peer_notes
 from network_prune.transfer.running.ready import Ready
-from network_prune.transfer.running.row_run import RowRun
+from network_prune.transfer.running.row_run import RowRun, run_rows
 from network_prune.transfer.running.saved import SavedImages
 from network_prune.transfer.transferred import TRANSFER, Transfer
 
 Kept = HeldRecords | RecordFile
 Advance = Callable[[int], object]
+# Computes and records rows, given with what advances the bar.
+RunRows = Callable[[Sequence[RowRun], Advance], None]
 
 
 def _warn(event: Event) -> None:
@@ -86,8 +89,15 @@ def transfer(
         for notice in kept.notices:
             told(notice)
         if adversarial is None:
-            keys = _attack(
-                plan, None if save_images is None else Path(save_images), kept, told, progress
+            ready = Ready(plan)
+            keys = attack_rows(
+                plan,
+                ready,
+                run=partial(run_rows, ready),
+                kept=kept,
+                saved_in=None if save_images is None else Path(save_images),
+                told=told,
+                progress=progress,
             )
         else:
             keys = _try_folder(of_folder(plan), Path(adversarial), kept, told, progress)
@@ -95,21 +105,40 @@ def transfer(
     return Transfer(found, kept.outcomes, source="memory" if out is None else os.fspath(out))
 
 
-def _attack(
-    plan: TransferPlan, saved_in: Path | None, kept: Kept, told: Told, progress: bool | None
+def attack_rows(
+    plan: TransferPlan,
+    ready: Ready,
+    *,
+    run: RunRows,
+    kept: Kept,
+    saved_in: Path | None,
+    told: Told,
+    progress: bool | None,
 ) -> list[str]:
-    """Compute what isn't recorded or saved; return the keys of all rows."""
-    ready = Ready(plan)
+    """Compute what isn't recorded or saved; return the keys of all rows.
+
+    Args:
+        plan: all rows.
+        ready: their networks and images.
+        run: computes and records what is due.
+        kept: the run's records.
+        saved_in: folder of the images, if they are saved.
+        told: as for `transfer`.
+        progress: as for `transfer`.
+
+    Raises:
+        NetworkPruneError: what `transfer` raises.
+    """
     wanted = [(row, describe_row(row, ready)) for row in plan.rows]
     saver = None if saved_in is None else SavedImages(saved_in, wanted, ready.images)
 
     def is_done(row: Row) -> bool:
         return saver is None or saver.is_whole(row)
 
-    def run(row: Row, base: Record, advance: Advance) -> None:
-        RowRun(row, base, ready, kept, saver, told, advance).run()
+    def run_due(due: Sequence[tuple[Row, Record]], advance: Advance) -> None:
+        run([RowRun(row, base, ready, kept, saver, told) for row, base in due], advance)
 
-    _run(wanted, is_done, run, ready, kept, told, progress)
+    _run(wanted, is_done, run_due, ready, kept, told, progress)
     notes = peer_notes((row, kept.records[base["key"]]) for row, base in wanted)
     if texts := tuple(dict.fromkeys(notes)):
         told(Noted(texts))
@@ -126,8 +155,9 @@ def _try_folder(
     folder.give_targets(ready.images, ready.networks.classes, is_targeted=plan.is_targeted)
     wanted = [(row, describe_row(row, ready, folder)) for row in plan.rows]
 
-    def run(row: Row, base: Record, advance: Advance) -> None:
-        run_folder(row, base, folder, ready, kept, told, advance)
+    def run(due: Sequence[tuple[Row, Record]], advance: Advance) -> None:
+        for row, base in due:
+            run_folder(row, base, folder, ready, kept, told, advance)
 
     _run(wanted, lambda _: True, run, ready, kept, told, progress)
     return [base["key"] for _, base in wanted]
@@ -136,7 +166,7 @@ def _try_folder(
 def _run(
     wanted: Sequence[tuple[Row, Record]],
     is_done: Callable[[Row], bool],
-    run: Callable[[Row, Record, Advance], None],
+    run: Callable[[Sequence[tuple[Row, Record]], Advance], None],
     ready: Ready,
     kept: Kept,
     told: Told,
@@ -167,5 +197,4 @@ def _run(
     )
     total = sum(row.passes for row in rows) * len(ready.images)
     with progress_bar(total=total, label="transfer", unit="passes", shown=progress) as bar:
-        for row, base in due:
-            run(row, base, bar.update)
+        run(due, bar.update)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from network_prune.cli import ray_run
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
 from network_prune.cli.recorded import tell
 from network_prune.cli.takes import takes
@@ -79,6 +80,10 @@ def transfer_command(
     out: Out = None,
     save_images: SaveImages = None,
     adversarial: Adversarial = None,
+    engine: ray_run.Engine = None,
+    ray_address: ray_run.Address = None,
+    num_cpus_per_task: ray_run.Cpus = None,
+    num_gpus_per_task: ray_run.Gpus = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     output: Output = None,
@@ -103,12 +108,25 @@ def transfer_command(
     """
     if markdown and as_json:
         raise ArgumentError("--json and --markdown exclude each other; pass one")
+    cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
+    if cluster is not None:
+        ray_run.folder_of(out)
+        if adversarial is not None:
+            raise ArgumentError(
+                "--engine ray attacks images, and --adversarial has attacked ones already; leave "
+                "--engine out"
+            )
     from network_prune.transfer.plan import make_transfer_plan
 
     plan = make_transfer_plan(values)
     check_writable(output, csv, plot)
     with waiting("importing PyTorch"):
-        from network_prune.cli.transfer_run import Outlets, run_transfer, show_transfer
+        from network_prune.cli.transfer_run import (
+            Outlets,
+            run_transfer,
+            show_transfer,
+            transferring,
+        )
         from network_prune.display.canvas import check_plot
         from network_prune.reports.transfer.head import plan_lines
         from network_prune.transfer.transferred import read_transfer
@@ -126,4 +144,7 @@ def transfer_command(
 
         say(*plan_lines(plan, len(Ready(plan).images)))
         return
-    run_transfer(plan, outlets, out=out, save_images=save_images, adversarial=adversarial)
+    run = transferring(
+        plan, out=out, save_images=save_images, adversarial=adversarial, cluster=cluster
+    )
+    run_transfer(plan, outlets, run, out=out)

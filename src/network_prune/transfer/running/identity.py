@@ -36,7 +36,7 @@ def describe_row(row: Row, ready: Ready, folder: AdversarialFolder | None = None
         "goal": row.attack.goal.value,
         "seed": row.seed,
         **(_describe_attack(row) if folder is None else _describe_folder(row, folder)),
-        "running": {"batch_size": ready.batch_size, "device": ready.device.type},
+        "running": {"batch_size": ready.batch_size, "device": ready.device_type},
         "versions": describe_versions(),
     }
     return {"key": record_key(base), **base}

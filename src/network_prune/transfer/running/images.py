@@ -73,6 +73,19 @@ class AttackedImages:
         """
         return torch.stack([self._picture(position) for position in part])
 
+    def digests_of(self, part: range) -> bytes:
+        """Return the digests of the bytes that some of them were read from."""
+        return bytes(self.digests[SIZE * part.start : SIZE * part.stop])
+
+    def see(self, part: range, digests: bytes) -> None:
+        """Take in what another process read some of them from.
+
+        Raises:
+            SourceError: one was read from other bytes before.
+        """
+        for place, position in enumerate(part):
+            self._see(position, digests[SIZE * place : SIZE * (place + 1)])
+
     def batches(self, size: int) -> Iterator[range]:
         """Yield the positions of each batch."""
         for start in range(0, len(self), size):

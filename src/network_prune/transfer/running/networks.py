@@ -15,12 +15,16 @@ from network_prune.transfer.plan import network_name
 from network_prune.transfer.predictions import NO_CLASS
 
 
+def load_networks(named: Sequence[Network], inputs: Inputs) -> Mapping[Network, LoadedNetwork]:
+    """Return networks by name; raises as `load_network` does."""
+    return {network: inputs.load_network(network.arch, network.weights) for network in named}
+
+
 class Networks:
-    """Loads networks, of which no parameter takes a gradient any more.
+    """Networks of which no parameter takes a gradient any more.
 
     Args:
-        named: which ones.
-        inputs: loads them.
+        loaded: by name, as they are loaded.
         device: where they go.
 
     Attributes:
@@ -29,14 +33,12 @@ class Networks:
         channels: how many all of them take, 1 or 3.
 
     Raises:
-        NetworkPruneError: one can't be loaded, or has other classes or channels than the first.
+        SourceError: one has other classes or channels than the first.
     """
 
-    def __init__(self, named: Sequence[Network], inputs: Inputs, device: torch.device) -> None:
-        self.loaded: Mapping[Network, LoadedNetwork] = {
-            network: inputs.load_network(network.arch, network.weights) for network in named
-        }
-        self._pixels = {network: self._freeze(network, device) for network in named}
+    def __init__(self, loaded: Mapping[Network, LoadedNetwork], device: torch.device) -> None:
+        self.loaded = loaded
+        self._pixels = {network: self._freeze(network, device) for network in loaded}
         (self.classes,) = self._agreed("classes", lambda loaded: loaded.classes)
         (self.channels,) = self._agreed("channels", lambda loaded: loaded.preprocessing.channels)
 

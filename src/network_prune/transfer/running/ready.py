@@ -13,11 +13,12 @@ from network_prune.evaluation.variant import Network
 from network_prune.options import OPTIONS, defaults
 from network_prune.results.images import Images
 from network_prune.sources.inputs import Inputs
+from network_prune.sources.networks.load import LoadedNetwork
 from network_prune.transfer.augmentations.surrogates import make_surrogate
 from network_prune.transfer.figures.rates import Rate, rate
 from network_prune.transfer.plan import OWN, Row, TransferPlan, ensemble_name, network_name
 from network_prune.transfer.running.images import AttackedImages
-from network_prune.transfer.running.networks import Networks
+from network_prune.transfer.running.networks import Networks, load_networks
 from network_prune.transfer.running.peer_run import check_peer
 
 
@@ -27,10 +28,12 @@ class Ready:
     Args:
         plan: the run.
         size: the images' side in pixels; None for what the plan says.
+        loaded: the networks, where they are loaded already.
 
     Attributes:
         inputs: how networks and images are loaded.
         device: where everything is computed.
+        device_type: the kind of device that rows are computed on, by any process.
         networks: all of them.
         images: all of them.
         batch_size: images a batch.
@@ -39,15 +42,24 @@ class Ready:
         NetworkPruneError: networks or images can't be loaded or don't fit.
     """
 
-    def __init__(self, plan: TransferPlan, size: int | None = None) -> None:
+    def __init__(
+        self,
+        plan: TransferPlan,
+        size: int | None = None,
+        *,
+        loaded: Mapping[Network, LoadedNetwork] | None = None,
+    ) -> None:
         options: dict[str, Any] = {**defaults(OPTIONS), **plan.options}
         self.batch_size: int = options["batch_size"]
         self.device = choose_device(options["device"])
+        self.device_type = self.device.type
         if not plan.is_targeted and options["target_column"] is None:
             del options["target_column"]  # so that nobody looks for targets
         self.inputs = Inputs(options, [network.arch for network in plan.networks])
         self.inputs.check()
-        self.networks = Networks(plan.networks, self.inputs, self.device)
+        if loaded is None:
+            loaded = load_networks(plan.networks, self.inputs)
+        self.networks = Networks(loaded, self.device)
         self.images = AttackedImages(
             self.networks,
             self.inputs,
@@ -66,10 +78,14 @@ class Ready:
         """What each network takes each clean image for, int64 ``[n]``; reads all of them."""
         found: dict[Network, list[np.ndarray]] = {network: [] for network in self.networks.loaded}
         for part in self.images.batches(self.batch_size):
-            pixels = self.shares(self.images.pixels(part))
-            for network, predicted in found.items():
-                predicted.append(self.networks.predict(network, pixels))
+            for network, predicted in self.look(part).items():
+                found[network].append(predicted)
         return {network: np.concatenate(parts) for network, parts in found.items()}
+
+    def look(self, part: range) -> Mapping[Network, np.ndarray]:
+        """Return what each network takes some clean images for, int64 ``[n]``; reads them."""
+        pixels = self.shares(self.images.pixels(part))
+        return {network: self.networks.predict(network, pixels) for network in self.networks.loaded}
 
     @property
     def accuracies(self) -> Mapping[str, Rate]:

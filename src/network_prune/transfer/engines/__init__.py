@@ -1,0 +1,1 @@
+"""Engines that others wrote, which attack the batches of a transfer run on many machines."""
