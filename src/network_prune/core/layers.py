@@ -80,6 +80,10 @@ class Layer:
             return weight
         return self._swap(weight, self.canonical_shape)
 
+    def stored(self, weight: Tensor) -> Tensor:
+        """Return a weight ``[out, in/groups, *kernel]`` in the stored shape."""
+        return self._swap(weight, self.shape) if self.transposed else weight
+
     def expand(self, elements: Tensor, granularity: Granularity) -> Tensor:
         """Repeat a value for each element over the element's weights.
 
@@ -93,7 +97,7 @@ class Layer:
         shape = self.canonical_shape
         values = elements.reshape(*elements.shape, *[1] * (len(shape) - elements.dim()))
         values = values.expand(shape)
-        return self._swap(values, self.shape) if self.transposed else values
+        return self.stored(values)
 
     def _swap(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Swap the in and out axes within each group; the swap is its own inverse."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from network_prune.results.records import Record
 from network_prune.sources.networks.load import LoadedNetwork
-from network_prune.sources.networks.multiply_adds import MultiplyAdds
+from network_prune.sources.networks.multiply_adds import counted_multiply_adds
 
 _SPATIAL: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -75,13 +75,14 @@ def costs_of(loaded: LoadedNetwork) -> Costs:
         if _is_counted(module)
     ]
     try:
-        with torch.no_grad(), MultiplyAdds() as counter:
-            model(torch.zeros(1, *loaded.preprocessing.shape))
+        picture = torch.zeros(1, *loaded.preprocessing.shape)
+        with torch.no_grad():
+            macs = counted_multiply_adds(lambda: model(picture))
     finally:
         for hook in hooks:
             hook.remove()
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Costs(parameters, counter.found, {**_free(model), **uses})
+    return Costs(parameters, macs, {**_free(model), **uses})
 
 
 def _is_counted(module: nn.Module) -> bool:

@@ -16,38 +16,45 @@ from network_prune.pruning.ranking.rankable import weights_at
 from network_prune.pruning.state import pruned_weights
 
 
-def independent_copy(model: nn.Module) -> nn.Module:
+def independent_copy(
+    model: nn.Module,
+    *,
+    aim: str = "to make it faster",
+    remedy: str = "leave out dtype and compile (--dtype, --compile)",
+) -> nn.Module:
     """Return a copy in eval mode, with our masks baked in, that shares nothing that matters.
+
+    Args:
+        model: the network.
+        aim: what the copy is for, as a refusal says it.
+        remedy: what to do instead.
 
     Raises:
         UnsupportedNetworkError: the network can't be copied, functions or tensors in its
             copy lead back to it, or it carries hooks, which may watch or change anything.
         StateError: weights that are pruned are others in eval mode.
     """
+
+    def refused(reason: str) -> UnsupportedNetworkError:
+        return UnsupportedNetworkError(f"the network can't be copied {aim}: {reason}; {remedy}")
+
     if isinstance(model, torch.jit.ScriptModule):
-        raise UnsupportedNetworkError(_refusal("it is compiled by TorchScript"))
+        raise refused("it is compiled by TorchScript")
     if _has_overlaps(model):
-        raise UnsupportedNetworkError(_refusal("some of its Parameters share memory"))
+        raise refused("some of its Parameters share memory")
     try:
         twin = copy.deepcopy(model)
     except Exception as error:
-        raise UnsupportedNetworkError(_refusal(one_line(error))) from None
+        raise refused(one_line(error)) from None
     if _leads_back(twin, model):
-        raise UnsupportedNetworkError(_refusal("its functions would use the original"))
+        raise refused("its functions would use the original")
     layers = list(pruned_weights(model))
     switch_to_eval(twin, lambda: dict(weights_at(twin, layers)))
     with contextlib.suppress(StateError):  # raised without masks; what isn't baked in is a hook
         make_permanent(twin)
     if any(_hooks(module) for module in twin.modules()):
-        raise UnsupportedNetworkError(_refusal("it carries hooks"))
+        raise refused("it carries hooks")
     return twin
-
-
-def _refusal(reason: str) -> str:
-    return (
-        f"the network can't be copied to make it faster: {reason}; leave out dtype and compile "
-        f"(--dtype, --compile)"
-    )
 
 
 def _hooks(module: nn.Module) -> bool:

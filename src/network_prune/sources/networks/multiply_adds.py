@@ -1,6 +1,6 @@
 """How many multiply-adds (MACs) one picture costs a network, from its architecture alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -23,7 +23,6 @@ def multiply_adds(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
     Returns:
         None where the network can't be made or run so.
     """
-    counter = MultiplyAdds()
     try:
         with no_exits(), torch.device("meta"), torch.no_grad():
             architecture = architecture_of(spec)
@@ -31,20 +30,19 @@ def multiply_adds(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
                 return None
             model = architecture.blank().eval()
             shape = architecture.preprocessing(model).replace(**preprocessing).shape
-            with counter:
-                model(torch.empty(1, *shape))
+            return counted_multiply_adds(lambda: model(torch.empty(1, *shape))) or None
     except Exception:  # of others' code, which the run itself will show
         return None
-    return counter.found or None
 
 
-class MultiplyAdds(TorchDispatchMode):
-    """Counts those of convolutions, matrix products and attention that run inside.
+def counted_multiply_adds(run: Callable[[], object]) -> int:
+    """Return the MACs of convolutions, linear layers and attention in what ``run`` does."""
+    with _Counter() as counter:
+        run()
+    return counter.found
 
-    Attributes:
-        found: their number so far.
-    """
 
+class _Counter(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.found = 0
