@@ -128,3 +128,33 @@ def _with_zeros_by_hand(model: nn.Module, draw: npr.Draw, x: Tensor) -> Tensor:
     for weight, original in zip(weights, originals, strict=True):
         weight.copy_(original)
     return out
+
+
+def remove_from(row: Row, *, with_norm: bool) -> npr.Removed:
+    """Prune half of each layer's neurons at random and remove them.
+
+    Norms and scales get values of their own first, so that neurons send out constants and the
+    output hangs on every part of the network.
+    """
+    model = load(row.name, row.side)
+    _stir(model, row.side)
+    x = torch.rand(1, 3, row.side, row.side, generator=torch.Generator().manual_seed(0))
+    layers = CHOICES["Conv2d" if with_norm else row.ranked]
+    prunable = npr.rank(model, "neuron", p_prune=0.5, scope="layer", layers=layers)
+    with npr.prune(model, prunable, p_bern=0.7, seed=3, with_norm=with_norm):
+        return npr.remove_neurons(model, x, repeats=0)
+
+
+@torch.no_grad()
+def _stir(model: nn.Module, side: int) -> None:
+    random = torch.Generator().manual_seed(7)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() and parameter.numel() == max(parameter.shape):
+            low, high = (-0.5, 0.5) if name.endswith("bias") else (0.5, 1.5)
+            parameter.copy_(torch.empty(parameter.shape).uniform_(low, high, generator=random))
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    model.train()
+    model(torch.rand(4, 3, side, side, generator=random))
+    model.eval()

@@ -13,6 +13,7 @@ from network_prune.cli.commands.find import find_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
+from network_prune.cli.commands.remove import remove_command
 from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
@@ -48,6 +49,7 @@ def test_every_option_named_exists(command):
         sensitivity_command,
         diversity_command,
         records_command,
+        remove_command,
         reproduce_command,
         sweep_command,
         transfer_command,

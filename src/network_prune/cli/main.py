@@ -16,6 +16,7 @@ from network_prune.cli.commands.find import find_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
+from network_prune.cli.commands.remove import remove_command
 from network_prune.cli.commands.report import report_command
 from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
@@ -42,6 +43,7 @@ app.command("inspect", cls=OnceCommand)(inspect_command)
 app.command("sensitivity", cls=OnceCommand)(sensitivity_command)
 app.command("diversity", cls=OnceCommand)(diversity_command)
 app.command("transfer", cls=OnceCommand)(transfer_command)
+app.command("remove", cls=OnceCommand)(remove_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("reproduce", cls=OnceCommand)(reproduce_command)
 app.command("find", cls=OnceCommand)(find_command)

@@ -3,58 +3,28 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from network_prune.cli.output import Json, hand_over, say, waiting
+from network_prune.cli.commands.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
+from network_prune.cli.output import Json, hand_over, say
 from network_prune.cli.takes import takes
-from network_prune.errors import ArgumentError
-from network_prune.evaluation.variant import Variant
-from network_prune.options import GRID_OPTIONS, OPTIONS, defaults
 from network_prune.plain_text import plain
-from network_prune.sources.fractions_file import with_files
 
 if TYPE_CHECKING:
     from network_prune.pruning.masks.summary import LayerSummary, Summary
 
 _BAR = 20
-_PREPROCESSING = ("resize", "crop", "interpolation", "mean", "std")
-_GRID = [name for name in GRID_OPTIONS if name not in ("draws", "with_norm")]
-_ONE = [name for name in _GRID if OPTIONS[name].many and name not in ("include", "exclude")]
 
 
-@takes([*_GRID, "cache_dir", *_PREPROCESSING], one=_ONE)
-def inspect_command(values: dict[str, Any], as_json: Json = False) -> None:
+@takes([*GRID, "cache_dir", *PREPROCESSING], one=ONE)
+def inspect_command(given: dict[str, Any], as_json: Json = False) -> None:
     """Show where pruning would land, layer by layer; needs no data.
 
     Example: network-prune inspect --arch resnet18 --weights none --method weights --p-prune 0.5
     """
-    values = {**defaults(OPTIONS), **with_files(values)}
-    variant = Variant.of(
-        {**values, **{name: values[name][0] for name in _ONE if name != "p_prune_file"}}
-    )
-    if len(values["p_prune"]) > 1:
-        raise ArgumentError("--p-prune and --p-prune-file exclude each other here; pass one")
-    if variant.learns:
-        raise ArgumentError(
-            f"--score {variant.score} is computed on images, which inspect doesn't read; use "
-            f"network-prune eval --score {variant.score}, or in Python "
-            f"network_prune.rank(model, score={variant.score!r}, p_prune={variant.p_prune:g}, "
-            "data=batches)"
-        )
-    if variant.scope == "alone":
-        raise ArgumentError(
-            "scope=alone prunes one layer at a time, in a variant for each; inspect shows one "
-            "variant: pass --scope layer, and --include LAYER for one of them"
-        )
-    with waiting("importing PyTorch"):
-        from network_prune.pruning.masks.summary import summarize
-        from network_prune.sources.networks.load import load_network
+    values, variant = one_variant(given, "inspect")
+    network = load_one(values)
 
-    network = load_network(
-        values["arch"][0],
-        weights=values["weights"],
-        preprocessing={name: values[name] for name in _PREPROCESSING},
-        cache_dir=values["cache_dir"],
-        warn=False,
-    )
+    from network_prune.pruning.masks.summary import summarize
+
     (variant,) = variant.spelt_out(network.model)
     prunable = variant.rank(network.model)
     draw = prunable.draw(p_bern=variant.p_bern, seed=variant.seed, index=variant.index)

@@ -1,5 +1,6 @@
 """Cut channels out of layers."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
@@ -54,27 +55,24 @@ def cut(model: nn.Module, flow: Flow) -> tuple[nn.Module, list[Cut]]:
         flow: settled.
     """
     cuts: list[Cut] = []
+    paths: dict[nn.Module, list[str]] = defaultdict(list)
+    for path, module in model.named_modules(remove_duplicate=False):
+        paths[module].append(path)
     for call in flow.calls:
         taken, made = call.taken.needed, call.made.needed
         if bool(taken.all() and made.all()):
             continue
         layer = model.get_submodule(call.name)
         _shrink(layer, call)
-        model = _replace(model, layer, _between(layer, call))
+        narrowed = _between(layer, call)
+        for path in paths[layer] if narrowed is not layer else ():
+            if not path:
+                model = narrowed
+            else:
+                model.set_submodule(path, narrowed)
         inputs, outputs = ((len(channels), int(channels.sum())) for channels in (taken, made))
         cuts.append(Cut(call.name, inputs, outputs, call.is_norm))
     return model, cuts
-
-
-def _replace(model: nn.Module, layer: nn.Module, by: nn.Module) -> nn.Module:
-    if by is layer:
-        return model
-    if model is layer:
-        return by
-    paths = [p for p, module in model.named_modules(remove_duplicate=False) if module is layer]
-    for path in paths:
-        model.set_submodule(path, by)
-    return model
 
 
 def _between(layer: nn.Module, call: LayerCall) -> nn.Module:
@@ -82,11 +80,15 @@ def _between(layer: nn.Module, call: LayerCall) -> nn.Module:
     take, put = (_places(*both) for both in ((call.taken, call.given), (call.made, call.sent)))
     if take is None and put is None:
         return layer
-    device = next(layer.parameters()).device if list(layer.parameters()) else None
+    device = next(iter(layer.state_dict().values())).device
     constants = None if put is None else call.outputs.value[call.sent.needed].to(device)
-    moved = (None if places is None else places.to(device) for places in (take, put))
-    taken, sent = moved
-    narrowed = Narrowed(layer, take=taken, put=sent, constants=constants, axes=call.axes)
+    narrowed = Narrowed(
+        layer,
+        take=None if take is None else take.to(device),
+        put=None if put is None else put.to(device),
+        constants=constants,
+        axes=call.axes,
+    )
     return narrowed.train(layer.training)
 
 

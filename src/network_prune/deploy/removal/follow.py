@@ -130,6 +130,11 @@ class _Follower(TorchDispatchMode):
         self._open: list[_Call] = []
         self._is_in_layer = False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else the first operation imports torch.compile's tracer, which takes seconds.
+        return False
+
     # --- what the network calls ---
 
     def enter(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -221,13 +226,16 @@ class _Follower(TorchDispatchMode):
                     self._leave(holder, "its tensors are read without calling it")
         if not any(self._values.is_computed(tensor) for tensor in inputs):
             return
-        if func is torch.ops.aten._local_scalar_dense.default:
+        if func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.equal):
             raise UnsupportedNetworkError(
                 "the network decides by numbers that it computes from its input, so another input "
                 "may take other steps; neurons can't be removed from it"
             )
         self._values.computed(*outputs)
-        found = self._found(func, args, kwargs, result)
+        try:
+            found = self._found(func, args, kwargs, result)
+        except Exception:  # it is called in a way that its rule doesn't know
+            found = None
         if found is None:
             self._values.need_all(inputs)
         else:

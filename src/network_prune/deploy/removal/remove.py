@@ -113,14 +113,19 @@ def _smaller(
 def _left(twin: nn.Module, flow: Flow, cuts: list[Cut]) -> dict[str, str]:
     """Return why layers that have silenced neurons keep all of them, by path."""
     gone = {cut.name for cut in cuts if cut.outputs[1] < cut.outputs[0]}
-    usual = "too few of its neurons are silenced, or what reads them needs them all"
     left: dict[str, str] = {}
     for name, place in find_places(twin, MAPS).items():
-        is_attention = place.tensor != "weight"
         if name not in gone and _has_silenced(place):
-            why = "it is one of an attention's projections" if is_attention else usual
-            left[name] = flow.left.get(name, why)
+            left[name] = flow.left.get(name, _usual_reason(place))
     return left
+
+
+def _usual_reason(place: Place) -> str:
+    if place.tensor != "weight":
+        return "it is one of an attention's projections"
+    if getattr(place.module, "groups", 1) > 1:
+        return "its groups must stay equally large"
+    return "too few of its neurons are silenced, or what reads them needs all"
 
 
 def _has_silenced(place: Place) -> bool:
