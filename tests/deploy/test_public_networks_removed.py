@@ -21,7 +21,8 @@ def case(row: Row):
     return pytest.param(row, id=row.name, marks=marks)
 
 
-@pytest.mark.parametrize("row", map(case, ROWS))
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("row", [case(row) for row in ROWS])
 def test_outputs_are_equal_and_the_network_is_smaller(row):
     form = next(form for form in FORMS if form.accepts(row.name))
     try:

@@ -40,6 +40,7 @@ def removed_from(model: nn.Module, **options: object) -> npr.Removed:
     return npr.remove_neurons(model, x(), repeats=0, **options)
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("with_norm", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_are_those_of_the_masked_network(name, with_norm):
