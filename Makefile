@@ -17,6 +17,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.sweeps
 	$(BIN)/python -m benchmarks.iterations
+	$(BIN)/python -m benchmarks.removal
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

@@ -9,7 +9,18 @@ import torch
 from torch import nn
 
 import network_prune as npr
-from benchmarks import evaluation, growth, memory, peers, plain, scaling, sweeps, tables, timing
+from benchmarks import (
+    evaluation,
+    growth,
+    memory,
+    peers,
+    plain,
+    removal,
+    scaling,
+    sweeps,
+    tables,
+    timing,
+)
 from network_prune.sources.preprocessing import Preprocessing
 
 
@@ -44,6 +55,16 @@ def test_the_peers_prune_what_we_do_at_p_bern_1(granularity):
     assert bool((zero == expected).all())
     peers.seed_restore([layer], saved)
     assert bool((layer.weight == original).all())
+
+
+def test_removal_is_measured_beside_the_masked_network(monkeypatch):
+    monkeypatch.setattr(removal, "SIDE", 64)
+    monkeypatch.setattr(evaluation, "SIDE", 64)
+    row = removal.measure("resnet18", False, rounds=1, batch=1)
+    assert row["parameters"] < 0.4 * row["parameters before"]
+    assert row["multiply-adds"] < 0.4 * row["multiply-adds before"]
+    assert row["ms, removed"] > 0
+    assert "| resnet18 | False | 11.69 → " in removal.table([row])
 
 
 def test_torchs_own_pruning_is_the_peer_for_single_weights():

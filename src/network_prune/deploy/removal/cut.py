@@ -77,26 +77,30 @@ def cut(model: nn.Module, flow: Flow) -> tuple[nn.Module, list[Cut]]:
 
 def _between(layer: nn.Module, call: LayerCall) -> nn.Module:
     """Return the layer, with what takes and puts its channels around where any do."""
-    take, put = (_places(*both) for both in ((call.taken, call.given), (call.made, call.sent)))
-    if take is None and put is None:
+    if not (_is_narrower(call.taken, call.given) or _is_narrower(call.made, call.sent)):
         return layer
     device = next(iter(layer.state_dict().values())).device
-    constants = None if put is None else call.outputs.value[call.sent.needed].to(device)
-    narrowed = Narrowed(
-        layer,
-        take=None if take is None else take.to(device),
-        put=None if put is None else put.to(device),
-        constants=constants,
-        axes=call.axes,
-    )
+    take = put = constants = None
+    if _is_narrower(call.taken, call.given):
+        take = call.taken.needed[call.given.needed].nonzero().flatten().to(device)
+    if _is_narrower(call.made, call.sent):
+        put, constants = (tensor.to(device) for tensor in _put(call))
+    narrowed = Narrowed(layer, take=take, put=put, constants=constants, axes=call.axes)
     return narrowed.train(layer.training)
 
 
-def _places(some: Channels, of: Channels) -> Tensor | None:
-    """Return where channels stand among others, None where they are all of them."""
-    if torch.equal(some.needed, of.needed):
-        return None
-    return some.needed[of.needed].nonzero().flatten()
+def _is_narrower(some: Channels, of: Channels) -> bool:
+    return not torch.equal(some.needed, of.needed)
+
+
+def _put(call: LayerCall) -> tuple[Tensor, Tensor]:
+    """Return where each channel comes from, and the different constants that some are."""
+    is_made = call.made.needed[call.sent.needed]
+    values = call.outputs.value[call.sent.needed]
+    constants, places = values[~is_made].unique(return_inverse=True)
+    put = is_made.cumsum(0) - 1
+    put[~is_made] = int(is_made.sum()) + places
+    return put, constants
 
 
 def _shrink(layer: nn.Module, call: LayerCall) -> None:
