@@ -3,6 +3,7 @@
 import argparse
 import json
 import statistics
+from itertools import product
 
 import torch
 from torch import nn
@@ -18,15 +19,14 @@ MASKED = "masked"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.removal", description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["resnet18", "resnet50", "mobilenet_v2"])
-    parser.add_argument("--rounds", type=int, default=9, help="rounds that medians are taken over")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that medians are taken over")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads")
-    parser.add_argument("--batch", type=int, default=1, help="images in a forward pass")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="images at once")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows: list[Row] = []
-    for name in arguments.networks:
-        for with_norm in (True, False):
-            rows.append(measure(name, with_norm, rounds=arguments.rounds, batch=arguments.batch))
+    for name, batch, with_norm in product(arguments.networks, arguments.batches, (True, False)):
+        rows.append(measure(name, with_norm, rounds=arguments.rounds, batch=batch))
     result = {"machine": machine("cpu"), "rounds": arguments.rounds, "rows": rows}
     path = DOCS / "removal-cpu.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -77,19 +77,23 @@ def _stir(model: nn.Module) -> None:
 def table(rows: list[Row]) -> str:
     """Return the rows in Markdown."""
     lines = [
-        "| network | with_norm | parameters, M | multiply-adds, M | ms a forward | times as fast "
-        "| outputs differ by |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| network | images | with_norm | parameters, M | multiply-adds, M | ms a forward "
+        "| times as fast | outputs differ by |",
+        "|---|--:|---|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
         counts = " | ".join(
             f"{row[f'{name} before'] / 1e6:.2f} → {row[name] / 1e6:.2f}"
             for name in ("parameters", "multiply-adds")
         )
-        lines.append(
-            f"| {row['network']} | {row['with_norm']} | {counts} | {row['ms, masked']:.1f} → "
-            f"{row['ms, removed']:.1f} | {row['times as fast']:.2f} | {row['difference']:.1e} |"
+        cells = (
+            *(str(row[name]) for name in ("network", "batch", "with_norm")),
+            counts,
+            f"{row['ms, masked']:.1f} → {row['ms, removed']:.1f}",
+            f"{row['times as fast']:.2f}",
+            f"{row['difference']:.1e}",
         )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -64,7 +64,7 @@ def test_removal_is_measured_beside_the_masked_network(monkeypatch):
     assert row["parameters"] < 0.4 * row["parameters before"]
     assert row["multiply-adds"] < 0.4 * row["multiply-adds before"]
     assert row["ms, removed"] > 0
-    assert "| resnet18 | False | 11.69 → " in removal.table([row])
+    assert "| resnet18 | 1 | False | 11.69 → " in removal.table([row])
 
 
 def test_torchs_own_pruning_is_the_peer_for_single_weights():

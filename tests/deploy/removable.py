@@ -158,6 +158,42 @@ class Activated(nn.BatchNorm2d):
         return F.silu(super().forward(x), inplace=True)
 
 
+class Adding(nn.Conv2d):
+    """Adds what it was given to what it makes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + x
+
+
+class Elsewhere(nn.Module):
+    """A layer that is given one value and computes with another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(4, 8, 3, padding=1)
+        self.second = nn.Conv2d(4, 8, 3, padding=1)
+        self.odd = Keeping(8, 8, 1)
+        self.odd.kept = []
+        self.last = nn.Conv2d(8, 3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.odd.kept = [self.first(x).relu()]
+        made = self.odd(self.second(x).relu())
+        self.odd.kept = []
+        return self.last(made)
+
+
+class Keeping(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.kept[0])
+
+
+def adding() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(4, 8, 1), nn.ReLU(), Adding(8, 8, 3, padding=1), nn.Conv2d(8, 3, 1)
+    )
+
+
 def own_classes() -> nn.Module:
     return nn.Sequential(
         SamePadding(4, 8, 3), Activated(8), SamePadding(8, 8, 3), Activated(8), SamePadding(8, 3, 3)
@@ -207,6 +243,8 @@ NETWORKS = {
     "shuffled": Shuffled,
     "borrowed": Borrowed,
     "own classes": own_classes,
+    "adding": adding,
+    "elsewhere": Elsewhere,
     "upwards": upwards,
     "flattened": flattened,
 }

@@ -17,7 +17,7 @@ import networks
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 
 # Layers of some are refused with_norm, by rules that aren't removal's.
-WITHOUT_NORM = ("transformer", "borrowed")
+WITHOUT_NORM = ("transformer", "borrowed", "adding", "elsewhere")
 
 
 def x(seed: int = 1) -> Tensor:
@@ -27,7 +27,8 @@ def x(seed: int = 1) -> Tensor:
 def rank(model: nn.Module, p_prune: float = 0.5) -> npr.PrunableSet:
     there = {kind for kind in LAYERS if any(isinstance(m, kind) for m in model.modules())}
     kinds = [kind for kind in LAYERS if kind in there]
-    return npr.rank(model, "neuron", p_prune=p_prune, scope="layer", layers=kinds)
+    odd = [name for name, _ in model.named_modules() if name == "odd"]  # ranking refuses it
+    return npr.rank(model, "neuron", p_prune=p_prune, scope="layer", layers=kinds, exclude=odd)
 
 
 def apart(one: Tensor, other: Tensor) -> float:

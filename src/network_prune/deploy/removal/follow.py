@@ -186,7 +186,10 @@ class _Follower(TorchDispatchMode):
         try:
             result = func(*args, **kwargs)
             call.operations += 1
-            call.inside = self._values.at(given["input"], _axis(call.module, result.dim()))
+            taken = self._values.at(given["input"], _axis(call.module, result.dim()))
+            if call.inside is None or not taken.channels.is_joined(call.inside.channels):
+                taken.channels.need_all()  # it isn't what the module was given
+            call.inside = taken
             call.made = self._values.set(_made(call, func, args, kwargs, names, result))
         finally:
             self._is_in_layer = False
