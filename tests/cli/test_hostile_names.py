@@ -20,7 +20,7 @@ from rich.console import Console
 from torch import nn
 
 import network_prune
-from network_prune.cli.live import LiveTable
+from network_prune.cli.runs.live import LiveTable
 from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.evaluation.variant import Network

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from network_prune.cli.live import LiveTable
+from network_prune.cli.runs.live import LiveTable
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network
 from network_prune.study.events import Advanced, Recorded, Started

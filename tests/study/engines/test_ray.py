@@ -12,7 +12,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from network_prune.cli.missing import shard_lines
+from network_prune.cli.runs.missing import shard_lines
 from network_prune.errors import RunError, SourceError
 from network_prune.results.records import FILE
 from network_prune.study.engines.cluster import Cluster

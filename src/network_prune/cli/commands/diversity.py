@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli import ray_run
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
+from network_prune.cli.runs import ray_run
+from network_prune.cli.runs.tracked import Mlflow, server_address, tracked
 from network_prune.cli.takes import takes
-from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError
 from network_prune.options import METHODS, OPTIONS
 from network_prune.sources.fractions_file import with_files
@@ -64,7 +64,7 @@ def diversity_command(
     server = server_address(mlflow)
 
     with waiting("importing PyTorch"):
-        from network_prune.cli.study_run import run_study
+        from network_prune.cli.runs.study_run import run_study
         from network_prune.reports.diversity import diversity_lines
         from network_prune.transfer.diversity import DrawsCompared
 

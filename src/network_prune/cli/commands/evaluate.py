@@ -29,6 +29,6 @@ def evaluate_command(values: dict[str, Any], as_json: Json = False, output: Outp
     check_writable(output)
 
     with waiting("importing PyTorch"):
-        from network_prune.cli.study_run import run_study
+        from network_prune.cli.runs.study_run import run_study
 
     run_study(plan, as_json=as_json, path=output)

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from network_prune.cli.commands.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
+from network_prune.cli.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
 from network_prune.cli.output import Json, hand_over, say
 from network_prune.cli.takes import takes
 from network_prune.plain_text import plain

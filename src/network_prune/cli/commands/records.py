@@ -104,7 +104,7 @@ def _missing(folder: Path) -> list[str]:
     """Return what is missing of a study that shards are at work on."""
     if not is_cut(folder):
         return []
-    from network_prune.cli.missing import shard_lines  # which takes the seconds of PyTorch
+    from network_prune.cli.runs.missing import shard_lines  # which takes the seconds of PyTorch
 
     return shard_lines(folder)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from network_prune.cli.commands.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
+from network_prune.cli.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
 from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over, say
 from network_prune.cli.takes import takes
 from network_prune.errors import RunError, one_line

@@ -72,7 +72,7 @@ def reproduce_command(
     check_writable(page, output)
 
     with waiting("importing PyTorch"):
-        from network_prune.cli.study_run import run_study
+        from network_prune.cli.runs.study_run import run_study
         from network_prune.reports.reproduction import reproduction_lines
 
     rows = published_rows()

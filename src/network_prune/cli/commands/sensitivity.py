@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli import ray_run
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
+from network_prune.cli.runs import ray_run
+from network_prune.cli.runs.tracked import Mlflow, server_address, tracked
 from network_prune.cli.takes import takes
-from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError, check_fraction
 from network_prune.options import OPTIONS
 from network_prune.study.plan import Plan, make_plan
@@ -93,7 +93,7 @@ def sensitivity_command(
         check_writable(targets_out)
 
     with waiting("importing PyTorch"):
-        from network_prune.cli.study_run import run_study
+        from network_prune.cli.runs.study_run import run_study
         from network_prune.display.canvas import check_plot
         from network_prune.reports.layers import layer_lines, write_targets
         from network_prune.reports.plots import draw_plot

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli import ray_run
 from network_prune.cli.output import Json, Output, check_writable, waiting
+from network_prune.cli.runs import ray_run
+from network_prune.cli.runs.tracked import Mlflow, server_address, tracked
 from network_prune.cli.takes import takes
-from network_prune.cli.tracked import Mlflow, server_address, tracked
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
 from network_prune.study.plan import make_plan, overruled
@@ -106,13 +106,13 @@ def sweep_command(
         )
 
     if dry_run:
-        from network_prune.cli.dry_run import show_plan
+        from network_prune.cli.runs.dry_run import show_plan
 
         show_plan(made, out)
     else:
         with waiting("importing PyTorch"):
-            from network_prune.cli.shard_run import run_shard
-            from network_prune.cli.study_run import run_study
+            from network_prune.cli.runs.shard_run import run_shard
+            from network_prune.cli.runs.study_run import run_study
 
         if cluster is not None:
             shown: dict[str, Any] = {"out": out, "as_json": as_json, "path": output}

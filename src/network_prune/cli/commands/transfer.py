@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli import ray_run
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
 from network_prune.cli.recorded import tell
+from network_prune.cli.runs import ray_run
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import RUNNING
@@ -121,7 +121,7 @@ def transfer_command(
     plan = make_transfer_plan(values)
     check_writable(output, csv, plot)
     with waiting("importing PyTorch"):
-        from network_prune.cli.transfer_run import (
+        from network_prune.cli.runs.transfer_run import (
             Outlets,
             run_transfer,
             show_transfer,

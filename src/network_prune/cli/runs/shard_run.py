@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from network_prune.cli.missing import shard_lines
 from network_prune.cli.output import hand_over, say
-from network_prune.cli.study_run import check_none_failed
+from network_prune.cli.runs.missing import shard_lines
+from network_prune.cli.runs.study_run import check_none_failed
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.reports.head_and_foot import (

@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from network_prune.cli.live import LiveTable
 from network_prune.cli.output import hand_over, say
+from network_prune.cli.runs.live import LiveTable
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory

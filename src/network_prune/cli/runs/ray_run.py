@@ -113,7 +113,7 @@ def run_on_ray(
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
     """
-    from network_prune.cli.shard_run import run_shared
+    from network_prune.cli.runs.shard_run import run_shared
     from network_prune.reports.head_and_foot import plan_head
     from network_prune.study.engines.sweep_on_ray import sweep_on_ray
 
