@@ -104,6 +104,26 @@ def _after_prune(call):
     return make
 
 
+def _recalibrate(model):
+    return npr.recalibrate(model, [X, X + 1])
+
+
+def _recalibrate_within(model):
+    prunable = npr.rank(model, p_prune=0.5)
+
+    def run():
+        with npr.prune(model, prunable, p_bern=0.5):
+            _recalibrate(model)
+
+    return run
+
+
+def _restore_recalibrated(model):
+    _prune(model)()
+    _recalibrate(model)
+    return lambda: npr.restore(model)
+
+
 def _with_block(kind):
     def make(model):
         prunable = npr.rank(model, p_prune=0.5)
@@ -200,6 +220,9 @@ CALLS = {
     "refresh": lambda model: _prune(model)().refresh,
     "restore": _after_prune(npr.restore),
     "make_permanent": _after_prune(npr.make_permanent),
+    "recalibrate": _after_prune(_recalibrate),
+    "recalibrate in a with block": _recalibrate_within,
+    "restore a recalibrated one": _restore_recalibrated,
     "with block": _with_block(npr.prune),
     "Redrawer": _make_redrawer,
     "Redrawer.redraw": lambda model: _redrawer(model).redraw,

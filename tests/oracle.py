@@ -1,4 +1,4 @@
-"""Slow, obvious versions of ranking, drawing and comparing: plain loops, one number at a time.
+"""Slow, obvious versions of what the package computes: plain loops, one number at a time.
 
 Nothing here comes from network_prune; the rules are written down a second time.
 """
@@ -238,6 +238,42 @@ def mask(part: Part, granularity: str, pruned: Sequence[bool]) -> np.ndarray:
         for place in element:
             keep[place] = not is_pruned
     return keep
+
+
+# --- recalibrating ----------------------------------------------------------------------
+
+
+def running_statistics(layers, batches) -> dict[int, tuple[list[float], list[float]]]:
+    """Return by place of each BatchNorm mean and unbiased variance of all that it takes, a channel.
+
+    Layer after layer runs in float64, and a norm normalises a batch by the batch's own figures.
+    """
+    taken: dict[int, list[list[float]]] = {}
+    for batch in batches:
+        x = batch.double()
+        for place, layer in enumerate(layers):
+            if not hasattr(layer, "running_mean"):
+                x = layer(x)
+                continue
+            channels = [x[:, c].flatten().tolist() for c in range(x.shape[1])]
+            whole = taken.setdefault(place, [[] for _ in channels])
+            out = x.clone()
+            for c, values in enumerate(channels):
+                whole[c] += values
+                mean, variance = _moments(values, len(values))
+                out[:, c] = (x[:, c] - mean) / math.sqrt(variance + layer.eps)
+                if layer.affine:
+                    out[:, c] = out[:, c] * layer.weight[c].item() + layer.bias[c].item()
+            x = out
+    return {
+        place: tuple(zip(*(_moments(values, len(values) - 1) for values in whole), strict=True))
+        for place, whole in taken.items()
+    }
+
+
+def _moments(values: Sequence[float], divisor: int) -> tuple[float, float]:
+    mean = math.fsum(values) / len(values)
+    return mean, math.fsum((value - mean) ** 2 for value in values) / divisor
 
 
 # --- comparing --------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from .pruning.masks.shortcuts import prune_weights as prune_weights
 from .pruning.prunable import Draw as Draw
 from .pruning.prunable import PrunableSet as PrunableSet
 from .pruning.ranking.rank import rank as rank
+from .pruning.recalibration.recalibrate import recalibrate as recalibrate
 from .pruning.surrogates.backward_only import BackwardOnly as BackwardOnly
 from .pruning.surrogates.diversified import Diversified as Diversified
 from .pruning.surrogates.ensemble import Ensemble as Ensemble

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import network_prune as npr
+import networks
 from network_prune.errors import ArgumentError
 
 
@@ -49,6 +50,14 @@ def test_masks_are_taken_off_what_load_network_returned(loaded):
     npr.prune_weights(loaded, p_prune=0.2)
     npr.make_permanent(loaded)
     assert loaded.model.state_dict().keys() == before.keys()
+
+
+def test_statistics_are_estimated_anew_in_what_load_network_returned(loaded):
+    before = networks.snapshot(loaded.model)
+    images = torch.zeros(2, 1, 32, 32)
+    assert npr.recalibrate(loaded, images) == npr.recalibrate(loaded.model, images)
+    npr.restore(loaded)
+    assert networks.snapshot(loaded.model) == before
 
 
 def test_evaluate_takes_what_load_network_returned(loaded):

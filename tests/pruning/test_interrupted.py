@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 _CHANGING = (
     "/masks/",
     "/in_place/",
+    "/recalibration/",
     "/surrogates/",
     "/unfinished.py",
     "/replaced.py",
@@ -48,7 +49,12 @@ def lines(name):
 
 # An interruption on the first line of `__exit__`, or at the end of a Redrawer's restore, may
 # leave what is on the network to `restore`; until then it is refused by name.
-_LEFT_TO_RESTORE = ("with block", "Redrawer.redraw again", "Redrawer.restore")
+_LEFT_TO_RESTORE = (
+    "with block",
+    "recalibrate in a with block",
+    "Redrawer.redraw again",
+    "Redrawer.restore",
+)
 
 
 def became(name, call, before, wanted):

@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Self, TypeVar
 
 import torch
@@ -31,6 +30,14 @@ _eager = ProcessWide(
     lambda: torch._dynamo.eval_frame.DynamoStance("force_eager"),
 )
 UNCHECKED = "whether pruned weights are zero where they are computed with could not be checked"
+
+
+def eagerly() -> Change:
+    """Let what torch.compile made of networks run uncompiled, as Python has it."""
+    need = object()
+    if "torch._dynamo" not in sys.modules:
+        return Change(lambda: None, lambda: None)
+    return Change(lambda: _eager.begin(need), lambda: _eager.end(need))
 
 
 class Operands(TorchDispatchMode):
@@ -73,17 +80,13 @@ class Operands(TorchDispatchMode):
         """Return what ``run`` gives; it runs once more unwatched if it fails when watched."""
         try:
             # What torch.compile makes of a network, and of this very class, says nothing more.
-            with self._eagerly() if "torch._dynamo" in sys.modules else nullcontext(), self:
+            with eagerly(), self:
                 result = run()
         except Exception:
             result = run()
             self.failed = True
         self.has_run = True
         return result
-
-    def _eagerly(self) -> Change:
-        need = object()
-        return Change(lambda: _eager.begin(need), lambda: _eager.end(need))
 
     def check(self) -> None:
         """Raise an UnsupportedNetworkError that names the layers with another weight, if any."""

@@ -12,6 +12,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.errors import StateError
 from network_prune.pruning.ranking.rankable import RANKABLE, TENSORS, find_places
+from network_prune.pruning.recalibration.statistics import are_exchanged
 from network_prune.pruning.unfinished import Turn, settle_unfinished
 
 _Params = ParamSpec("_Params")
@@ -42,7 +43,7 @@ def one_at_a_time(call: Callable[_Params, _Result]) -> Callable[_Params, _Result
 def check_not_pruned(model: nn.Module) -> None:
     """Raise a StateError that names the first pruned layer, or inside a torch.func transform.
 
-    What interrupted calls left is put back first.
+    A layer that is recalibrated counts as pruned. What interrupted calls left is put back first.
     """
     check_no_transform()
     settle_unfinished()
@@ -53,6 +54,11 @@ def check_not_pruned(model: nn.Module) -> None:
                 "network_prune.restore(model), make_permanent(model) or "
                 "torch.nn.utils.prune.remove first (network_prune.Draw.from_model(model) has its "
                 "masks)"
+            )
+        if are_exchanged(module):
+            raise StateError(
+                f"layer {path!r} is recalibrated; call network_prune.restore(model) first, or "
+                "make_permanent(model) to keep its statistics"
             )
         for parameter in module._parameters.values():
             if (why := _why_held(parameter)) is not None:

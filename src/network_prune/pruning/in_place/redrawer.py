@@ -1,6 +1,7 @@
 """Draw after draw in the weights' own memory: the fastest way to evaluate many."""
 
 import weakref
+from functools import partial
 
 from network_prune.core.streams import check_stream_number
 from network_prune.pruning.drawing import Drawer
@@ -8,8 +9,9 @@ from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.in_place.written import Written
 from network_prune.pruning.masks.targets import find_targets
 from network_prune.pruning.prunable import Draw, PrunableSet
+from network_prune.pruning.recalibration.statistics import put_back
 from network_prune.pruning.state import check_not_pruned, one_at_a_time
-from network_prune.pruning.unfinished import Turn, settling
+from network_prune.pruning.unfinished import Change, Turn, settling
 
 
 class Redrawer:
@@ -97,12 +99,16 @@ class Redrawer:
     def restore(self) -> None:
         """Put every weight back: the network is exactly what it was. Twice does no harm.
 
+        What `recalibrate` found under a draw goes, too.
+
         Raises:
             StateError: a weight was changed, moved or exchanged by other means meanwhile; it
                 is left alone, all others are back.
         """
         with Turn(self._written):
             if self._written.is_on:
+                back = partial(put_back, self.model)
+                Change(back, back).complete()
                 self._written.restore()
 
     def __enter__(self) -> "Redrawer":

@@ -18,6 +18,7 @@ from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.masks.targets import Target, find_targets
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import storage_key
+from network_prune.pruning.recalibration.statistics import are_exchanged, forget, put_back
 from network_prune.pruning.state import check_not_pruned, one_at_a_time
 from network_prune.pruning.unfinished import Change, settling
 
@@ -246,19 +247,23 @@ def _draw_of(prunable: PrunableSet | Draw, p_bern: float, seed: int, index: int)
 def restore(model: AnyNetwork) -> None:
     """Take every mask of ours off: Parameters, their order, values and hooks as they were.
 
-    Masks that torch.nn.utils.prune's own methods stacked on ours go with them. What
-    was trained meanwhile stays trained.
+    Statistics from before `recalibrate` come back, too. Masks that torch.nn.utils.prune's own
+    methods stacked on ours go with them. What was trained meanwhile stays trained.
 
     Raises:
-        StateError: the network carries no mask of ours.
+        StateError: the network carries no mask of ours and isn't recalibrated.
     """
     model = module_of(model)
     masked = _masked_tensors(model)
-    if not masked:
+    if not masked and not any(map(are_exchanged, model.modules())):
         raise StateError(
             "the network carries no mask of network-prune; there is nothing to restore"
         )
-    take_off = partial(_take_off, model, masked)
+
+    def take_off() -> None:
+        put_back(model)
+        _take_off(model, masked)
+
     Change(take_off, take_off).complete()
 
 
@@ -268,16 +273,17 @@ def make_permanent(model: AnyNetwork) -> None:
     """Bake the zeros in and take the masks off: a plain network, Parameters in their order.
 
     The Parameter objects stay; their values move to new memory, so a state_dict taken
-    before keeps the unpruned weights. torch.autocast forgets its copies of them.
+    before keeps the unpruned weights. torch.autocast forgets its copies of them. What
+    `recalibrate` estimated stays, in new buffers.
 
     Raises:
-        StateError: the network carries no mask of ours, or modules that share a tensor
-            carry different masks on it; or this is inside a torch.func transform.
+        StateError: the network carries no mask of ours and isn't recalibrated, or modules that
+            share a tensor carry different masks on it; or this is inside a torch.func transform.
     """
     check_no_transform()
     model = module_of(model)
     masked = _masked_tensors(model)
-    if not masked:
+    if not masked and not any(map(are_exchanged, model.modules())):
         raise StateError("the network carries no mask of network-prune; prune it first")
     originals = [getattr(module, f"{hook._tensor_name}_orig") for module, hook in masked]
     values = _baked(masked)
@@ -286,6 +292,7 @@ def make_permanent(model: AnyNetwork) -> None:
         for original, value in zip(originals, values, strict=True):
             original.data = value
         torch.clear_autocast_cache()
+        forget(model)
         _take_off(model, masked)
 
     Change(bake, bake).complete()
