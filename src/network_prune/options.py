@@ -271,6 +271,15 @@ GRID_OPTIONS: Mapping[str, Option] = {
         flag,
         False,
     ),
+    "recalibrate": Option(
+        PRUNING,
+        "Estimate the BatchNorms' statistics anew in each pruned network, on this many of the "
+        "evaluated images, spread over the data; labels aren't looked at. The dense network keeps "
+        "its own.",
+        int,
+        whole(1),
+        shown="none: the dense network's statistics",
+    ),
     "seed": Option(PRUNING, "Names the draws.", int, whole(0), 0),
     "index": Option(PRUNING, "Which draw of the seed; the first of --draws.", int, whole(0), 0),
 }

@@ -10,6 +10,8 @@ from network_prune.errors import StateError
 from network_prune.evaluation.evaluate import evaluate
 from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.switch import Switcher
+from network_prune.pruning.forward import eval_mode
+from network_prune.sources.data.pictures import Batch
 from tests.networks import snapshot
 from tests.studies import ITSELF, look_at, variant_of
 
@@ -165,3 +167,31 @@ def test_all_other_norms_are_folded():
         assert isinstance(folded.model[1], nn.Identity)
         (variant,) = ranked({"layers": "conv2d"})
         assert switcher.runner(variant) is switcher.dense
+
+
+@pytest.mark.parametrize("has_hooks", [False, True])
+def test_a_recalibrated_network_goes_from_draw_to_draw_and_back(model, data, has_hooks):
+    if has_hooks:  # it can't be copied, and runs itself
+        model.register_forward_hook(lambda *_: None)
+    before = snapshot(model)
+    images, labels = data.tensors
+    batch = Batch(images, labels)
+    variants = draws(p_prune=0.6) + draws(p_prune=0.6, recalibrate=23)
+    with (
+        Switcher(model, Speed(), recalibration=lambda count: [images[:count]]) as switcher,
+        eval_mode(model),
+        torch.no_grad(),
+    ):
+        found = {v: switcher.switch(v)(batch) for v in [*variants, None, *variants[::-1], None]}
+        dense = switcher.switch(None)(batch)
+    assert snapshot(model) == before
+    for variant, logits in found.items():
+        with torch.no_grad():
+            if variant is None:
+                assert torch.equal(logits, dense)
+                continue
+            norm = {"p_bern": 0.5, "seed": 3, "index": variant.index}
+            with network_prune.prune(model, variant.rank(model), **norm):
+                if variant.recalibrate:
+                    network_prune.recalibrate(model, images)
+                assert torch.allclose(logits, model(images), atol=1e-5)

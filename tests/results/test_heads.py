@@ -17,6 +17,7 @@ PLANS = [
     {"method": "weights", "p_prune": {"layer1*": 1e-5, "*": 0.5}},
     {"method": "neurons", "p_prune": 0.2, "with_norm": True, "score": "taylor"},
     {"method": "connections", "p_prune": 0.2, "floor": 0.1, "layers": "conv2d,linear"},
+    {"method": "weights", "p_prune": 0.2, "recalibrate": 4},
 ]
 
 

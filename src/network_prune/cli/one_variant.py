@@ -12,7 +12,7 @@ from network_prune.sources.fractions_file import with_files
 if TYPE_CHECKING:
     from network_prune.sources.networks.load import LoadedNetwork
 
-GRID = [name for name in GRID_OPTIONS if name not in ("draws", "with_norm")]
+GRID = [name for name in GRID_OPTIONS if name not in ("draws", "with_norm", "recalibrate")]
 ONE = [name for name in GRID if OPTIONS[name].many and name not in ("include", "exclude")]
 PREPROCESSING = ("resize", "crop", "interpolation", "mean", "std")
 

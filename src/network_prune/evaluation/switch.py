@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import FirstLook, look_first
+from network_prune.evaluation.one_pass import HELD_BYTES
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
@@ -15,6 +16,8 @@ from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
+from network_prune.pruning.recalibration.estimate import estimate
+from network_prune.pruning.recalibration.statistics import Statistics, put_on
 from network_prune.sources.data.pictures import Batch
 
 ScoreBatches = Callable[[], Iterable[Any]]
@@ -30,6 +33,7 @@ class Switcher:
         normalise: as for `Runner`.
         score_batches: gives the batches that learned scores are computed on.
         outputs: as for `Runner`.
+        recalibration: gives so many images to recalibrate BatchNorms on, in batches.
 
     Attributes:
         dense: computes with the network as it is at present.
@@ -44,12 +48,15 @@ class Switcher:
         normalise: Callable[[Tensor], Tensor] | None = None,
         score_batches: ScoreBatches | None = None,
         outputs: Sequence[int] | None = None,
+        recalibration: Callable[[int], Iterable[Tensor]] | None = None,
     ) -> None:
         self._model = model
         self._speed = speed
         self._normalise = normalise
         self._score_batches = score_batches
         self._outputs = outputs
+        self._recalibration = recalibration
+        self._statistics: dict[Variant, Statistics] = {}
         self._sets: dict[Variant, PrunableSet] = {}
         self._in_place: tuple[Variant, Redrawer, Runner] | None = None
         self._masks: Pruned | None = None
@@ -75,9 +82,9 @@ class Switcher:
         Raises:
             NetworkPruneError: the network can't be ranked as asked.
         """
-        if variant is None or variant.with_norm:
+        if variant is None or _takes_masks(variant):
             self.restore()
-            return self.dense if variant is None else self._with_norm(variant)
+            return self.dense if variant is None else self._under_masks(variant)
         prunable = self.prunable(variant)
         same_but_index = variant.at(index=0)
         if self._in_place is None or self._in_place[0] != same_but_index:
@@ -95,7 +102,7 @@ class Switcher:
 
         Where norms or biases are ranked, these aren't folded.
         """
-        if variant is None or variant.with_norm or not self.dense.prepared.folded:
+        if variant is None or _takes_masks(variant) or not self.dense.prepared.folded:
             return self.dense
         modules = dict(self._model.named_modules())
         places = {
@@ -110,7 +117,7 @@ class Switcher:
 
     def prunable(self, variant: Variant) -> PrunableSet:
         """Return what ``variant`` ranks as prunable; each ranking is done once."""
-        ranking = variant.at(p_bern=1.0, seed=0, index=0, with_norm=False)
+        ranking = variant.at(p_bern=1.0, seed=0, index=0, with_norm=False, recalibrate=None)
         if ranking not in self._sets:
             self._unmask()
             batches = self._score_batches() if ranking.learns and self._score_batches else None
@@ -147,9 +154,9 @@ class Switcher:
     def __exit__(self, *_: object) -> None:
         self.restore()
 
-    def _runner(self, ranked: Collection[str] = ()) -> Runner:
+    def _runner(self, ranked: Collection[str] = (), *, speed: Speed | None = None) -> Runner:
         return Runner(
-            prepare(self._model, self._speed, ranked),
+            prepare(self._model, speed or self._speed, ranked),
             amp_dtype=self._speed.amp_dtype,
             normalise=self._normalise,
             outputs=self._outputs,
@@ -161,13 +168,33 @@ class Switcher:
         if in_place or self._masks is not None:
             self.restore()
 
-    def _with_norm(self, variant: Variant) -> Runner:
-        """Prepare the network under masks, since folding parts a norm from its neuron."""
+    def _under_masks(self, variant: Variant) -> Runner:
+        """Prepare the network under masks, since folding parts a norm from its neuron.
+
+        A norm that gets a constant has nearly no variance, which makes folding it inexact, so
+        recalibrated ones aren't folded.
+        """
         self._masks = self._masked(variant)
-        runner = self._runner()
+        speed = self._speed
+        if variant.recalibrate:
+            put_on(self._recalibrated(variant))
+            speed = replace(speed, fold=False)
+        runner = self._runner(speed=speed)
         if runner.prepared.model is self._model:
             runner.operands, self.dense.operands = self.dense.operands, None
         return runner
+
+    def _recalibrated(self, variant: Variant) -> Statistics:
+        """Return what BatchNorms see under the masks of ``variant``, which are on."""
+        found = self._statistics.get(variant)
+        if found is None:
+            assert self._recalibration is not None, "who asks for it gives images"
+            assert variant.recalibrate is not None
+            found = estimate(self._model, self._recalibration(variant.recalibrate))
+            held = sum(map(_size, self._statistics.values())) + _size(found)
+            if held <= HELD_BYTES:  # what it is switched to once more would be estimated again
+                self._statistics[variant] = found
+        return found
 
     def _masked(self, variant: Variant) -> Pruned:
         return prune(
@@ -176,5 +203,14 @@ class Switcher:
             p_bern=variant.p_bern,
             seed=variant.seed,
             index=variant.index,
-            with_norm=True,
+            with_norm=variant.with_norm,
         )
+
+
+def _takes_masks(variant: Variant) -> bool:
+    """Whether a variant changes more than the weights that are pruned."""
+    return variant.with_norm or variant.recalibrate is not None
+
+
+def _size(statistics: Statistics) -> int:
+    return sum(each.nbytes for values in statistics.values() for each in values.values())

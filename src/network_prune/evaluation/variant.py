@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 _TENSORS: str = OPTIONS["tensors"].default
 # What earlier versions had no word for: only said where it isn't this, so that keys stay.
-LATER: Final[Mapping[str, Any]] = {"tensors": [_TENSORS], "floor": 0.0, "by_layer": None}
+LATER: Final[Mapping[str, Any]] = {
+    "tensors": [_TENSORS],
+    "floor": 0.0,
+    "by_layer": None,
+    "recalibrate": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Variant:
     Attributes:
         by_layer: each layer's own p_prune, by path once the network is known. Then p_prune is
             their mean: plain first, and weighted by elements once the network is known.
+        recalibrate: on how many images BatchNorms are recalibrated, None for not at all; no more
+            than there are once the data is known.
     """
 
     method: str
@@ -59,6 +66,7 @@ class Variant:
     tensors: str = _TENSORS
     floor: float = 0.0
     by_layer: ByLayer | None = None
+    recalibrate: int | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

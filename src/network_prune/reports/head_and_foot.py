@@ -57,6 +57,10 @@ def _pruning(variants: Sequence[Variant]) -> str:
         parts.append(f"floor {_values(variant.floor for variant in variants)}")
     if any(variant.with_norm for variant in variants):
         parts.append("with norm")
+    counts = [variant.recalibrate for variant in variants if variant.recalibrate]
+    if counts:
+        some = "" if len(counts) == len(variants) else "some "
+        parts.append(f"{some}recalibrated on {_values(counts)} images")
     return ", ".join(parts)
 
 

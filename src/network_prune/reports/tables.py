@@ -137,6 +137,11 @@ def _warnings(record: Record) -> Iterator[str]:
             "the score was computed on images of the evaluation data; pass --score-data to take "
             "others"
         )
+    if record["variant"] and record["variant"].get("recalibrate"):
+        yield (
+            f"BatchNorms were recalibrated on {record['variant']['recalibrate']} images of the "
+            "evaluation data, without labels"
+        )
     if metrics["non_finite"]:
         yield "images gave NaN or infinite outputs: counted as misses"
     if metrics.get("ties"):

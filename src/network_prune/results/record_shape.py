@@ -97,6 +97,7 @@ class _Variant(Struct):
     tensors: Entry = None
     floor: Plain = None
     by_layer: Flat | None = None
+    recalibrate: Count | None = None
 
 
 class _Realised(Struct, forbid_unknown_fields=True):

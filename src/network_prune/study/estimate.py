@@ -23,6 +23,7 @@ class Estimate:
         batches: number of all batches.
         reading: seconds to read and decode a batch.
         computing: seconds to compute a batch.
+        recalibrating: number of batches that BatchNorms are recalibrated on, of all variants.
     """
 
     images: int
@@ -31,13 +32,15 @@ class Estimate:
     batches: int
     reading: float
     computing: float
+    recalibrating: int = 0
 
     @property
     def seconds(self) -> float:
         """Seconds for all that isn't recorded."""
         if not self.passes:
             return 0.0
-        return self.batches * (self.reading + self.computing * self.passes)
+        computed = self.batches * self.passes + self.recalibrating
+        return self.batches * self.reading + computed * self.computing
 
 
 def estimate(ready: ReadyNetwork, kept: Kept) -> Estimate:
@@ -60,11 +63,14 @@ def estimate(ready: ReadyNetwork, kept: Kept) -> Estimate:
         middle = time.perf_counter()
         switcher.dense(batch)
     computed = time.perf_counter()
+    due = due_of(ready, kept)
+    counts = [variant.recalibrate or 0 for variant in due.values() if variant is not None]
     return Estimate(
         images=ready.data.n,
         recorded=sum(is_recorded(ready, key, kept.records) for key in wanted_of(ready)),
-        passes=len(due_of(ready, kept)),
+        passes=len(due),
         batches=math.ceil(ready.data.n / len(batch)),
         reading=read - start,
         computing=computed - middle,
+        recalibrating=sum(math.ceil(count / len(batch)) for count in counts),
     )

@@ -12,6 +12,7 @@ from network_prune.evaluation.one_pass import Chunk
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Network, Variant
+from network_prune.pruning.recalibration.estimate import find_norms
 from network_prune.results.images import Images
 from network_prune.sources.digits.names import NAMES
 from network_prune.sources.inputs import Inputs
@@ -24,6 +25,7 @@ from network_prune.study.identity import (
 )
 from network_prune.study.measure import Measure
 from network_prune.study.plan import check_count
+from network_prune.study.recalibration_images import RecalibrationImages
 from network_prune.study.score_images import ScoreImages
 
 _LOOKED_AT: Final = 8
@@ -51,6 +53,7 @@ class ReadyNetwork:
         data: the images, as pixels.
         identity: what decides its figures.
         keeps_outcomes: whether what becomes of each image is kept.
+        recalibration: what BatchNorms are recalibrated on; None if they aren't.
         score_images: what learned scores are computed on; None without any.
 
     Raises:
@@ -79,6 +82,10 @@ class ReadyNetwork:
         self.variants = tuple(self._spelt_out(variants))
         self.has_dense: bool = options["dense"] or not self.variants
         self.keeps_outcomes: bool = options["outcomes"]
+        self.recalibration: RecalibrationImages | None = None
+        if any(variant.recalibrate for variant in self.variants):
+            find_norms(self.loaded.model)
+            self.recalibration = RecalibrationImages(self.data, preprocessing, options)
         self.score_images: ScoreImages | None = None
         if any(variant.learns for variant in self.variants):
             spec = options["score_data"] or inputs.data
@@ -106,6 +113,8 @@ class ReadyNetwork:
     def _spelt_out(self, variants: Iterable[Variant]) -> Iterator[Variant]:
         count = 0
         for each in variants:
+            if each.recalibrate:
+                each = each.at(recalibrate=min(each.recalibrate, self.data.n))
             spelt_out = each.spelt_out(self.loaded.model)
             count += len(spelt_out)
             check_count(count)
@@ -152,8 +161,18 @@ class ReadyNetwork:
             ),
             normalise=self.loaded.preprocessing.normalise,
             score_batches=self.score_images and self.score_images.batches,
+            recalibration=self.recalibration and self.recalibration.batches,
             outputs=self.data.outputs,
         )
+
+    def read_ahead(self, variant: Variant) -> None:
+        """Read what BatchNorms are recalibrated on under a variant, if they are.
+
+        Raises:
+            SourceError: an image can't be read.
+        """
+        if self.recalibration is not None and variant.recalibrate is not None:
+            self.recalibration.read(variant.recalibrate)
 
     def reading(self, images: range, *, passes: int, progress: bool | None) -> Reading:
         """Return the images at some places, for so many passes."""

@@ -74,6 +74,11 @@ class DrawsCompared(Measure):
             yield DiverseSums.beside(sums, comparison)
 
     def _draws_of(self, variant: Variant, mode: Mode, switcher: Switcher) -> "_Draws":
+        if variant.recalibrate is not None:
+            raise ArgumentError(
+                f"recalibrate={variant.recalibrate} goes with one draw at a time, and here draws "
+                "are compared; leave it out"
+            )
         switcher.switch(None)
         runner = switcher.runner(variant)
         surrogate = Diversified(

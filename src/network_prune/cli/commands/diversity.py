@@ -23,7 +23,7 @@ Out = Annotated[
 ]
 
 # What draws that are computed with their gradients can't do without, or don't take.
-_LEFT_OUT = ("with_norm", "dense", "compile")
+_LEFT_OUT = ("with_norm", "recalibrate", "dense", "compile")
 
 
 @takes(

@@ -30,11 +30,13 @@ def show_plan(plan: Plan, out: Path) -> None:
         dense = "1 dense and " if ready.has_dense else ""
         say(f"{network}: {expected.images} images, {dense}{len(ready.variants)} pruned variants")
         for variant in ready.variants:
+            n = variant.recalibrate
+            recalibrated = f", recalibrated on {n} images" if n else ""
             only = f" of {', '.join(variant.include)}" if variant.include else ""
             say(
                 f"  {variant.method}{only}, p_prune {variant.p_prune_text}, p_bern "
                 f"{variant.p_bern:g}, draw {variant.seed}/{variant.index}, score {variant.score}, "
-                f"scope {variant.scope}"
+                f"scope {variant.scope}{recalibrated}"
             )
         known = f"{expected.recorded} are recorded, " if expected.recorded else ""
         say(f"  {known}about {_duration(expected.seconds)}")

@@ -19,7 +19,16 @@ from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record
 
 # Options of a variant that no published figure says, so that they are the usual ones.
-_UNSAID: Final = ("score", "scope", "layers", "tensors", "include", "exclude", "with_norm")
+_UNSAID: Final = (
+    "score",
+    "scope",
+    "layers",
+    "tensors",
+    "include",
+    "exclude",
+    "with_norm",
+    "recalibrate",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class PassRun(ABC):
         with ready.switcher() as switcher, eval_mode(ready.loaded.model), torch.no_grad():
             for variant in filter(None, due.values()):
                 switcher.prunable(variant)  # what can't be ranked is told before the long run
+                ready.read_ahead(variant)
             self._told(started)
             self._run(due, switcher, progress)
 
@@ -183,11 +184,15 @@ class PassRun(ABC):
     def _same_bytes(self, start: State, reading: Reading, before: Sequence[BytesRead]) -> bytes:
         """Return digests of the images so far; raises as `check_bytes` does."""
         data, found = self._ready.data, start.digests[: start.images * SIZE] + reading.digests
+        first, recalibration = self._images.start, self._ready.recalibration
 
         def name(place: int) -> str:
             return self._ready.images().name(place)
 
-        check_bytes(found, before, what=data.name, n=data.n, name=name, first=self._images.start)
+        if recalibration is not None:  # which read some of them before
+            whole = bytes(first * SIZE) + found
+            before = [*before, BytesRead.of(recalibration.laid_over(whole))]
+        check_bytes(found, before, what=data.name, n=data.n, name=name, first=first)
         return found
 
     def _know_dense(self, chunk: Chunk, images: range, left_out: Sequence[int]) -> None:
@@ -249,7 +254,8 @@ class PassRun(ABC):
 def _describe_used(switcher: Switcher, variant: Variant | None) -> Record:
     """Return how the network was computed, and what to know of it, if anything."""
     prepared, look = switcher.runner(variant).prepared, switcher.look
-    used = {"channels_last": prepared.channels_last, "folded_norms": prepared.folded}
+    folded = 0 if variant and variant.recalibrate else prepared.folded
+    used = {"channels_last": prepared.channels_last, "folded_norms": folded}
     layers = switcher.prunable(variant).layers if variant else ()
     lines = look.warnings([layer.name for layer in layers]) if look else []
     return {**used, "warnings": lines} if lines else used
