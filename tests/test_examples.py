@@ -1,11 +1,19 @@
-"""The notebooks run as they stand; ``--write-tables`` writes what their cells show into them."""
+"""The notebooks run as they stand; ``--write-tables`` writes what their cells show into them.
+
+Plans give what the documentation says they give.
+"""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import pytest
+
+from network_prune import sweep
+from network_prune.study.plan_file import read_plan_file
 
 STORY = Path(__file__).parents[1] / "examples" / "story.ipynb"
 # In a process of its own, as the sockets to the kernel are closed when that ends; the kernel is
@@ -61,3 +69,18 @@ def test_the_story_runs_and_ends_with_a_plot(tmp_path, request):
     if request.config.getoption("--write-tables"):
         nbformat.write(found, STORY)
     assert any(is_png(output) for output in nbformat.read(STORY, as_version=4).cells[-1].outputs)
+
+
+def test_the_plan_of_recalibration_gives_what_its_page_says():
+    """Up to what another version of PyTorch may round otherwise."""
+    study = sweep(read_plan_file(STORY.with_name("recalibration.yaml")), progress=False)
+    found = {}
+    for record in filter(lambda record: record["variant"], study):
+        variant = record["variant"]
+        point = (variant["method"], round(100 * variant["p_prune"]))
+        found.setdefault(point, {})[variant.get("recalibrate")] = record["metrics"]["acc1"]
+    page = (STORY.parents[1] / "docs" / "recalibration.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\w+)[\w ]* \| (\d+) % \| (\S+) \| (\S+) \|", page, re.MULTILINE)
+    said = {(m, int(share)): {None: float(a), 250: float(b)} for m, share, a, b in rows}
+    assert len(said) == 9
+    assert found == {point: pytest.approx(figures, abs=0.9) for point, figures in said.items()}

@@ -86,6 +86,19 @@ def test_of_one_batch_they_are_update_bns_to_the_last_bit():
     assert statistics(model) == statistics(theirs)
 
 
+def test_timms_norms_with_activations_are_as_torchs():
+    import timm
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = timm.create_model("test_efficientnet")
+    theirs = copy.deepcopy(model)
+    batch = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    update_bn([batch], theirs)
+    assert len(npr.recalibrate(model, batch)) == len(statistics(model)) > 10
+    assert statistics(model) == statistics(theirs)
+
+
 def test_of_equal_batches_means_are_update_bns_and_variances_have_what_differs_between_them():
     model, theirs = network(), network()
     batches = images(6, 6)

@@ -103,7 +103,7 @@ def test_one_machine_records_what_one_process_does_and_goes_on(nodes, tmp_path, 
     study = on_ray(TWO, tmp_path)
     assert len(study) == one_process.count(b"\n")
     assert is_whole(tmp_path, one_process)
-    larger = {**TWO, "draws": 2}
+    larger = {**TWO, "draws": 2, "grids": [{}, {"arch": "digits", "recalibrate": 20}]}
     whole, again = sweep(larger, out=tmp_path / "one"), on_ray(larger, tmp_path)
     assert list(again) == list(whole)
 
