@@ -12,6 +12,7 @@ from network_prune.deploy.find.limit import Limit
 from network_prune.deploy.find.way import Way
 from network_prune.errors import ArgumentError, RunError
 from network_prune.pruning.masks.prune import make_permanent, prune
+from network_prune.pruning.recalibration.recalibrate import recalibrate
 from network_prune.sources.inputs import Inputs
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
@@ -58,6 +59,8 @@ def save_limit(limit: Limit, plan: Plan, inputs: Inputs, folder: Path) -> None:
         raise RunError(f"{limit.way.network} isn't the network that was measured; run it again")
     model = ready.loaded.model
     with prune(model, draw, with_norm=variant.with_norm):
+        if ready.recalibration is not None and variant.recalibrate is not None:
+            recalibrate(model, ready.recalibration.batches(variant.recalibrate))
         make_permanent(model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
