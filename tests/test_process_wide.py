@@ -24,16 +24,19 @@ def _setting():
     return level, ProcessWide(lambda: level.value, level.write, lambda: 1)
 
 
-def test_it_is_set_once_and_the_last_puts_it_back():
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_it_is_set_once_and_the_last_puts_it_back(order):
     level, setting = _setting()
-    first, second = setting.needed(), setting.needed()
-    first.__enter__()
-    second.__enter__()
+    needs = [setting.needed(), setting.needed()]
+    for need in needs:
+        need.__enter__()
     assert (level.value, level.writes) == (1, 1)
-    first.__exit__(None, None, None)
-    assert level.value == 1
-    second.__exit__(None, None, None)
+    needs[order[0]].__exit__(None, None, None)
+    assert (level.value, level.writes) == (1, 1)
+    needs[order[1]].__exit__(None, None, None)
     assert (level.value, level.writes) == (0, 2)
+    with setting.needed():
+        assert level.value == 1
 
 
 def test_one_that_cannot_be_set_is_not_needed():

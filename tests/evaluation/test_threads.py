@@ -11,7 +11,6 @@ from torch.utils.data import TensorDataset
 
 import network_prune as npr
 import networks
-from network_prune.process_wide import ProcessWide
 from tests.threads import at_once
 
 ROUNDS = [1, pytest.param(30, marks=pytest.mark.slow)]
@@ -101,29 +100,6 @@ def test_plain_pytorch_beside_gets_no_error_and_right_outputs(rounds):
 
 
 # --- settings of the whole process --------------------------------------------------------
-
-
-@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")])
-def test_the_last_that_needs_a_setting_puts_it_back(order):
-    changes: list[str] = []
-
-    class Setting:
-        def __enter__(self) -> None:
-            changes.append("set")
-
-        def __exit__(self, *_: object) -> None:
-            changes.append("put back")
-
-    setting = ProcessWide(Setting)
-    needs = {name: setting.needed() for name in ("first", "second")}
-    for need in needs.values():
-        need.__enter__()
-    needs[order[0]].__exit__(None, None, None)
-    assert changes == ["set"]
-    needs[order[1]].__exit__(None, None, None)
-    assert changes == ["set", "put back"]
-    with setting.needed():
-        assert changes == ["set", "put back", "set"]
 
 
 def test_the_default_dtype_comes_back_whatever_threads_did():

@@ -1,5 +1,7 @@
 """A cluster of Ray's that all tests here share."""
 
+import signal
+
 import psutil
 import pytest
 
@@ -25,9 +27,12 @@ def nodes(surroundings):
     import ray
 
     before = set(psutil.Process().children(recursive=True))
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     found = utils.Cluster(initialize_head=True, head_node_args=NODE)
     ray.init(found.address, log_to_driver=False)
     yield found
     ray.shutdown()
     found.shutdown()
+    for number, handler in handlers.items():  # Ray takes them over
+        signal.signal(number, handler)
     assert_gone(set(psutil.Process().children(recursive=True)) - before)
