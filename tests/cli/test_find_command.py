@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from network_prune.deploy.find import probes
 from network_prune.results.records import FILE
 
 OPTIONS = ("find", "--limit", 64, "--method", "weights", "--step", 0.2)
@@ -24,6 +25,23 @@ def test_it_shows_what_it_measures_and_what_it_finds(run, tmp_path):
     again = run(*OPTIONS, "--max-drop", 10, "--out", tmp_path)
     assert again.out.count("| digits |") == 1
     assert (tmp_path / FILE).read_bytes().count(b"\n") == records
+
+
+def test_interrupted_it_says_where_it_goes_on(run, tmp_path, monkeypatch):
+    sweep = probes.sweep
+    plans = []
+
+    def interrupted(plan, **options):
+        plans.append(plan)
+        if len(plans) == 2:
+            raise KeyboardInterrupt
+        return sweep(plan, **options)
+
+    monkeypatch.setattr(probes, "sweep", interrupted)
+    found = run(*OPTIONS, "--out", tmp_path)
+    assert found.code == 130
+    assert f"what is finished is in {tmp_path}; the same command goes on from there" in found.err
+    assert (tmp_path / FILE).read_bytes().count(b"\n") == 2
 
 
 def test_json_alone_is_on_stdout(run, tmp_path):

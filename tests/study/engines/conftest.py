@@ -1,4 +1,4 @@
-"""A cluster of Ray's that all tests here share."""
+"""A cluster of Ray's that all tests of a file share."""
 
 import signal
 
@@ -8,7 +8,7 @@ import pytest
 from tests.ray_nodes import NODE, assert_gone
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def surroundings():
     """Let processes of Ray's be in the way of nobody, and ask nothing of this machine."""
     with pytest.MonkeyPatch.context() as patch:
@@ -20,7 +20,7 @@ def surroundings():
         yield
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def nodes(surroundings):
     """Return a cluster of one machine with one core, which this process is in."""
     utils = pytest.importorskip("ray.cluster_utils", reason="the extra ray isn't installed")

@@ -109,17 +109,15 @@ def find_command(
     if plot is not None:
         check_plot(plot)
     tell = partial(say, to=sys.stderr) if as_json else say
-    limits = find(
-        values,
-        max_drop=max_drop,
-        params=params,
-        macs=macs,
-        step=step,
-        out=out,
-        save=save,
-        told=_Told(tell),
-        progress=None,
-    )
+    told = _Told(tell)
+    goal: dict[str, Any] = {"max_drop": max_drop, "params": params, "macs": macs}
+    try:
+        limits = find(values, **goal, step=step, out=out, save=save, told=told)
+    except KeyboardInterrupt:
+        if out is not None:
+            where = f"what is finished is in {out}; the same command goes on from there"
+            say(where, to=sys.stderr)
+        raise
     if not as_json:
         say(*limit_lines(limits))
     hand_over([limit.to_dict() for limit in limits], as_json=as_json, path=output)

@@ -61,7 +61,7 @@ class Costs:
         return Left(parameters, 1 - saved / self.macs)
 
 
-def costs_of(loaded: LoadedNetwork) -> Costs:
+def dense_costs(loaded: LoadedNetwork) -> Costs:
     """Return what a network costs, from running it on one picture of zeros.
 
     Raises:

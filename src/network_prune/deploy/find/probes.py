@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from network_prune.deploy.find.costs import Costs, Left, costs_of
+from network_prune.deploy.find.costs import Costs, Left, dense_costs
 from network_prune.deploy.find.goal import Point
 from network_prune.deploy.find.way import Way
 from network_prune.sources.inputs import Inputs
@@ -34,12 +34,12 @@ class Probes:
         """Return the dense network, and the draws at a p_prune."""
         plan = replace(self._plan, variants={way.network: way.at(p_prune)})
         dense, *records = sweep(plan, out=self._out, told=self._told, progress=self._progress)
-        left = self._costs_of(way).left(records)
+        left = self._dense_costs(way).left(records)
         return Point(0.0, (dense,), Left()), Point(p_prune, tuple(records), left)
 
-    def _costs_of(self, way: Way) -> Costs:
+    def _dense_costs(self, way: Way) -> Costs:
         network = str(way.network)
         if network not in self._costs:
             loaded = self._inputs.load_network(way.network.arch, way.network.weights)
-            self._costs[network] = costs_of(loaded)
+            self._costs[network] = dense_costs(loaded)
         return self._costs[network]
