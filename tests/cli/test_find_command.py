@@ -68,3 +68,9 @@ def test_json_alone_is_on_stdout(run, tmp_path):
 )
 def test_what_is_not_allowed_is_one_line(refused, more, text):
     assert text in refused(*OPTIONS, *more)
+
+
+def test_what_to_know_of_the_figures_is_below_as_in_every_table(run):
+    found = run("find", "--limit", 32, "--step", 0.5, "--score", "taylor", "--recalibrate", 16)
+    assert "the score was computed on images of the evaluation data" in found.out
+    assert "BatchNorms were recalibrated on 16 images of the evaluation data" in found.out

@@ -6,7 +6,7 @@ from itertools import groupby
 from network_prune.deploy.find.goal import MaxDrop, Point
 from network_prune.deploy.find.limit import Limit, best_of
 from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.reports.tables import difference_text, number
+from network_prune.reports.tables import difference_text, number, warning_lines
 from network_prune.results.naming import method_text, network_text
 
 _TITLES = ("network", "method", "p_prune", "parameters left", "MACs left", "draws", "images")
@@ -17,6 +17,7 @@ def limit_lines(limits: Sequence[Limit]) -> list[str]:
     """Return what was found in Markdown: a row for each network and way, and notes below."""
     if not limits:
         return []
+    measured = {record["key"]: record for each in limits for record in each.records}
     notes = [f"{_name(each)}: {note}" for each in limits for note in each.notes()]
     return [
         "",
@@ -27,6 +28,7 @@ def limit_lines(limits: Sequence[Limit]) -> list[str]:
         *([""] if notes else []),
         *notes,
         *_best(limits),
+        *warning_lines(measured.values()),
     ]
 
 

@@ -26,7 +26,7 @@ from network_prune.study.sharding.shard import Shard
 from network_prune.study.sharding.sweep_shard import check_no_shards, sweep_shard
 
 
-def _warn(event: Event) -> None:
+def warn_of_event(event: Event) -> None:
     """Warn of what a caller who listens to no events should know."""
     texts = event.base["notes"] if isinstance(event, Started) else ()
     if isinstance(event, Failed | Notice):
@@ -40,7 +40,7 @@ def sweep(
     *,
     out: str | PathLike[str] | None = None,
     measure: Measure | None = None,
-    told: Told = _warn,
+    told: Told = warn_of_event,
     progress: bool | None = None,
     shard: str | None = None,
 ) -> Study:

@@ -14,20 +14,14 @@ from network_prune.deploy.find.probes import Probes
 from network_prune.deploy.find.saved import check_saving, save_limit
 from network_prune.deploy.find.search import last_that_holds
 from network_prune.deploy.find.way import Way, ways_of
-from network_prune.display.text import warn
 from network_prune.errors import ArgumentError, RunError, brief, check_fraction
 from network_prune.evaluation.variant import Network
-from network_prune.results.lines.notices import Notice
 from network_prune.study.checked import check_plan
-from network_prune.study.events import Event, Failed, Told
+from network_prune.study.events import Failed, Told
 from network_prune.study.plan import Plan, make_plan
+from network_prune.study.sweep import warn_of_event
 
 _ROUNDING: Final = 1e-9  # 1 / 0.01 is a little less than 100 in some steps
-
-
-def _warn(event: Event) -> None:
-    if isinstance(event, Failed | Notice):
-        warn((str(event),), stacklevel=3)
 
 
 def find(
@@ -39,7 +33,7 @@ def find(
     step: float = 0.01,
     out: str | PathLike[str] | None = None,
     save: str | PathLike[str] | None = None,
-    told: Told = _warn,
+    told: Told = warn_of_event,
     progress: bool | None = None,
 ) -> list[Limit]:
     """Find how far each network can be cut, in each of some ways.
@@ -62,7 +56,8 @@ def find(
         out: the study's folder, made if it isn't there; by default one that is removed.
         save: a new folder for ``weights.safetensors``, the state dict with masks as zeros,
             ``draw.safetensors``, a `Draw`, and ``found.json``; goes with one draw of one way.
-        told: is given each event as it comes; by default, failures are warnings.
+        told: is given each event as it comes; by default, failures and notes
+            are warnings.
         progress: as for `sweep`.
 
     Returns:
