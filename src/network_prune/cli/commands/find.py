@@ -92,7 +92,7 @@ def find_command(
     output: Output = None,
     plot: Plot = None,
 ) -> None:
-    """Find how far a network can be cut, by halving: at most 8 evaluations.
+    """Find how far a network can be cut, by halving: at most 8 evaluations a method and draw.
 
     Several --method, --score or --scope are searched one by one, and the best is
     named. Fractions of --p-prune-file keep their proportions; p_prune is the largest.
