@@ -2,7 +2,8 @@
 
 The model: a process takes ``start + images · (decoding + passes · computing)`` seconds, of which
 it has a share of the images; on Ray something is added to the start. It is fitted to runs of one
-process, of two shards and of two nodes of Ray's, and checked on runs that it wasn't fitted to.
+process, of two shards and of two nodes of Ray's, but for decoding, which is measured by itself, and
+checked on runs that it wasn't fitted to.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from scipy.optimize import nnls
 
 from benchmarks.sweeps import make_photographs, write_manifest
 from benchmarks.tables import DOCS, include, machine
+from network_prune import load_data, load_network
+from network_prune.evaluation.reading import Reading
 from network_prune.study.sharding.cut import Work, cut
 
 BATCH: Final = 16
@@ -107,13 +110,13 @@ def main() -> None:
             measured(2, n, DRAWS),
             measured(2, n, DRAWS, on_ray=True),
             measured(1, n // 4, DRAWS),
-            measured(1, n, 0),
         ]
         checked = [
             measured(2, n * 2 // 3, 2 * DRAWS),
             measured(2, n // 2, 2 * DRAWS, on_ray=True),
         ]
-    costs = fit(fitted)
+        decoding = min(study.decoding() for _ in range(arguments.rounds))
+    costs = fit(fitted, decoding)
     result: dict[str, Any] = {
         "machine": machine("cpu").replace(f"--threads {os.cpu_count()}", "one thread a process"),
         "costs": vars(costs),
@@ -127,11 +130,12 @@ def main() -> None:
     include(text, DOCS / "scaling.md", mark="scaling")
 
 
-def fit(runs: Sequence[Run]) -> Costs:
-    """Return the costs that fit runs best by least squares, none below zero."""
+def fit(runs: Sequence[Run], decoding: float) -> Costs:
+    """Return the costs beside decoding that fit runs best by least squares, none below zero."""
     rows = np.array([run.counts for run in runs], dtype=float)
-    found, _ = nnls(rows, np.array([run.seconds for run in runs]))
-    return Costs(*found.tolist())
+    rest = np.array([run.seconds for run in runs]) - decoding * rows[:, 1]
+    (start, computing, ray), _ = nnls(np.delete(rows, 1, axis=1), rest)
+    return Costs(float(start), decoding, float(computing), float(ray))
 
 
 def prediction(costs: Costs) -> str:
@@ -203,8 +207,19 @@ class _Study:
 
     def __init__(self, folder: Path, arch: str, images: int, ray_address: str) -> None:
         self._folder, self._arch, self._ray_address = folder, arch, ray_address
+        self._images = folder / "images.csv"
         make_photographs(folder, images)
-        write_manifest(folder / "images.csv", [0] * images)
+        write_manifest(self._images, [0] * images)
+
+    def decoding(self) -> float:
+        """Return the seconds an image that one process needs to read and prepare it."""
+        transform = load_network(self._arch, weights="none").preprocessing.transform()
+        data = load_data(self._images, transform=transform)
+        start = time.perf_counter()
+        with Reading(data, label="decoding", batch_size=BATCH, workers=0) as batches:
+            for _ in batches:
+                pass
+        return (time.perf_counter() - start) / data.n
 
     def in_shards(self, shards: int, images: int, draws: int) -> float:
         """Return the seconds of so many processes, one of them for the whole study or shards."""
@@ -221,12 +236,11 @@ class _Study:
         """Run the command of one thread with each of these options; return until the last ends."""
         out = self._folder / "study"
         shutil.rmtree(out, ignore_errors=True)
-        pruned = ["--p-prune", 0.2, "--p-bern", 0.5, "--draws", draws, "--method", "connections"]
         command = [
             *(sys.executable, "-m", "network_prune", "sweep", "--arch", self._arch),
-            *("--weights", "none", "--data", self._folder / "images.csv", "--limit", images),
+            *("--weights", "none", "--data", self._images, "--limit", images),
             *("--batch-size", BATCH, "--workers", 0, "--out", out),
-            *(pruned if draws else ["--p-prune", 0]),
+            *("--p-prune", 0.2, "--p-bern", 0.5, "--draws", draws, "--method", "connections"),
         ]
         start = time.perf_counter()
         started = [
