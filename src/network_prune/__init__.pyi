@@ -1,5 +1,7 @@
 """The public face, declared once: type checkers read it, and the package looks names up in it."""
 
+from .deploy.bench.bench import bench as bench
+from .deploy.bench.benched import Bench as Bench
 from .deploy.find.find import find as find
 from .deploy.find.limit import Limit as Limit
 from .deploy.removal.remove import remove_neurons as remove_neurons

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import typer
 
+from network_prune.cli.commands.bench import bench_command
 from network_prune.cli.commands.compare import compare_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
@@ -44,6 +45,7 @@ app.command("sensitivity", cls=OnceCommand)(sensitivity_command)
 app.command("diversity", cls=OnceCommand)(diversity_command)
 app.command("transfer", cls=OnceCommand)(transfer_command)
 app.command("remove", cls=OnceCommand)(remove_command)
+app.command("bench", cls=OnceCommand)(bench_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("reproduce", cls=OnceCommand)(reproduce_command)
 app.command("find", cls=OnceCommand)(find_command)

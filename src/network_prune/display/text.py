@@ -1,7 +1,7 @@
 """Text as people are shown it, and warnings of it."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from network_prune.plain_text import plain
 
@@ -13,6 +13,19 @@ def shortened(text: str, most: int) -> str:
         return text
     tail = max(0, (most - 1) // 2)
     return f"{text[: max(0, most - 1 - tail)]}…{text[len(text) - tail :]}"
+
+
+def text_table(titles: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in plain text: names in the first column, numbers in the others."""
+    cells = [[plain(cell) for cell in row] for row in (titles, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        )
+        for row in cells
+    )
 
 
 def warn(texts: Iterable[str], *, stacklevel: int) -> None:

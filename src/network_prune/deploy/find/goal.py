@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from network_prune.deploy.find.costs import Left
+from network_prune.deploy.costs.left import Left
 from network_prune.errors import ArgumentError, brief, check_fraction
 from network_prune.plain_numbers import plain_number
 from network_prune.results.records import Record

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from network_prune.deploy.find.costs import Costs, Left, dense_costs
+from network_prune.deploy.costs.left import LayerCosts, Left, layer_costs
 from network_prune.deploy.find.goal import Point
 from network_prune.deploy.find.way import Way
 from network_prune.sources.inputs import Inputs
@@ -28,7 +28,7 @@ class Probes:
     ) -> None:
         self._plan, self._inputs, self._out = plan, inputs, out
         self._told, self._progress = told, progress
-        self._costs: dict[str, Costs] = {}
+        self._costs: dict[str, LayerCosts] = {}
 
     def at(self, way: Way, p_prune: float) -> tuple[Point, Point]:
         """Return the dense network, and the draws at a p_prune."""
@@ -37,9 +37,9 @@ class Probes:
         left = self._dense_costs(way).left(records)
         return Point(0.0, (dense,), Left()), Point(p_prune, tuple(records), left)
 
-    def _dense_costs(self, way: Way) -> Costs:
+    def _dense_costs(self, way: Way) -> LayerCosts:
         network = str(way.network)
         if network not in self._costs:
             loaded = self._inputs.load_network(way.network.arch, way.network.weights)
-            self._costs[network] = dense_costs(loaded)
+            self._costs[network] = layer_costs(loaded)
         return self._costs[network]

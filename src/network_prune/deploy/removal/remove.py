@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from network_prune.core.foreign_code import no_exits
-from network_prune.deploy.removal.cost import costs_of
+from network_prune.deploy.costs.cost import costs_of
 from network_prune.deploy.removal.cut import Cut, cut, settle
 from network_prune.deploy.removal.follow import Flow, follow
 from network_prune.deploy.removal.removed import Removed

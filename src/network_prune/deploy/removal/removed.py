@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from torch import nn
 
-from network_prune.deploy.removal.cost import Cost
+from network_prune.deploy.costs.cost import Cost
 from network_prune.deploy.removal.cut import Cut
 from network_prune.display.html import html_table
+from network_prune.display.text import text_table
 from network_prune.plain_text import plain
 
 _TITLES: Final = ("", "before", "after", "before / after")
@@ -74,16 +75,8 @@ class Removed:
 
     def __str__(self) -> str:
         """Return a table in plain text, with what was left below."""
-        rows = [_TITLES, *self.rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                [row[0].ljust(widths[0])]
-                + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-            )
-            for row in rows
-        ]
-        return "\n".join([self.line, *lines, *map(plain, self._left_lines())])
+        table = text_table(_TITLES, self.rows())
+        return "\n".join([self.line, table, *map(plain, self._left_lines())])
 
     def _repr_html_(self) -> str:
         return html_table(_TITLES, self.rows(), caption=self.line, foot=self._left_lines())

@@ -10,6 +10,7 @@ from network_prune.core.layers import Granularity
 from network_prune.display.canvas import new_axes
 from network_prune.display.charts import draw_bars
 from network_prune.display.html import html_table
+from network_prune.display.text import text_table
 from network_prune.plain_text import plain
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
@@ -160,17 +161,8 @@ class Summary:
 
     def __str__(self) -> str:
         """Return a table in plain text with the warnings below."""
-        figures = (map(str, astuple(row)) for row in (*self.layers, self.total))
-        rows = [_TITLES, *(tuple(map(plain, row)) for row in figures)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                [row[0].ljust(widths[0])]
-                + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-            )
-            for row in rows
-        ]
-        return "\n".join([*lines, *(f"warning: {plain(line)}" for line in self.warnings)])
+        table = text_table(_TITLES, (map(str, astuple(row)) for row in (*self.layers, self.total)))
+        return "\n".join([table, *(f"warning: {plain(line)}" for line in self.warnings)])
 
 
 def summarize(

@@ -1,6 +1,7 @@
 """How many multiply-adds (MACs) one picture costs a network, from its architecture alone."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,21 +36,42 @@ def multiply_adds(spec: str, preprocessing: Mapping[str, Any]) -> int | None:
         return None
 
 
-def counted_multiply_adds(run: Callable[[], object]) -> int:
-    """Return the MACs of convolutions, linear layers and attention in what ``run`` does."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What convolutions, linear layers and attention do.
+
+    Attributes:
+        multiply_adds: their MACs.
+        activations: number of their outputs.
+    """
+
+    multiply_adds: int
+    activations: int
+
+
+def counted(run: Callable[[], object]) -> Counted:
+    """Return what convolutions, linear layers and attention do in what ``run`` does."""
     with _Counter() as counter:
         run()
-    return counter.found
+    return Counted(counter.multiply_adds, counter.activations)
+
+
+def counted_multiply_adds(run: Callable[[], object]) -> int:
+    """Return the MACs of convolutions, linear layers and attention in what ``run`` does."""
+    return counted(run).multiply_adds
 
 
 class _Counter(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
-        self.found = 0
+        self.multiply_adds = self.activations = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         count = flop_registry.get(func._overloadpacket)
         if count is not None:
-            self.found += count(*args, **(kwargs or {}), out_val=output) // 2
+            self.multiply_adds += count(*args, **(kwargs or {}), out_val=output) // 2
+            # Attention gives its outputs first, and behind them what its gradient would need.
+            first = output if isinstance(output, torch.Tensor) else output[0]
+            self.activations += first.numel()
         return output

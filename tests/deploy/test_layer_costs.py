@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from network_prune.deploy.find.costs import Costs, dense_costs
+from network_prune.deploy.costs.left import LayerCosts, layer_costs
 from network_prune.sources.networks.load import load_network
 from network_prune.sources.networks.multiply_adds import counted_multiply_adds, multiply_adds
 
@@ -50,14 +50,14 @@ class Twice(nn.Sequential):
 )
 def test_with_half_the_outputs_masked_it_costs_what_half_the_outputs_do(of, make):
     whole, half = of(make(8)), of(make(4))
-    costs = dense_costs(loaded(whole))
+    costs = layer_costs(loaded(whole))
     left = costs.left([record(**{"0": whole[0].weight.numel() // 2})])
     assert left.macs == pytest.approx(macs(half) / macs(whole))
     assert left.parameters == 1 - whole[0].weight.numel() / 2 / costs.parameters
 
 
 def test_of_several_draws_it_is_the_mean():
-    costs = Costs(parameters=100, macs=1000, uses={"a": 4.0, "b": 0.0})
+    costs = LayerCosts(parameters=100, macs=1000, uses={"a": 4.0, "b": 0.0})
     left = costs.left([record(a=25, b=5), record(a=50)])
     assert (left.parameters, left.macs) == pytest.approx((0.6, 0.85))
 
@@ -65,7 +65,7 @@ def test_of_several_draws_it_is_the_mean():
 @pytest.mark.parametrize("name", ["digits", "digits-plain", "digits-attention", "digits-mixer"])
 def test_the_dense_network_costs_what_its_architecture_says(name):
     network = load_network(name)
-    costs = dense_costs(network)
+    costs = layer_costs(network)
     assert costs.macs == multiply_adds(name, {})
     assert costs.parameters == sum(p.numel() for p in network.model.parameters())
     assert not any(module._forward_hooks for module in network.model.modules())
@@ -78,6 +78,6 @@ def test_multiply_adds_of_weights_read_without_their_layer_are_not_told():
         def forward(self, x):
             return self[0](x[:, 0], x[:, 0], x[:, 0])[0]
 
-    costs = dense_costs(loaded(Attends(attention)))
+    costs = layer_costs(loaded(Attends(attention)))
     assert costs.left([record(**{"0.in_proj_weight": 9})]).macs is None
     assert costs.left([record(**{"0.in_proj_bias": 9})]).macs == 1.0

@@ -1,4 +1,4 @@
-"""What a network costs, and what masks leave of it."""
+"""What masks leave of what a network costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """What a dense network costs.
+class LayerCosts:
+    """What a dense network costs, layer by layer.
 
     Attributes:
         parameters: number of weights and biases.
@@ -61,7 +61,7 @@ class Costs:
         return Left(parameters, 1 - saved / self.macs)
 
 
-def dense_costs(loaded: LoadedNetwork) -> Costs:
+def layer_costs(loaded: LoadedNetwork) -> LayerCosts:
     """Return what a network costs, from running it on one picture of zeros.
 
     Raises:
@@ -82,7 +82,7 @@ def dense_costs(loaded: LoadedNetwork) -> Costs:
         for hook in hooks:
             hook.remove()
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Costs(parameters, macs, {**_free(model), **uses})
+    return LayerCosts(parameters, macs, {**_free(model), **uses})
 
 
 def _is_counted(module: nn.Module) -> bool:

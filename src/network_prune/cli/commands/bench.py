@@ -1,0 +1,126 @@
+"""``network-prune bench``: networks dense, masked and removed, side by side."""
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from network_prune.cli.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
+from network_prune.cli.takes import takes
+from network_prune.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from network_prune.evaluation.variant import Variant
+    from network_prune.sources.networks.load import LoadedNetwork
+
+Repeats = Annotated[int, typer.Option(help="How often to time each on a batch.", min=1)]
+Csv = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        help="Write the rows to this CSV file, with the columns of timm's benchmark first.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+_SPEED = ("channels_last", "fold", "compile", "dtype", "amp", "amp_dtype")
+_RUNNING = ("device", "batch_size", *_SPEED)
+_OWN = {"batch_size": 1, "method": ("neurons",)}
+
+
+@takes(
+    [*GRID, "with_norm", *_RUNNING, "cache_dir", *PREPROCESSING],
+    one=[name for name in ONE if name != "arch"],
+    own_defaults=_OWN,
+)
+def bench_command(
+    values: dict[str, Any],
+    repeats: Repeats = 100,
+    as_json: Json = False,
+    output: Output = None,
+    csv_file: Csv = None,
+) -> None:
+    """Time networks dense, masked and with silenced neurons removed, on a batch of noise.
+
+    They take turns, so that what else the machine does meets all alike. Masks
+    alone make nothing faster; p_prune 0 times the dense networks.
+
+    Example: network-prune bench --arch resnet18 --weights none --p-prune 0.5 --scope layer
+    """
+    check_writable(output, csv_file)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own log isn't for people
+    values, variant = one_variant(values, "bench")
+    rows: list[dict[str, Any]] = []
+    for arch in values["arch"]:
+        rows += _bench({**values, "arch": (arch,)}, variant, repeats, is_told=not as_json)
+    hand_over(rows, as_json=as_json, path=output)
+    if csv_file is not None:
+        write_whole(csv_file, _csv(rows))
+
+
+def _bench(
+    values: dict[str, Any], variant: "Variant", repeats: int, *, is_told: bool
+) -> list[dict[str, Any]]:
+    """Time one network and its kin, and print how; return the rows."""
+    network = load_one(values)
+
+    from network_prune.deploy.bench.bench import bench
+    from network_prune.evaluation.device import choose_device
+    from network_prune.pruning.forward import move_images
+
+    network.model.to(choose_device(values["device"]))
+    batch = move_images(_noise(network, values["batch_size"]), network.model)
+    kin, notes = _kin(network, variant, batch, with_norm=bool(values["with_norm"]))
+    found = bench(kin, batch, repeats=repeats, **{name: values[name] for name in _SPEED})
+    if is_told:
+        asked = f"{variant.method}, p_prune {variant.p_prune_text}, p_bern {variant.p_bern:g}"
+        say("", f"{network.name}, weights {network.weights}: {asked}", *str(found).splitlines())
+        say(*(f"note: {note}" for note in (*notes, *network.notes)))
+    return [{**row, "model": network.name, "form": row["model"]} for row in found.to_dicts()]
+
+
+def _noise(network: "LoadedNetwork", count: int) -> "Tensor":
+    import torch
+
+    noise = torch.Generator().manual_seed(0)
+    return torch.randn(count, *network.preprocessing.shape, generator=noise)
+
+
+def _kin(
+    network: "LoadedNetwork", variant: "Variant", batch: "Tensor", *, with_norm: bool
+) -> tuple[dict[str, "nn.Module"], list[str]]:
+    """Return the network dense, masked and removed as far as they differ, and what to know."""
+    from network_prune.deploy.removal.remove import remove_neurons
+    from network_prune.errors import UnsupportedNetworkError
+    from network_prune.evaluation.faster_copy.copies import independent_copy
+    from network_prune.pruning.masks.prune import prune
+
+    kin: dict[str, nn.Module] = {"dense": network.model}
+    (variant,) = variant.spelt_out(network.model)
+    prunable = variant.rank(network.model)
+    draw = prunable.draw(p_bern=variant.p_bern, seed=variant.seed, index=variant.index)
+    if not sum(draw.elements.counts.values()):
+        return kin, []
+    kin["dense"] = independent_copy(network.model, aim="to time it", remedy="use another one")
+    with prune(network.model, draw, with_norm=with_norm):
+        kin["masked"] = independent_copy(network.model, aim="to time it", remedy="use another one")
+        try:
+            removed = remove_neurons(network.model, batch[:1], repeats=0)
+        except UnsupportedNetworkError as error:
+            return kin, [str(error)]
+    if not removed.cut:
+        return kin, [removed.line]
+    return {**kin, "removed": removed.model}, [removed.line]
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
