@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import network_prune
+from network_prune.cli.commands.deploy.find import find_command
+from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
-from network_prune.cli.commands.find import find_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
-from network_prune.cli.commands.remove import remove_command
 from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command

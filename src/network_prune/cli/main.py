@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import typer
 
-from network_prune.cli.commands.bench import bench_command
 from network_prune.cli.commands.compare import compare_command
+from network_prune.cli.commands.deploy.bench import bench_command
+from network_prune.cli.commands.deploy.find import find_command
+from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
-from network_prune.cli.commands.find import find_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
 from network_prune.cli.commands.records import records_command
-from network_prune.cli.commands.remove import remove_command
 from network_prune.cli.commands.report import report_command
 from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
