@@ -11,8 +11,9 @@ from network_prune.core.layers import Layer
 from network_prune.deploy.removal.channels import Channels
 from network_prune.deploy.removal.follow import Flow
 from network_prune.deploy.removal.layer_call import LayerCall, canonical_weight
-from network_prune.deploy.removal.narrowed import Narrowed
 from network_prune.pruning.ranking.rankable import Place
+from network_prune.sources.networks.packed.narrowed import Narrowed
+from network_prune.sources.networks.packed.structure import exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _shrink_norm(norm: nn.Module, kept: Tensor) -> None:
     for name in ("weight", "bias", "running_mean", "running_var"):
         tensor = getattr(norm, name)
         if tensor is not None:
-            _exchange(norm, name, tensor.detach()[kept.to(tensor.device)])
+            exchange(norm, name, tensor.detach()[kept.to(tensor.device)])
     norm.num_features = int(kept.sum())
 
 
@@ -139,10 +140,10 @@ def _shrink_map(layer: nn.Module, call: LayerCall) -> None:
         new = Layer("", shape, transposed=True, groups=len(blocks)).stored(new)
     is_last = new.dim() == 4 and old.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if is_last else torch.contiguous_format
-    _exchange(layer, "weight", new.contiguous(memory_format=layout))
+    exchange(layer, "weight", new.contiguous(memory_format=layout).clone())
     bias = layer._parameters.get("bias")
     if bias is not None:
-        _exchange(layer, "bias", bias.detach()[rows])
+        exchange(layer, "bias", bias.detach()[rows])
     if isinstance(layer, nn.Linear):
         layer.in_features, layer.out_features = inputs, outputs
     else:
@@ -161,12 +162,3 @@ def _with_constants(weight: Tensor, call: LayerCall) -> Tensor:
     exact = weight.to(torch.float64)
     exact[:, one] += (exact[:, gone] * ratio).sum(1)
     return exact.to(weight.dtype)
-
-
-def _exchange(module: nn.Module, name: str, new: Tensor) -> None:
-    """Put a tensor in the place of another of the same name and kind."""
-    old = module._parameters.get(name)
-    if old is None:
-        module._buffers[name] = new.clone()
-    else:
-        module._parameters[name] = nn.Parameter(new.clone(), requires_grad=old.requires_grad)

@@ -1,8 +1,9 @@
 """What every form of ``--arch`` gives: ways to make one network."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -22,6 +23,7 @@ class Published:
         class_names: what the outputs of these weights stand for, in order, where the network
             doesn't say it itself.
         notes: what to know about its weights.
+        made: how it was made, as the file says that it comes from.
     """
 
     model: nn.Module
@@ -29,6 +31,7 @@ class Published:
     preprocessing: Preprocessing | Incomplete | Unstated
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    made: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Architecture:
         named: makes it with the published weights of a name; None where they have none.
         adapt: renames or drops weights of a file written for another version, for a network.
         resized: gives the ways to make it with so many outputs; None where there are none.
+        base: the name of the network that it is made from, where that is another.
     """
 
     blank: Callable[[], nn.Module] | None
@@ -50,6 +54,7 @@ class Architecture:
     named: Callable[[str], Published] | None = None
     adapt: Adapt = lambda state, _: state
     resized: "Callable[[int], Architecture] | None" = None
+    base: str | None = None
 
 
 def unfit(path: Path, name: str, reason: str) -> SourceError:

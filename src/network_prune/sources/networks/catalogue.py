@@ -29,7 +29,7 @@ class Entry:
 
 def is_pattern(name: str) -> bool:
     """Return whether ``name`` has wildcards; files and folders of the user's own may have them."""
-    own = ".py:" in name or name.startswith(("hf:", "hub:"))
+    own = ".py:" in name or name.startswith(("hf:", "hub:", "packed:"))
     return not own and any(sign in name for sign in _WILDCARDS)
 
 

@@ -18,7 +18,7 @@ from network_prune.sources.networks.user_code import (
     run_file,
 )
 
-PREFIXES = ("timm", "hf", "hub")
+PREFIXES = ("timm", "hf", "hub", "packed")
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 
 

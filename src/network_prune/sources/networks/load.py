@@ -4,8 +4,8 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,10 @@ from network_prune.sources.networks.from_timm import open_timm
 from network_prune.sources.networks.from_torch_hub import open_torch_hub
 from network_prune.sources.networks.from_torchvision import open_torchvision
 from network_prune.sources.networks.from_transformers import open_transformers
+from network_prune.sources.networks.packed.built import base_network
+from network_prune.sources.networks.packed.from_packed import PREFIX as PACKED
+from network_prune.sources.networks.packed.from_packed import open_packed, restructured_as
+from network_prune.sources.networks.packed.structure import Shapes
 from network_prune.sources.networks.stated import stated_class_names
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
 from network_prune.sources.networks.weights.files import is_weights_file, weights_name
@@ -59,6 +63,9 @@ class LoadedNetwork:
         classes: number of outputs.
         class_names: what the network says its outputs stand for, in order; empty if nothing.
         notes: what to know about the network, for people.
+        arch: the name of the architecture, where the network of that ``name`` comes from a file
+            that says one; else the same.
+        made: how it was made, as the packed file says that it comes from.
     """
 
     model: nn.Module
@@ -69,6 +76,8 @@ class LoadedNetwork:
     classes: int
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    arch: str = ""
+    made: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def outputs(self) -> Outputs:
@@ -84,11 +93,21 @@ class Form:
         shown: how errors and help show it.
         accepts: whether a name is of this form.
         open: makes the architecture for a name; raises SourceError.
+        in_files: whether a packed file may name it; not what runs code, nor another file.
     """
 
     shown: str
     accepts: Callable[[str], bool]
     open: Callable[[str], Architecture]
+    in_files: bool = False
+
+
+def _open_packed(spec: str) -> Architecture:
+    def open_named(arch: str) -> Architecture | None:
+        form = _form_of(arch)
+        return form.open(arch) if form.in_files else None
+
+    return open_packed(spec, open_named)
 
 
 def _open_embedded(name: str) -> Architecture:
@@ -108,21 +127,28 @@ def _open_embedded(name: str) -> Architecture:
 
 # The first form that accepts a name opens it; the last one takes what is left.
 FORMS: tuple[Form, ...] = (
-    Form(", ".join(NAMES), lambda name: name in NAMES, _open_embedded),
-    Form("timm:NAME", lambda name: name.startswith("timm:"), open_timm),
+    Form(", ".join(NAMES), lambda name: name in NAMES, _open_embedded, in_files=True),
+    Form("timm:NAME", lambda name: name.startswith("timm:"), open_timm, in_files=True),
     Form(
         "hf:ORG/NAME[@REVISION] or hf:FOLDER",
         lambda name: name.startswith("hf:"),
         open_transformers,
+        in_files=True,
     ),
     Form(
         "hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY",
         lambda name: name.startswith("hub:"),
         open_torch_hub,
     ),
+    Form("packed:FILE", lambda name: name.startswith(PACKED), _open_packed),
     Form("file.py:callable", lambda name: ".py:" in name, open_python_file),
     Form("package.module:callable", names_python_module, open_python_module),
-    Form("a torchvision name such as resnet18", lambda name: ":" not in name, open_torchvision),
+    Form(
+        "a torchvision name such as resnet18",
+        lambda name: ":" not in name,
+        open_torchvision,
+        in_files=True,
+    ),
 )
 
 
@@ -144,9 +170,10 @@ def load_network(
             (embedded), a torchvision name such as ``resnet18``,
             ``timm:NAME`` or ``timm:NAME.TAG``, transformers' ``hf:ORG/NAME[@REVISION]``
             or ``hf:FOLDER``, torch.hub's ``hub:OWNER/REPO[:REF]:ENTRY`` or
-            ``hub:FOLDER:ENTRY``, ``file.py:callable`` or ``package.module:callable``.
-            The last three run the code that they name; callables are called
-            without arguments.
+            ``hub:FOLDER:ENTRY``, ``packed:FILE`` (what `save_packed` wrote),
+            ``file.py:callable`` or ``package.module:callable``.
+            Those of torch.hub and the last two run the code that they name; callables are
+            called without arguments.
         weights: ``default`` for the published weights (torchvision's
             IMAGENET1K_V1 where it exists), ``none`` or None for random weights
             (always the same), the name of published weights, as text or
@@ -174,19 +201,9 @@ def load_network(
     """
     spec = check_text("spec", spec)
     form = _form_of(spec)
-    # Random weights are the same in every run, and the caller's random state stays untouched.
-    # The first forward pass may make some: that of lazy layers.
-    # What networks print is no result of ours, so it doesn't go where results go.
-    with (
-        _loading,
-        no_exits(),
-        usual_settings(),
-        cache_in(cache_dir),
-        torch.random.fork_rng(devices=[]),
-        contextlib.redirect_stdout(sys.stderr),
-    ):
-        torch.manual_seed(SEED)
-        made = _make(form.open(spec), spec, weights_name(weights, spec))
+    with cache_in(cache_dir), _alone():
+        architecture = form.open(spec)
+        made = _make(architecture, spec, weights_name(weights, spec))
         model = made.model.eval()
         asked = preprocessing or {}
         expected = made.preprocessing.replace(**asked)
@@ -204,6 +221,8 @@ def load_network(
         classes=classes,
         class_names=names if len(names) == classes else (),
         notes=notes,
+        arch=architecture.base or spec,
+        made=made.made,
     )
 
 
@@ -214,6 +233,42 @@ def architecture_of(spec: str) -> Architecture:
         SourceError: the name is unknown.
     """
     return _form_of(spec).open(spec)
+
+
+def base_of(network: LoadedNetwork, shapes: Shapes) -> nn.Module | None:
+    """Return the network that one is made from, with random weights; None for one of a user's code.
+
+    Args:
+        network: the one.
+        shapes: of its tensors, by name.
+
+    Raises:
+        SourceError: its architecture can't be made any more.
+        StructureError: it can't be made with so many classes.
+    """
+    form = _form_of(network.arch or network.name)
+    if not form.in_files:
+        return None
+    with _alone():
+        architecture = form.open(network.arch or network.name)
+        return base_network(architecture, network.classes, shapes, most_bytes=sys.maxsize)
+
+
+@contextlib.contextmanager
+def _alone() -> Generator[None]:
+    """Make networks meanwhile, which are the same in every run and leave the process as it is."""
+    # Random weights are the same in every run, and the caller's random state stays untouched.
+    # The first forward pass may make some: that of lazy layers.
+    # What networks print is no result of ours, so it doesn't go where results go.
+    with (
+        _loading,
+        no_exits(),
+        usual_settings(),
+        torch.random.fork_rng(devices=[]),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
+        torch.manual_seed(SEED)
+        yield
 
 
 def _form_of(spec: str) -> Form:
@@ -262,11 +317,12 @@ def _from_file(architecture: Architecture, weights: str) -> Published:
     blank, resized = architecture.blank, architecture.resized
     is_published = True
     model = architecture.published().model if blank is None else blank()
+    model = restructured_as(model, checkpoint.path)
     taken = fit(model, checkpoint, architecture.adapt)
     if taken.outputs is not None and resized is not None:
         other = resized(taken.outputs)
         assert other.blank is not None, "what can be resized can be made"
-        model = other.blank()
+        model = restructured_as(other.blank(), checkpoint.path)
         again = fit(model, checkpoint, other.adapt)
         is_published = bool(again.problems)
         taken = taken if again.problems else again

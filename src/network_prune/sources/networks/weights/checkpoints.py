@@ -309,8 +309,14 @@ def _apply_masks(state: State) -> list[str]:
     ]
     for name in names:
         weight, mask = state.pop(f"{name}_orig"), state.pop(f"{name}_mask")
-        # +0.0 as under our own masks, which look like torch's; means of masks count as in torch.
-        is_mask = ((mask == 0) | (mask == 1)).all()
-        masked = weight.where(mask.bool(), 0) if is_mask else mask.to(weight.dtype) * weight
-        state[name] = masked
+        state[name] = under_mask(weight, mask)
     return names
+
+
+def under_mask(weight: Tensor, mask: Tensor) -> Tensor:
+    """Return a weight under a mask of torch.nn.utils.prune.
+
+    +0.0 as under our own masks, which look like torch's; means of masks count as in torch.
+    """
+    is_mask = bool(((mask == 0) | (mask == 1)).all())
+    return weight.where(mask.bool(), 0) if is_mask else mask.to(weight.dtype) * weight

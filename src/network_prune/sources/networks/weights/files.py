@@ -16,6 +16,7 @@ from torch import Tensor
 
 from network_prune.errors import ArgumentError, SourceError, brief
 from network_prune.plain_file import check_plain, check_unpacked
+from network_prune.sources.networks.packed.packed_file import PackedFile, is_packed
 from network_prune.sources.networks.weights.kinds import kind_of
 from network_prune.sources.networks.weights.pickles import Pickled, look_into
 
@@ -115,8 +116,10 @@ def _heads(name: str) -> Iterator[str]:
 
 def _read_safetensors(path: Path) -> State:
     try:
-        return safetensors.torch.load_file(path, device="cpu")
-    except MemoryError:
+        if not is_packed(path):
+            return safetensors.torch.load_file(path, device="cpu")
+        return PackedFile(path).state()
+    except (MemoryError, SourceError):
         raise
     except Exception as error:
         raise SourceError(f"{path} {_reason_of_safetensors(path, error)}") from error

@@ -1,18 +1,17 @@
 """Weights put into a network: checked against its names and shapes, and hashed."""
 
-import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from network_prune.errors import SourceError
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
+from network_prune.sources.networks.weights.digest import hash_state
 from network_prune.sources.networks.weights.files import State
 
 Adapt = Callable[[State, nn.Module], State]
@@ -87,16 +86,7 @@ def load_weights(model: nn.Module, weights: str | os.PathLike[str]) -> None:
 
 def hash_weights(model: nn.Module) -> str:
     """Return the SHA-256 of the state dict: names, dtypes, shapes and bytes, in order."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            continue
-        digest.update(
-            f"{name}\0{value.dtype}\0{tuple(value.shape)}\0".encode(errors="surrogatepass")
-        )
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return hash_state(model.state_dict())
 
 
 def differences(wanted: Mapping[str, Any], given: State) -> list[str]:

@@ -1,0 +1,1 @@
+"""Networks written for other programs, and read back to see that they are the same."""

@@ -1,0 +1,53 @@
+"""A network's state dict as it would be without masks: their zeros are in it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from network_prune.errors import UnsupportedNetworkError
+from network_prune.pruning.ranking.rankable import storage_key
+from network_prune.sources.networks.weights.checkpoints import under_mask
+
+
+@torch.no_grad()
+def plain_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return contiguous tensors on the CPU; those that share their memory are one.
+
+    Masks of torch.nn.utils.prune, ours among them, are applied, and weights have the names that
+    they have without.
+
+    Raises:
+        UnsupportedNetworkError: something in the state dict is no plain tensor.
+    """
+    state: dict[str, Any] = model.state_dict()
+    found: dict[str, Tensor] = {}
+    copies: dict[tuple[Any, ...], Tensor] = {}
+    for name, value in state.items():
+        plain = name.removesuffix("_orig")
+        mask = state.get(f"{plain}_mask") if plain != name else None
+        if name.endswith("_mask") and f"{name.removesuffix('_mask')}_orig" in state:
+            continue
+        _check(name, value)
+        key = (*storage_key(value), _mask_key(mask))
+        if key not in copies or not value.numel():
+            own = value if mask is None else under_mask(value, mask)
+            copies[key] = own.detach().cpu().contiguous().clone()
+        found[name if mask is None else plain] = copies[key]
+    return found
+
+
+def _mask_key(mask: Tensor | None) -> tuple[Any, ...]:
+    """Return what tells whether two masks are one, or hold the same."""
+    return () if mask is None else (mask.shape, mask.cpu().numpy().tobytes())
+
+
+def _check(name: str, value: Any) -> None:
+    is_plain = isinstance(value, Tensor) and value.layout == torch.strided
+    if not is_plain or is_lazy(value) or value.is_quantized or value.is_meta:
+        kind = "a quantized tensor" if is_plain else f"a {type(value).__name__}"
+        raise UnsupportedNetworkError(
+            f"{name!r} in the network's state dict is {kind}, which isn't written; save it by "
+            "torch.save(model.state_dict(), FILE)"
+        )

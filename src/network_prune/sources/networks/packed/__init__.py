@@ -1,0 +1,1 @@
+"""Networks in files of their own: zeros as bits, and how the network is built."""
