@@ -7,6 +7,8 @@ from .deploy.find.find import find as find
 from .deploy.find.limit import Limit as Limit
 from .deploy.removal.remove import remove_neurons as remove_neurons
 from .deploy.removal.removed import Removed as Removed
+from .deploy.retraining.retrain import retrain as retrain
+from .deploy.retraining.retrained import Retrained as Retrained
 from .errors import NetworkPruneError as NetworkPruneError
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.memory import kept_memory as kept_memory

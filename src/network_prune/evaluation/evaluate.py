@@ -1,18 +1,20 @@
 """Measure a network's loss and accuracy on labelled images."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import look_first
-from network_prune.evaluation.metrics import Metrics
+from network_prune.evaluation.metrics import Metrics, Samples
 from network_prune.evaluation.one_pass import Sums, chunks
 from network_prune.evaluation.reading import Images, Reading
 from network_prune.evaluation.runner import Runner
@@ -97,6 +99,55 @@ def evaluate(
         dtype=dtype,
         amp_dtype=amp_dtype if amp else None,
     )
+    found = evaluate_sums(
+        model,
+        data,
+        speed,
+        label=label,
+        batch_size=batch_size,
+        workers=workers,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+    )
+    warn(found.warnings, stacklevel=3)
+    return found.sums.metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What a network did with images.
+
+    Attributes:
+        sums: with the seconds that it took and the images that were left out.
+        warnings: what to know of it.
+    """
+
+    sums: Sums
+    warnings: Sequence[str]
+
+
+def evaluate_sums(
+    model: nn.Module,
+    data: Images,
+    speed: Speed,
+    *,
+    dense: Samples | None = None,
+    is_dense: bool = False,
+    **reading: Any,
+) -> Evaluated:
+    """Return what ``model`` does with all of ``data``.
+
+    Args:
+        model: the network, as `evaluate` takes it.
+        data: the images, as `evaluate` takes them.
+        speed: how it is made faster.
+        dense: what the dense network did with the same images, to compare with.
+        is_dense: keep each image's loss.
+        **reading: arguments of `Reading`.
+
+    Raises:
+        NetworkPruneError: what `evaluate` raises.
+    """
     runner = Runner(
         prepare(model, speed),
         amp_dtype=speed.amp_dtype,
@@ -107,25 +158,21 @@ def evaluate(
     with (
         eval_mode(runner.prepared.model, partial(pruned_weights, runner.prepared.model)),
         torch.no_grad(),
-        Reading(
-            data,
-            label=label,
-            batch_size=batch_size,
-            workers=workers,
-            skip_unreadable=skip_unreadable,
-            progress=progress,
-            pin_memory=device_of(model).type == "cuda",
-        ) as reading,
+        Reading(data, pin_memory=device_of(model).type == "cuda", **reading) as read,
     ):
-        for chunk in chunks(reading, held_bytes=0):
+        for chunk in chunks(read, held_bytes=0):
             if look is None:
                 look = look_first(runner, model, speed, chunk.batches[0], layers)
-            for part in chunk.evaluate(runner):
+            if dense is not None:
+                chunk.know_dense(dense.at(range(sums.metrics.n, sums.metrics.n + len(chunk))))
+            for part in chunk.evaluate(runner, is_dense=is_dense):
                 sums += part
-                reading.advance(part.metrics.n)
-    warn(look.warnings(layers) if look else (), stacklevel=3)
+                read.advance(part.metrics.n)
     seconds = time.perf_counter() - start
-    return sums.metrics + Metrics(unreadable=len(reading.left_out), seconds=seconds)
+    more = Metrics(unreadable=len(read.left_out), seconds=seconds)
+    return Evaluated(
+        replace(sums, metrics=sums.metrics + more), look.warnings(layers) if look else ()
+    )
 
 
 def check_precision(options: Mapping[str, Any]) -> None:

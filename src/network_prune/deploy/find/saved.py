@@ -1,25 +1,19 @@
 """What was found, as files: the network's weights with masks as zeros, and the draw."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
-
-import safetensors.torch
-from torch import Tensor, nn
+from typing import Final
 
 from network_prune.deploy.find.limit import Limit
 from network_prune.deploy.find.way import Way
+from network_prune.deploy.saved import save_network
 from network_prune.errors import ArgumentError, RunError
 from network_prune.pruning.masks.prune import make_permanent, prune
 from network_prune.pruning.recalibration.recalibrate import recalibrate
 from network_prune.sources.inputs import Inputs
 from network_prune.study.plan import Plan
 from network_prune.study.ready_network import ReadyNetwork
-from network_prune.whole_file import write_whole
 
-WEIGHTS: Final = "weights.safetensors"
-DRAW: Final = "draw.safetensors"
 FOUND: Final = "found.json"
 
 
@@ -62,16 +56,4 @@ def save_limit(limit: Limit, plan: Plan, inputs: Inputs, folder: Path) -> None:
         if ready.recalibration is not None and variant.recalibrate is not None:
             recalibrate(model, ready.recalibration.batches(variant.recalibrate))
         make_permanent(model)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror or error}") from None
-    write_whole(folder / WEIGHTS, safetensors.torch.save(_state(model)))
-    draw.save(folder / DRAW)
-    write_whole(folder / FOUND, f"{json.dumps(limit.to_dict(), indent=2)}\n".encode())
-
-
-def _state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state dict with memory of its own for each tensor, as the format wants it."""
-    state: dict[str, Any] = model.state_dict()
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    save_network(folder, model, draw, name=FOUND, told=limit.to_dict())

@@ -1,0 +1,1 @@
+"""Retrain a network under masks: prune, train what is left, prune more."""
