@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import network_prune
+from network_prune.cli.commands.deploy.bench import bench_command
 from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.diversity import diversity_command
@@ -42,6 +43,7 @@ def test_python_examples_of_the_documentation_run(page):
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"--[a-z][a-z0-9_-]*", README))))
 def test_every_option_named_exists(command):
     functions = (
+        bench_command,
         evaluate_command,
         find_command,
         inspect_command,

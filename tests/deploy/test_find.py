@@ -8,9 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 import network_prune as npr
+from network_prune.deploy.find import probes
+from network_prune.deploy.find.latency import latency_left
 from network_prune.errors import ArgumentError
 from network_prune.results.records import FILE
+from network_prune.study.checked import check_plan
 from network_prune.study.events import Failed, Recorded
+from network_prune.study.plan import make_plan
 
 FEW = {"limit": 64, "batch_size": 32}
 STEP = 0.1
@@ -191,3 +195,28 @@ def test_what_cannot_be_saved_is_refused_before_anything_runs(tmp_path):
         with pytest.raises(ArgumentError, match="save"):
             find(plan, save=folder, told=pytest.fail)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_share_of_the_latency_is_that_of_the_network_without_silenced_neurons(monkeypatch):
+    shares = {0.1: 0.99, 0.2: 0.9, 0.3: 0.7, 0.4: 0.55, 0.5: 0.5, 0.6: 0.4}
+    asked = []
+
+    def left(network, variant, options, inputs):
+        asked.append(variant.p_prune)
+        return shares[variant.p_prune]
+
+    monkeypatch.setattr(probes, "latency_left", left)
+    (limit,) = find({"method": "neurons", "scope": "layer"}, latency="60%", step=STEP)
+    assert limit.p_prune == 0.4
+    assert len(asked) <= 4
+    assert limit.notes() == ["one picture takes 55.0% of the time without the silenced neurons"]
+    assert limit.to_dict()["latency_left"] == 0.55
+    with pytest.raises(ArgumentError, match="latency goes with method=neurons"):
+        find({"method": "weights"}, latency=0.6)
+
+
+def test_latency_is_measured_on_the_network_that_is_left():
+    full = make_plan({**FEW, "method": "neurons", "scope": "layer", "p_prune": 0.9})
+    ((network, (variant, *_)),) = full.variants.items()
+    share = latency_left(network, variant, full.options, check_plan(full))
+    assert 0.05 < share < 20  # whatever else this machine does

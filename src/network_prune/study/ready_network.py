@@ -152,13 +152,9 @@ class ReadyNetwork:
 
     def switcher(self) -> Switcher:
         """Return what puts variants on the network."""
-        options = self._options
         return Switcher(
             self.loaded.model.to(self._device),
-            Speed(
-                **{name: options[name] for name in ("channels_last", "fold", "compile", "dtype")},
-                amp_dtype=options["amp_dtype"] if options["amp"] else None,
-            ),
+            Speed.of(self._options),
             normalise=self.loaded.preprocessing.normalise,
             score_batches=self.score_images and self.score_images.batches,
             recalibration=self.recalibration and self.recalibration.batches,

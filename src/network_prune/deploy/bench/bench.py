@@ -1,8 +1,6 @@
 """Time networks side by side."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,24 +8,17 @@ from torch import Tensor
 
 from network_prune.core.foreign_code import no_exits
 from network_prune.deploy.bench.benched import Bench, BenchRow
+from network_prune.deploy.bench.ready import Ready, times_of
 from network_prune.deploy.costs.cost import cost_of
 from network_prune.deploy.costs.peak_memory import peak_bytes
-from network_prune.deploy.costs.timing import times_in_turn
-from network_prune.display.progress import progress_bar
 from network_prune.errors import ArgumentError, brief
 from network_prune.evaluation.evaluate import check_precision
-from network_prune.evaluation.faster_copy.copies import independent_copy
-from network_prune.evaluation.faster_copy.prepare import Prepared, Speed, prepare
-from network_prune.evaluation.memory import kept_memory
-from network_prune.evaluation.runner import Runner
+from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.option_checks import whole
 from network_prune.options import check_options
 from network_prune.pruning.forward import device_of
 from network_prune.pruning.given import AnyNetwork, module_of
-from network_prune.sources.data.pictures import Batch
 from network_prune.sources.networks.multiply_adds import counted
-
-_WARM_UP = 3
 
 
 @no_exits()
@@ -76,57 +67,25 @@ def bench(
         dtype=dtype,
         amp_dtype=amp_dtype if amp else None,
     )
-    batch = Batch(images, torch.zeros(len(images), dtype=torch.int64))
-    ready = [_ready(name, network, speed, batch) for name, network in networks.items()]
-    device = device_of(ready[0].prepared.model)
-    total = len(ready) * (repeats + _WARM_UP)
-    with (
-        torch.no_grad(),
-        kept_memory(device),
-        progress_bar(total=total, label="timing", unit="batch", shown=progress) as bar,
-    ):
-        times = times_in_turn([partial(each.run, bar) for each in ready], repeats, warm_up=_WARM_UP)
-        rows = [each.row(tuple(seconds)) for each, seconds in zip(ready, times, strict=True)]
-    return Bench(tuple(rows), _where(device, images, speed, repeats))
+    ready = [Ready.of(name, network, speed, images) for name, network in networks.items()]
+    times = times_of(ready, repeats, progress=progress)
+    with torch.no_grad():
+        rows = [_row(*each) for each in zip(ready, times, strict=True)]
+    return Bench(tuple(rows), _where(ready[0].device, images, speed, repeats))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A network that is ready to be timed."""
-
-    name: str
-    plain: Any
-    prepared: Prepared
-    runner: Runner
-    batch: Batch
-
-    def run(self, bar: Any = None) -> None:
-        self.runner(self.batch)
-        if bar is not None:
-            bar.update()
-
-    def row(self, seconds: tuple[float, ...]) -> BenchRow:
-        """Return what it needs, of which multiply-adds and size are those before it was folded."""
-        device = device_of(self.prepared.model)
-        inputs = self.runner.inputs(self.batch).to(next(self.plain.parameters()).dtype)
-        return BenchRow(
-            self.name,
-            tuple(self.batch.images.shape),
-            cost_of(self.plain, lambda net: net(inputs)),
-            counted(lambda: self.plain(inputs)).activations,
-            seconds,
-            peak_bytes(self.run, device),
-            self.prepared.folded,
-        )
-
-
-def _ready(name: str, network: AnyNetwork, speed: Speed, batch: Batch) -> _Ready:
-    plain = independent_copy(module_of(network), aim="to time it", remedy="pass one without that")
-    prepared = prepare(plain, speed)
-    prepared.model.eval()
-    runner = Runner(prepared, amp_dtype=speed.amp_dtype)
-    moved = Batch(batch.images.to(device_of(plain)), batch.labels)
-    return _Ready(name, plain, prepared, runner, moved)
+def _row(ready: Ready, seconds: list[float]) -> BenchRow:
+    """Return what a network needs; multiply-adds and size are those before it was folded."""
+    inputs = ready.runner.inputs(ready.batch).to(next(ready.plain.parameters()).dtype)
+    return BenchRow(
+        ready.name,
+        tuple(ready.batch.images.shape),
+        cost_of(ready.plain, lambda net: net(inputs)),
+        counted(lambda: ready.plain(inputs)).activations,
+        tuple(seconds),
+        peak_bytes(ready.run, ready.device),
+        ready.prepared.folded,
+    )
 
 
 def _check(networks: Any, images: Any) -> None:

@@ -24,10 +24,13 @@ class Left:
     Attributes:
         parameters: of the weights and biases, those that aren't under a mask.
         macs: of the multiply-adds, those with such weights; None where they can't be counted.
+        latency: of the time that one picture takes, what is left when silenced neurons are
+            removed; None where it wasn't measured.
     """
 
     parameters: float = 1.0
     macs: float | None = 1.0
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from network_prune.deploy.find.goal import Goal, MaxDrop, Point, goal_of
+from network_prune.deploy.find.latency import check_removable
 from network_prune.deploy.find.limit import Limit
 from network_prune.deploy.find.probes import Probes
 from network_prune.deploy.find.saved import check_saving, save_limit
@@ -30,6 +31,7 @@ def find(
     max_drop: float | None = None,
     params: float | str | None = None,
     macs: float | str | None = None,
+    latency: float | str | None = None,
     step: float = 0.01,
     out: str | PathLike[str] | None = None,
     save: str | PathLike[str] | None = None,
@@ -40,7 +42,8 @@ def find(
 
     Either the largest p_prune that surely costs at most ``max_drop`` points of Acc@1, by the
     lower end of the paired 95 % interval of each draw; or the smallest that leaves at most a
-    share of the parameters, or of the multiply-adds, not under a mask. It is found by halving,
+    share of the parameters, or of the multiply-adds, not under a mask, or of the time that one
+    picture takes once silenced neurons are removed. It is found by halving,
     in log2(1 / ``step``) evaluations of a network or one more, beside the dense one; each is a
     record, and what is recorded in ``out`` isn't evaluated again. That more pruned loses more is
     taken for granted: there may be larger p_prune that keep within the loss again.
@@ -52,6 +55,9 @@ def find(
         max_drop: percentage points in (0, 100]; 1 if nothing else is asked for.
         params: share of the weights and biases, 0.6 or "60%".
         macs: share of the multiply-adds of convolutions, linear layers and attention.
+        latency: share of the median time of one picture, measured here in turn with the dense
+            network, on the first draw; goes with ``neurons``. Times aren't the same twice, so the
+            limit may be a step off.
         step: p_prune is a multiple of it, in (0, 0.5].
         out: the study's folder, made if it isn't there; by default one that is removed.
         save: a new folder for ``weights.safetensors``, the state dict with masks as zeros,
@@ -69,17 +75,19 @@ def find(
             to save.
         NetworkPruneError: what `sweep` raises.
     """
-    goal = goal_of(max_drop, params, macs)
+    goal = goal_of(max_drop, params=params, macs=macs, latency=latency)
     step = _step(step)
     full = _plan(plan)
     ways = list(ways_of(full))
     if save is not None:
         check_saving(Path(save), ways)
+    if latency is not None:
+        check_removable(ways)
     inputs = check_plan(full)
     failed = set[Network]()
     found: list[Limit] = []
     with _folder(out) as folder:
-        probes = Probes(full, inputs, folder, told, progress)
+        probes = Probes(full, inputs, folder, told, progress, timed=latency is not None)
         for way in ways:
             if way.network in failed:
                 continue

@@ -11,7 +11,10 @@ from network_prune.errors import ArgumentError, brief, check_fraction
 from network_prune.plain_numbers import plain_number
 from network_prune.results.records import Record
 
-COSTS: Final = {"params": "parameters", "macs": "multiply-adds"}
+COSTS: Final = {"params": "parameters", "macs": "multiply-adds", "latency": "latency"}
+
+# By cost, the attribute of `Left` that says what is left of it.
+LEFT: Final = {"params": "parameters", "macs": "macs", "latency": "latency"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Share(Goal):
         Raises:
             ArgumentError: it can't be counted.
         """
-        left = point.left.parameters if self.cost == "params" else point.left.macs
+        left = getattr(point.left, LEFT[self.cost])
         if left is None:
             raise ArgumentError(
                 "the multiply-adds of this network can't be counted layer by layer: it reads a "
@@ -107,13 +110,17 @@ class Share(Goal):
         return f"at most {self.share:.4g} of the {COSTS[self.cost]}"
 
 
-def goal_of(max_drop: float | None, params: float | str | None, macs: float | str | None) -> Goal:
+def goal_of(max_drop: float | None, **shares: float | str | None) -> Goal:
     """Return the one goal that is asked for, a loss of 1 point if none is.
+
+    Args:
+        max_drop: percentage points.
+        shares: by name in `COSTS`.
 
     Raises:
         ArgumentError: a value isn't allowed, or there are several goals.
     """
-    given = {"max_drop": max_drop, "params": params, "macs": macs}
+    given = {"max_drop": max_drop, **shares}
     said = [name for name, value in given.items() if value is not None]
     if len(said) > 1:
         raise ArgumentError(f"{' and '.join(said)} exclude each other; pass one")

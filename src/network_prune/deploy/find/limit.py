@@ -53,7 +53,9 @@ class Limit:
 
     def notes(self) -> list[str]:
         """Return what to know of it, for people."""
-        needed, behind = self.images_needed, self.next
+        needed, behind, latency = self.images_needed, self.next, self.point.left.latency
+        if latency is not None:
+            return [f"one picture takes {latency:.1%} of the time without the silenced neurons"]
         if needed is None or behind is None:
             return []
         n = behind.records[0]["metrics"]["n"]
@@ -73,6 +75,7 @@ class Limit:
             "p_prune": self.p_prune,
             "parameters_left": point.left.parameters,
             "macs_left": point.left.macs,
+            "latency_left": point.left.latency,
             "acc1_intervals": [] if point is self.dense else intervals(point.records),
             "images_needed": self.images_needed,
             "measured": [each.p_prune for each in self.points],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from network_prune.deploy.costs.left import LayerCosts, Left, layer_costs
 from network_prune.deploy.find.goal import Point
+from network_prune.deploy.find.latency import latency_left
 from network_prune.deploy.find.way import Way
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Told
@@ -21,13 +22,21 @@ class Probes:
         out: the folder.
         told: is given what happens.
         progress: as for `sweep`.
+        timed: whether to measure the time without silenced neurons as well.
     """
 
     def __init__(
-        self, plan: Plan, inputs: Inputs, out: Path, told: Told, progress: bool | None
+        self,
+        plan: Plan,
+        inputs: Inputs,
+        out: Path,
+        told: Told,
+        progress: bool | None,
+        *,
+        timed: bool,
     ) -> None:
         self._plan, self._inputs, self._out = plan, inputs, out
-        self._told, self._progress = told, progress
+        self._told, self._progress, self._timed = told, progress, timed
         self._costs: dict[str, LayerCosts] = {}
 
     def at(self, way: Way, p_prune: float) -> tuple[Point, Point]:
@@ -35,6 +44,10 @@ class Probes:
         plan = replace(self._plan, variants={way.network: way.at(p_prune)})
         dense, *records = sweep(plan, out=self._out, told=self._told, progress=self._progress)
         left = self._dense_costs(way).left(records)
+        if self._timed:
+            (first, *_) = way.at(p_prune)
+            share = latency_left(way.network, first, self._plan.options, self._inputs)
+            left = replace(left, latency=share)
         return Point(0.0, (dense,), Left()), Point(p_prune, tuple(records), left)
 
     def _dense_costs(self, way: Way) -> LayerCosts:

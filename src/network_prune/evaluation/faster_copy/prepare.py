@@ -1,7 +1,8 @@
 """A copy of a network that computes the same, faster."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,6 +41,17 @@ class Speed:
 
     def __post_init__(self) -> None:
         check_options(dtype=self.dtype, amp_dtype=self.amp_dtype)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Speed":
+        """Return what the options of a study say."""
+        return cls(
+            channels_last=options["channels_last"],
+            fold=options["fold"],
+            compile=options["compile"],
+            dtype=options["dtype"],
+            amp_dtype=options["amp_dtype"] if options["amp"] else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,15 @@ Macs = Annotated[
         metavar="SHARE",
     ),
 ]
+Latency = Annotated[
+    str | None,
+    typer.Option(
+        help="The smallest p_prune at which one picture takes at most this share of the time, "
+        "e.g. 60%, once silenced neurons are removed; goes with --method neurons.",
+        rich_help_panel=GOAL,
+        metavar="SHARE",
+    ),
+]
 Step = Annotated[
     float, typer.Option(help="p_prune is a multiple of it, in (0, 0.5].", rich_help_panel=GOAL)
 ]
@@ -85,6 +94,7 @@ def find_command(
     max_drop: MaxDrop = None,
     params: Params = None,
     macs: Macs = None,
+    latency: Latency = None,
     step: Step = 0.01,
     out: Out = None,
     save: Save = None,
@@ -111,6 +121,7 @@ def find_command(
     tell = partial(say, to=sys.stderr) if as_json else say
     told = _Told(tell)
     goal: dict[str, Any] = {"max_drop": max_drop, "params": params, "macs": macs}
+    goal["latency"] = latency
     try:
         limits = find(values, **goal, step=step, out=out, save=save, told=told)
     except KeyboardInterrupt:

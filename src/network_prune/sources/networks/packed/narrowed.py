@@ -48,8 +48,9 @@ class Narrowed(nn.Module):
         if self.put is None or self.constants is None:
             return made
         axis = self.axes[1]
-        shape = list(made.shape)
-        shape[axis] = len(self.constants)
+        # In steps that torch.fx can write down, so that norms around them can be folded.
+        behind = made.shape[axis + 1 :] if axis < -1 else ()
+        shape = made.shape[:axis] + (len(self.constants),) + behind  # noqa: RUF005
         rows = self.constants.to(made.dtype).reshape(-1, *[1] * (-1 - axis)).expand(shape)
         # To pick from both costs a third of copying one into the other.
         return torch.cat([made, rows], axis).index_select(axis, self.put)
