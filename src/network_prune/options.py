@@ -150,9 +150,10 @@ GRID_OPTIONS: Mapping[str, Option] = {
         NETWORK,
         "digits, digits-plain, digits-attention, digits-mixer (embedded), a torchvision name "
         "such as resnet18, timm:NAME, hf:ORG/NAME[@REVISION] or hf:FOLDER (transformers), "
-        "packed:FILE (written by export, remove or retrain), or one that runs the code it "
-        "names: hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, PACKAGE.MODULE:CALLABLE. network-prune list shows the "
-        "names. Where several networks may be named, names may have wildcards, quoted: "
+        "packed:FILE (what export, remove and save_packed write), or one that runs the code it "
+        "names: hub:OWNER/REPO[:REF]:ENTRY or hub:FOLDER:ENTRY (torch.hub), FILE.py:CALLABLE, "
+        "PACKAGE.MODULE:CALLABLE. network-prune list shows the names. Where several networks may "
+        "be named, names may have wildcards, quoted: "
         "'resnet*', 'timm:convnext_atto*'.",
         str,
         text,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Write the smaller network to this file, for torch.load(FILE, weights_only=False).",
+        help="Write the smaller network to this .safetensors file, for --arch packed:FILE.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -43,7 +43,7 @@ def remove_command(
     Example: network-prune remove --arch resnet18 --p-prune 0.5 --scope layer --with-norm
     """
     values, variant = one_variant({**values, "method": ("neurons",)}, "remove")
-    check_writable(out)
+    check_out(out)
     network = load_one(values)
 
     import torch
@@ -68,23 +68,9 @@ def remove_command(
     ):
         removed = remove_neurons(model, example, repeats=repeats)
     if out is not None:
-        write_whole(out, _pickled(removed.model))
+        save_packed(removed, out, network=network, made=made_by("removed", variant, values))
     if as_json:
         hand_over(removed.to_dict(), as_json=True, path=None)
         return
     say(f"{network.name}, weights {network.weights}, on {device}", *str(removed).splitlines())
     say(*(f"warning: {note}" for note in network.notes))
-
-
-def _pickled(model: "nn.Module") -> bytes:
-    import torch
-
-    written = io.BytesIO()
-    try:
-        torch.save(model, written)
-    except Exception as error:  # of others' classes
-        raise RunError(
-            f"the smaller network can't be written ({one_line(error)}); leave out --out, and use "
-            "network_prune.remove_neurons in Python"
-        ) from None
-    return written.getvalue()
