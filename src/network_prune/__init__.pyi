@@ -2,6 +2,8 @@
 
 from .deploy.bench.bench import bench as bench
 from .deploy.bench.benched import Bench as Bench
+from .deploy.export.export import export as export
+from .deploy.export.exported import Exported as Exported
 from .deploy.export.packed import save_packed as save_packed
 from .deploy.find.find import find as find
 from .deploy.find.limit import Limit as Limit

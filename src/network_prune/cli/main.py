@@ -11,6 +11,7 @@ import typer
 
 from network_prune.cli.commands.compare import compare_command
 from network_prune.cli.commands.deploy.bench import bench_command
+from network_prune.cli.commands.deploy.export import export_command
 from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.diversity import diversity_command
@@ -46,6 +47,7 @@ app.command("diversity", cls=OnceCommand)(diversity_command)
 app.command("transfer", cls=OnceCommand)(transfer_command)
 app.command("remove", cls=OnceCommand)(remove_command)
 app.command("bench", cls=OnceCommand)(bench_command)
+app.command("export", cls=OnceCommand)(export_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("reproduce", cls=OnceCommand)(reproduce_command)
 app.command("find", cls=OnceCommand)(find_command)

@@ -10,6 +10,9 @@ from network_prune.options import GRID_OPTIONS, OPTIONS, defaults
 from network_prune.sources.fractions_file import with_files
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from network_prune.pruning.masks.prune import Pruned
     from network_prune.sources.networks.load import LoadedNetwork
 
 GRID = [name for name in GRID_OPTIONS if name not in ("draws", "with_norm", "recalibrate")]
@@ -58,4 +61,18 @@ def load_one(values: Mapping[str, Any]) -> "LoadedNetwork":
         preprocessing={name: values[name] for name in PREPROCESSING},
         cache_dir=values["cache_dir"],
         warn=False,
+    )
+
+
+def pruned_as(variant: Variant, model: "nn.Module") -> "Pruned":
+    """Put the masks of a variant on a network."""
+    from network_prune.pruning.masks.prune import prune
+
+    return prune(
+        model,
+        variant.rank(model),
+        p_bern=variant.p_bern,
+        seed=variant.seed,
+        index=variant.index,
+        with_norm=variant.with_norm,
     )

@@ -143,7 +143,7 @@ class ReadyNetwork:
         """Return a note if the network sees nothing but enlarged pictures."""
         crop = self.loaded.preprocessing.crop
         sides = [min(size) for size in self.data.sizes(_LOOKED_AT)]
-        if not sides or max(sides) >= crop or self.loaded.name in NAMES:
+        if not sides or max(sides) >= crop or self.loaded.arch in NAMES:
             return []
         return [
             f"all pictures looked at are smaller than the crop of {crop} ({max(sides)} pixels at "

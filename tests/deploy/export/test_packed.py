@@ -218,7 +218,9 @@ def test_code_is_not_run_because_a_file_says_so(tmp_path):
         removed = npr.remove_neurons(network, image, repeats=0)
     npr.save_packed(removed, file_of(tmp_path), network=network)
     trace.unlink()
-    with pytest.raises(npr.NetworkPruneError, match=r"may run code.*--arch .*nets.py:net --weights"):
+    with pytest.raises(
+        npr.NetworkPruneError, match=r"may run code.*--arch .*nets.py:net --weights"
+    ):
         npr.load_network(f"packed:{file_of(tmp_path)}")
     assert not trace.exists()
     found = npr.load_network(f"{path}:net", weights=file_of(tmp_path), preprocessing=own)

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from network_prune.deploy.export.formats import PACKED, check_target
 from network_prune.deploy.export.plain_state import plain_state
 from network_prune.errors import ArgumentError, UnsupportedNetworkError, brief, one_line
 from network_prune.pruning.given import AnyNetwork, module_of
@@ -19,8 +19,6 @@ from network_prune.sources.networks.packed.packed_file import Described, packed_
 from network_prune.sources.networks.packed.structure import Structure, StructureError
 from network_prune.version import __version__
 from network_prune.whole_file import write_whole
-
-SUFFIX = ".safetensors"
 
 
 def save_packed(
@@ -53,22 +51,7 @@ def save_packed(
     """
     if network is None and isinstance(model, LoadedNetwork):
         network = model
-    write_whole(check_suffix(path, SUFFIX), as_packed(module_of(model), network, made or {}))
-
-
-def check_suffix(path: str | PathLike[str], suffix: str) -> Path:
-    """Return a file's path.
-
-    Raises:
-        ArgumentError: it doesn't end in ``suffix``.
-    """
-    found = Path(path)
-    if found.suffix.lower() != suffix:
-        raise ArgumentError(
-            f"{fspath(path)!r} doesn't end in {suffix}, as files of this format do; pass e.g. "
-            f"{fspath(found.with_suffix(suffix))!r}"
-        )
-    return found
+    write_whole(check_target(path, PACKED), as_packed(module_of(model), network, made or {}))
 
 
 def as_packed(model: nn.Module, network: LoadedNetwork | None, made: Mapping[str, Any]) -> bytes:

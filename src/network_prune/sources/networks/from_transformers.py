@@ -21,7 +21,11 @@ from network_prune.errors import SourceError, one_line
 from network_prune.extras import require
 from network_prune.sources.downloads import find_on_hub
 from network_prune.sources.networks.architecture import Architecture, Published
-from network_prune.sources.networks.image_processors import FILES, read_preprocessing
+from network_prune.sources.networks.image_processors import (
+    FILES,
+    copy_processor,
+    read_preprocessing,
+)
 from network_prune.sources.networks.weights.checkpoints import Checkpoint
 from network_prune.sources.networks.weights.files import State
 from network_prune.sources.networks.weights.fit import differences
@@ -117,6 +121,20 @@ def open_transformers(spec: str) -> Architecture:
         )
 
     return resized(None)
+
+
+def save_transformers(model: Classifier, folder: Path, spec: str) -> None:
+    """Write a network, and the image processor of ``spec`` that it comes from, into a folder.
+
+    Raises:
+        SourceError: the processor can't be found any more.
+        RunError: it must be downloaded and can't be.
+    """
+    place = _find_place(spec)
+    with _quiet():
+        model.network.save_pretrained(folder)  # pyright: ignore[reportCallIssue]
+        place.find(*FILES)
+        copy_processor(place.folder, folder)
 
 
 @contextmanager

@@ -40,6 +40,13 @@ def read_preprocessing(folder: Path, *, name: str) -> tuple[Preprocessing | Inco
     return described, flips
 
 
+def copy_processor(folder: Path, to: Path) -> None:
+    """Copy the files of the image processor in a folder into another; none if there is none."""
+    for name in FILES:
+        if (folder / name).is_file():
+            (to / name).write_bytes((folder / name).read_bytes())
+
+
 def _load(folder: Path) -> Any:
     import transformers
 

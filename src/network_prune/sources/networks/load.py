@@ -235,6 +235,11 @@ def architecture_of(spec: str) -> Architecture:
     return _form_of(spec).open(spec)
 
 
+def goes_in_files(spec: str) -> bool:
+    """Return whether a packed file may name the network ``spec``: no code of a user's makes it."""
+    return _form_of(spec).in_files
+
+
 def base_of(network: LoadedNetwork, shapes: Shapes) -> nn.Module | None:
     """Return the network that one is made from, with random weights; None for one of a user's code.
 
@@ -246,11 +251,11 @@ def base_of(network: LoadedNetwork, shapes: Shapes) -> nn.Module | None:
         SourceError: its architecture can't be made any more.
         StructureError: it can't be made with so many classes.
     """
-    form = _form_of(network.arch or network.name)
-    if not form.in_files:
+    spec = network.arch or network.name
+    if not goes_in_files(spec):
         return None
     with _alone():
-        architecture = form.open(network.arch or network.name)
+        architecture = architecture_of(spec)
         return base_network(architecture, network.classes, shapes, most_bytes=sys.maxsize)
 
 

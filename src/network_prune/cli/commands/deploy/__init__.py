@@ -1,1 +1,1 @@
-"""What is done with a network that is cut: to find how far, to remove, to time."""
+"""Commands that cut networks and make of them what is deployed."""

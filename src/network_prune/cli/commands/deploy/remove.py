@@ -1,19 +1,21 @@
 """``network-prune remove``: a pruned network without its silenced neurons, in a file."""
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
+from network_prune.cli.one_variant import (
+    GRID,
+    ONE,
+    PREPROCESSING,
+    load_one,
+    one_variant,
+    pruned_as,
+)
 from network_prune.cli.output import OUTPUT, Json, check_writable, hand_over, say
 from network_prune.cli.takes import takes
-from network_prune.errors import RunError, one_line
-from network_prune.whole_file import write_whole
-
-if TYPE_CHECKING:
-    from torch import nn
+from network_prune.deploy.export.formats import PACKED, check_target
 
 Out = Annotated[
     Path | None,
@@ -43,14 +45,15 @@ def remove_command(
     Example: network-prune remove --arch resnet18 --p-prune 0.5 --scope layer --with-norm
     """
     values, variant = one_variant({**values, "method": ("neurons",)}, "remove")
-    check_out(out)
+    check_writable(None if out is None else check_target(out, PACKED))
     network = load_one(values)
 
     import torch
 
+    from network_prune.deploy.export.made import made_of
+    from network_prune.deploy.export.packed import save_packed
     from network_prune.deploy.removal.remove import remove_neurons
     from network_prune.evaluation.device import choose_device
-    from network_prune.pruning.masks.prune import prune
 
     (variant,) = variant.spelt_out(network.model)
     device = choose_device(values["device"])
@@ -58,17 +61,11 @@ def remove_command(
     noise = torch.Generator().manual_seed(0)
     picture = torch.randn(1, *network.preprocessing.shape, generator=noise)
     example = picture.to(device, next(model.parameters()).dtype)
-    with prune(
-        model,
-        variant.rank(model),
-        p_bern=variant.p_bern,
-        seed=variant.seed,
-        index=variant.index,
-        with_norm=values["with_norm"],
-    ):
+    with pruned_as(variant, model) as pruned:
         removed = remove_neurons(model, example, repeats=repeats)
     if out is not None:
-        save_packed(removed, out, network=network, made=made_by("removed", variant, values))
+        made = made_of("removed", network, variant, pruned.draw)
+        save_packed(removed, out, network=network, made=made)
     if as_json:
         hand_over(removed.to_dict(), as_json=True, path=None)
         return
