@@ -74,7 +74,7 @@ def write_study(
     folder: Path,
     found: Iterable[tuple[dict | None, Samples]],
     *,
-    network: str = "digits",
+    network: str | dict = "digits",
     weights: str = "embedded",
     data: str = "digits",
     shown: Images | None = None,
@@ -119,17 +119,17 @@ def random_study(
 
 
 def _record(
-    what: dict | None, metrics: Metrics, paired: dict | None, network: str, weights: str, data: str
+    what: dict | None,
+    metrics: Metrics,
+    paired: dict | None,
+    network: str | dict,
+    weights: str,
+    data: str,
 ) -> Record:
     figures = {key: value for key, value in metrics.to_dict().items() if key != "seconds"}
     images_sha256 = hashlib.sha256(f"{data} {metrics.n}".encode()).hexdigest()
     record = {
-        "network": {
-            "name": network,
-            "weights": weights,
-            "weights_sha256": hashlib.sha256(f"{network} {weights}".encode()).hexdigest(),
-            "classes": 10,
-        },
+        "network": network if isinstance(network, dict) else _network(network, weights),
         "preprocessing": {
             "resize": 32,
             "crop": 32,
@@ -160,6 +160,15 @@ def _record(
         "difference": paired,
     }
     return {"schema": SCHEMA, "key": record_key(record), **record}
+
+
+def _network(name: str, weights: str) -> dict:
+    return {
+        "name": name,
+        "weights": weights,
+        "weights_sha256": hashlib.sha256(f"{name} {weights}".encode()).hexdigest(),
+        "classes": 10,
+    }
 
 
 def _hash(what: dict, kind: str) -> str:

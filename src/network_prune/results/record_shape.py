@@ -30,10 +30,26 @@ Variant = dict[str, Any] | None
 _UNITS: Final = 2**32
 
 
+class _Origin(Struct):
+    arch: str
+    weights_sha256: str
+    parameters: Count
+
+
+class _Made(Struct):
+    """How the network of a packed file was made."""
+
+    stage: str
+    of: _Origin
+    parameters: Count
+    non_zeros: Count
+
+
 class _Network(Struct):
     name: str
     weights: str
     weights_sha256: str
+    made: _Made | None = None
 
 
 class _Preprocessing(Struct):

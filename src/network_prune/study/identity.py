@@ -22,12 +22,23 @@ from network_prune.version import __version__
 
 
 def describe_network(network: LoadedNetwork) -> dict[str, Any]:
-    """Return what identifies a network, as plain data."""
+    """Return what identifies a network, as plain data, and of a file's how it was made."""
     return {
         "name": network.name,
         "weights": network.weights,
         "weights_sha256": network.weights_sha256,
         "classes": network.classes,
+        **({"made": _describe_made(network)} if network.made else {}),
+    }
+
+
+def _describe_made(network: LoadedNetwork) -> dict[str, Any]:
+    parameters = list(network.model.parameters())
+    return {
+        "stage": str(network.made.get("stage", "packed")),
+        "of": network.made["of"],
+        "parameters": sum(parameter.numel() for parameter in parameters),
+        "non_zeros": sum(int(parameter.count_nonzero()) for parameter in parameters),
     }
 
 

@@ -21,6 +21,7 @@ from network_prune.reports.page.groups import sets_by_images, ties_by_record
 from network_prune.reports.page.heatmaps import landing_section, sensitivity_section
 from network_prune.reports.page.reported import reported_section
 from network_prune.reports.page.section import Section
+from network_prune.reports.page.stages import stages_section
 from network_prune.reports.page.table import records_table
 from network_prune.results.comparing.sets import images_id
 from network_prune.results.published.figures import PublishedRow
@@ -60,6 +61,7 @@ def page(studies: Sequence[Study], look: Look = Look()) -> str:
     found = [
         reported_section(look.published, records),
         *(make(records) for make in _SECTIONS),
+        stages_section(groups),
         classes_section(groups),
     ]
     sections = [section for section in found if section is not None]

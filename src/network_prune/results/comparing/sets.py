@@ -131,9 +131,13 @@ def best_first(sets: Iterable[RecordSet]) -> list[RecordSet]:
 
 def setting(record: Record) -> Hashable:
     """Return what a variant has in common with the dense network that it is compared with."""
+    network = record["network"]
+    return network["name"], network["weights_sha256"], surroundings(record)
+
+
+def surroundings(record: Record) -> Hashable:
+    """Return what a record's network ran on, and how."""
     return (
-        record["network"]["name"],
-        record["network"]["weights_sha256"],
         _items(record["preprocessing"]),
         images_id(record),
         record["data"]["identity"],

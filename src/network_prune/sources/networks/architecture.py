@@ -23,7 +23,8 @@ class Published:
         class_names: what the outputs of these weights stand for, in order, where the network
             doesn't say it itself.
         notes: what to know about its weights.
-        made: how it was made, as the file says that it comes from.
+        made: how it was made, as the file says that it comes from; ``"of"`` is
+            the network that it was made of. Empty for all others.
     """
 
     model: nn.Module

@@ -65,7 +65,8 @@ class LoadedNetwork:
         notes: what to know about the network, for people.
         arch: the name of the architecture, where the network of that ``name`` comes from a file
             that says one; else the same.
-        made: how it was made, as the packed file says that it comes from.
+        made: how it was made, as the packed file says that it comes from; ``"of"`` is
+            the network that it was made of. Empty for all others.
     """
 
     model: nn.Module

@@ -52,10 +52,16 @@ def open_packed(spec: str, open_named: Callable[[str], Architecture | None]) -> 
     preprocessing = _preprocessing(packed, described)
 
     def blank() -> nn.Module:
-        return _blank(packed, described, architecture)
+        return _fitted(_base(packed, described, architecture), packed, described)
 
     def published() -> Published:
-        model = blank()
+        base = _base(packed, described, architecture)
+        of = {
+            "arch": described.arch,
+            "weights_sha256": described.weights_sha256,
+            "parameters": sum(parameter.numel() for parameter in base.parameters()),
+        }
+        model = _fitted(base, packed, described)
         fill(model, packed.state())
         stage = shortened(str(packed.head.made.get("stage", "packed")), 40)
         return Published(
@@ -64,7 +70,7 @@ def open_packed(spec: str, open_named: Callable[[str], Architecture | None]) -> 
             preprocessing,
             described.class_names,
             described.notes,
-            packed.head.made,
+            {**packed.head.made, "of": of},
         )
 
     return Architecture(
@@ -92,13 +98,24 @@ def restructured_as(model: nn.Module, path: Path) -> nn.Module:
         raise SourceError(f"{path} doesn't fit the network: {error}") from None
 
 
-def _blank(packed: PackedFile, described: Described, architecture: Architecture) -> nn.Module:
+def _base(packed: PackedFile, described: Described, architecture: Architecture) -> nn.Module:
+    """Return the network as it was before it was narrowed, without its weights."""
     most = max(_SMALL, _MOST_GROWTH * packed.path.stat().st_size)
     try:
-        base = base_network(architecture, described.classes, packed.shapes, most_bytes=most)
+        return base_network(architecture, described.classes, packed.shapes, most_bytes=most)
+    except StructureError as error:
+        raise _not_built(packed, error) from None
+
+
+def _fitted(base: nn.Module, packed: PackedFile, described: Described) -> nn.Module:
+    try:
         return fitted(base, described.structure, packed.shapes, what=described.arch)
     except StructureError as error:
-        raise SourceError(f"{packed.path} can't be built: {error}") from None
+        raise _not_built(packed, error) from None
+
+
+def _not_built(packed: PackedFile, error: StructureError) -> SourceError:
+    return SourceError(f"{packed.path} can't be built: {error}")
 
 
 def _preprocessing(packed: PackedFile, described: Described) -> Preprocessing:
