@@ -12,10 +12,13 @@ OPTIONS = ("remove", "--p-prune", 0.5, "--scope", "layer", "--repeats", 0)
 
 @pytest.mark.parametrize("more", [(), ("--with-norm", "--p-bern", 0.7, "--seed", 4)])
 def test_the_file_holds_the_smaller_network(run, tmp_path, more):
-    path = tmp_path / "smaller.pt"
+    path = tmp_path / "smaller.safetensors"
     outcome = run(*OPTIONS, *more, "--out", path)
     assert (outcome.code, outcome.err) == (0, "")
-    smaller = torch.load(path, weights_only=False)
+    loaded = npr.load_network(f"packed:{path}")
+    assert loaded.made["stage"] == "removed"
+    assert loaded.made["variant"]["p_prune"] == 0.5
+    smaller = loaded.model
     model = npr.load_network("digits").model
     options = {"p_bern": 0.7, "seed": 4, "with_norm": True} if more else {}
     npr.prune_neurons(model, p_prune=0.5, scope="layer", **options)
@@ -49,12 +52,13 @@ def test_nothing_to_remove_is_said(run):
 def test_refusals(refused, tmp_path):
     assert "which remove doesn't read" in refused("remove", "--score", "taylor")
     assert "remove shows one variant" in refused("remove", "--scope", "alone")
-    missing = tmp_path / "missing" / "smaller.pt"
+    assert "doesn't end in .safetensors" in refused("remove", "--out", tmp_path / "smaller.pt")
+    missing = tmp_path / "missing" / "smaller.safetensors"
     assert "cannot write" in refused("remove", "--out", missing, code=1)
 
 
-def test_a_network_that_pickle_does_not_know_is_not_written(refused, tmp_path):
-    path = tmp_path / "nets.py"
+def test_a_network_of_a_users_code_is_written_for_that_code(run, refused, tmp_path):
+    path, out = tmp_path / "nets.py", tmp_path / "smaller.safetensors"
     path.write_text(
         "from torch import nn\n"
         "def small():\n"
@@ -63,7 +67,14 @@ def test_a_network_that_pickle_does_not_know_is_not_written(refused, tmp_path):
         "    head = nn.Flatten(), nn.Linear(64, 10)\n"
         "    return Local(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3), *head)\n"
     )
-    arch = ("--arch", f"{path}:small", "--resize", 8, "--crop", 8)
-    line = refused(*OPTIONS, *arch, "--out", tmp_path / "smaller.pt", code=1)
-    assert "can't be written" in line
-    assert not (tmp_path / "smaller.pt").exists()
+    arch = ("--arch", f"{path}:small")
+    size = ("--resize", 8, "--crop", 8)
+    assert run(*OPTIONS, *arch, *size, "--out", out).code == 0
+    line = refused("inspect", "--arch", f"packed:{out}")
+    assert f"pass --arch {path}:small --weights {out}" in line
+    record = json.loads(run(*OPTIONS, *arch, *size, "--weights", out, "--json").out)
+    written = npr.load_network(
+        f"{path}:small", weights=out, preprocessing={"resize": 8, "crop": 8}, warn=False
+    )
+    count = sum(parameter.numel() for parameter in written.model.parameters())
+    assert record["before"]["parameters"] == count < 1200

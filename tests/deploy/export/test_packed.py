@@ -203,6 +203,16 @@ def test_neurons_are_removed_from_what_was_packed(tmp_path):
     assert network.arch == "digits"
 
 
+def test_weights_of_another_network_without_neurons_are_refused(tmp_path):
+    network = npr.load_network("digits")
+    with npr.prune_neurons(network, p_prune=0.5, scope="layer"):
+        image = torch.randn(1, *network.preprocessing.shape)
+        removed = npr.remove_neurons(network, image, repeats=0)
+    npr.save_packed(removed, file_of(tmp_path), network=network)
+    with pytest.raises(npr.NetworkPruneError, match="doesn't fit the network: there is no layer"):
+        npr.load_network("digits-plain", weights=file_of(tmp_path))
+
+
 def test_code_is_not_run_because_a_file_says_so(tmp_path):
     path, trace = tmp_path / "nets.py", tmp_path / "was_run"
     path.write_text(
