@@ -11,8 +11,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy import optimize, stats
-from torch import Tensor
+from torch import Tensor, nn
 
 BITS = (1 << 64) - 1
 
@@ -406,3 +407,40 @@ def smoothed(gradient: np.ndarray, side: int) -> np.ndarray:
             if 0 <= from_y < height and 0 <= from_x < width:
                 found[c, y, x] += line[i] * line[j] / total * gradient[c, from_y, from_x]
     return found
+
+
+# --- retraining -------------------------------------------------------------------------
+
+
+def masked_sgd(
+    model: nn.Module,
+    keep: dict[str, Tensor],
+    batches: Sequence[tuple[Tensor, Tensor]],
+    *,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """Train a network by stochastic gradient descent, and write zeros where they belong.
+
+    Args:
+        model: the network, in training mode.
+        keep: by a Parameter's name, which of its entries aren't pruned.
+        batches: images and class numbers, a step each.
+        lr: the learning rate.
+        momentum: the share of the last velocity that stays.
+        weight_decay: the share of a weight that is added to its gradient.
+    """
+    parameters = dict(model.named_parameters())
+    velocity: dict[str, Tensor] = {}
+    for name, kept in keep.items():
+        parameters[name].data[~kept] = 0.0
+    for images, labels in batches:
+        loss = nn.functional.cross_entropy(model(images), labels)
+        gradients = torch.autograd.grad(loss, list(parameters.values()))
+        for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
+            slope = gradient + weight_decay * parameter.data
+            velocity[name] = slope + momentum * velocity[name] if name in velocity else slope
+            parameter.data -= lr * velocity[name]
+            if name in keep:
+                parameter.data[~keep[name]] = 0.0

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import zipfile
 from collections.abc import Mapping
@@ -88,7 +89,8 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str] | None, settings: Mapping[str, Any]) -> None:
         self._path = None if path is None else Path(path)
-        self._settings = settings
+        # As plain as it is once it was written and read.
+        self._settings: dict[str, Any] = json.loads(json.dumps(settings))
 
     @property
     def is_kept(self) -> bool:
@@ -105,7 +107,7 @@ class Checkpoint:
             return
         content = io.BytesIO()
         try:
-            torch.save({"settings": dict(self._settings), "state": state.to_plain()}, content)
+            torch.save({"settings": self._settings, "state": state.to_plain()}, content)
         except Exception as error:  # of others' optimizers
             raise RunError(f"the checkpoint can't be written ({one_line(error)})") from None
         payload = content.getvalue()

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from network_prune.display.html import html_table
 from network_prune.errors import StateError
 from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.plain_text import plain
-from network_prune.pruning.masks.prune import prune, restore
+from network_prune.pruning.masks.prune import clear, prune
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.unfinished import Change, settling
 
@@ -48,8 +47,7 @@ class Before:
 
     def put_back(self) -> None:
         """Leave the network as it was; harmless twice."""
-        with suppress(StateError):  # that it carries no masks any more
-            restore(self._model)
+        clear(self._model)
         for kept in self._kept:
             kept.put_back()
         torch.clear_autocast_cache()

@@ -141,6 +141,8 @@ class Stepper:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._student.zero()
+        # Inside another autocast, even one that is off, casts of weights would outlive the step.
+        torch.clear_autocast_cache()
         return value
 
     def diverged(self, number: int, why: str) -> RunError:

@@ -267,6 +267,12 @@ def restore(model: AnyNetwork) -> None:
     Change(take_off, take_off).complete()
 
 
+def clear(model: nn.Module) -> None:
+    """Take off what `restore` does, if there is anything, for a `Change`; harmless twice."""
+    put_back(model)
+    _take_off(model, _masked_tensors(model))
+
+
 @settling
 @one_at_a_time
 def make_permanent(model: AnyNetwork) -> None:
