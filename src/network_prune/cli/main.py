@@ -14,6 +14,7 @@ from network_prune.cli.commands.deploy.bench import bench_command
 from network_prune.cli.commands.deploy.export import export_command
 from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
+from network_prune.cli.commands.deploy.retrain import retrain_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
 from network_prune.cli.commands.inspect import inspect_command
@@ -51,6 +52,7 @@ app.command("export", cls=OnceCommand)(export_command)
 app.command("sweep", cls=OnceCommand)(sweep_command)
 app.command("reproduce", cls=OnceCommand)(reproduce_command)
 app.command("find", cls=OnceCommand)(find_command)
+app.command("retrain", cls=OnceCommand)(retrain_command)
 app.command("records", cls=OnceCommand)(records_command)
 app.command("compare", cls=OnceCommand)(compare_command)
 app.command("report", cls=OnceCommand)(report_command)

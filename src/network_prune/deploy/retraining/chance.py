@@ -14,6 +14,7 @@ ORDER: Final = 1
 IMAGE: Final = 2
 STEP: Final = 3
 FEED: Final = 4
+SPLIT: Final = 5
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from network_prune.errors import StateError
 from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.plain_text import plain
 from network_prune.pruning.masks.prune import clear, prune
+from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.unfinished import Change, settling
 
@@ -151,6 +152,15 @@ class Retrained:
         self._check_kept()
         plain_model = independent_copy(self.model, aim="to be saved", remedy="remove hooks")
         save_network(Path(folder), plain_model, self.draw, name=RETRAINED, told=self.to_dict())
+
+    def summary(self) -> Summary:
+        """Return where the masks lie, per layer and in total.
+
+        Raises:
+            StateError: the network was restored meanwhile.
+        """
+        self._check_kept()
+        return summarize(self.model, self.prunable, self.draw)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what became of it as plain data, for JSON."""

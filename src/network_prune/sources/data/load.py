@@ -23,6 +23,7 @@ from network_prune.sources.data.pictures import (
     Transform,
     read_array,
 )
+from network_prune.sources.digits.names import DIGITS, TRAINING_DIGITS
 from network_prune.sources.digits.pictures import CLASSES, read_digits
 from network_prune.sources.outputs import Outputs
 
@@ -46,7 +47,7 @@ class Form:
 
 
 def _list_digits(request: Request) -> Lister:
-    pixels, labels = read_digits(held_out=True)
+    pixels, labels = read_digits(held_out=request.spec == DIGITS)
     listing = Listing(
         labels=labels,
         first_label=None,
@@ -89,7 +90,7 @@ _OPTIONS = {
 
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
-    Form("digits", lambda spec: spec == "digits", _list_digits),
+    Form("digits or digits:train", lambda spec: spec in (DIGITS, TRAINING_DIGITS), _list_digits),
     Form("fake:N", _starts("fake:"), list_fake),
     Form(
         "torchvision:NAME:FOLDER",
@@ -130,7 +131,8 @@ def load_data(
     """Return the labelled pictures that ``spec`` names; decodes none of them.
 
     Args:
-        spec: ``digits`` (embedded, held-out part); ``fake:N``; a folder of class
+        spec: ``digits`` (embedded, held-out part) or ``digits:train`` (what the embedded
+            networks are trained on); ``fake:N``; a folder of class
             folders, numbered, named by ImageNet's synsets or one for each class, or
             one with ``val/`` in it; the flat ILSVRC2012 validation folder with its
             development kit beside it; a manifest csv, tsv or parquet;

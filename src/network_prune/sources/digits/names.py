@@ -6,4 +6,7 @@ RESIDUAL: Final = "digits"
 PLAIN: Final = "digits-plain"
 ATTENTION: Final = "digits-attention"
 MIXER: Final = "digits-mixer"
+# The pictures that these were tested on, and those that they were trained on.
+DIGITS: Final = "digits"
+TRAINING_DIGITS: Final = "digits:train"
 NAMES: Final = (RESIDUAL, PLAIN, ATTENTION, MIXER)

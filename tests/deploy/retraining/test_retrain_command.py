@@ -1,0 +1,220 @@
+"""``network-prune retrain`` as people run it."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import network_prune as npr
+from network_prune.deploy.retraining import course
+from network_prune.deploy.retraining.inputs import Augmented
+from network_prune.sources.preprocessing import Preprocessing
+
+FEW = ("retrain", "--limit", 128, "--epochs", 2, "--p-prune", 0.8)
+
+
+def rows(text, name):
+    return [line for line in text.splitlines() if line.startswith(f"| {name}")]
+
+
+def test_what_is_told_is_what_eval_says_of_the_saved_weights(run, tmp_path):
+    out, plot = tmp_path / "out", tmp_path / "curve.svg"
+    found = run(*FEW, "--out", out, "--plot", plot)
+    assert found.code == 0, found
+    assert {path.name for path in out.iterdir()} == {
+        "checkpoint",
+        "draw.safetensors",
+        "history.csv",
+        "retrained.json",
+        "weights.safetensors",
+    }
+    (retrained,) = rows(found.out, "retrained")
+    (dense,) = rows(found.out, "dense")
+    (pruned,) = rows(found.out, "pruned, not retrained")
+    figures = r"Loss \S+  Acc@1 \S+  Acc@5 \S+"
+    again = run("eval", "--weights", out / "weights.safetensors", "--p-prune", 0)
+    assert re.search(figures, retrained)[0] in again.out
+    usual = run("eval", "--method", "weights", "--p-prune", 0.8)
+    assert re.search(figures, dense)[0] in usual.out
+    wanted = next(line for line in usual.out.splitlines() if line.startswith("| digits | weights"))
+    assert pruned.split("|")[-2] == wanted.split("|")[-2]
+    assert re.search(figures, pruned)[0] in wanted
+    with (out / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    told = json.loads((out / "retrained.json").read_text())
+    assert told["figures"]["retrained"]["metrics"]["n"] == 500
+    assert plot.read_text().startswith("<?xml")
+    weights = load_file(out / "weights.safetensors")
+    draw = npr.Draw.load(out / "draw.safetensors")
+    assert draw.sha256 == told["draw_sha256"]
+    for layer in draw.layers:
+        assert not weights[f"{layer.name}.weight"][~draw.mask(layer.name)].any()
+
+
+def test_a_finished_run_is_shown_again_at_once(run, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    first = run(*FEW, "--out", out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    monkeypatch.setattr(course.Course, "_train", lambda _: pytest.fail("it was finished"))
+    again = run(*FEW, "--out", out)
+    assert again.code == 0, again
+    assert rows(again.out, "retrained") == rows(first.out, "retrained")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_interrupted_it_says_how_to_go_on(run, tmp_path, monkeypatch):
+    end = course.Course._end_epoch
+
+    def interrupted(self):
+        end(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(course.Course, "_end_epoch", interrupted)
+    found = run(*FEW, "--out", tmp_path)
+    assert found.code == 130
+    assert f"what is finished is in {tmp_path}; the same command goes on from there" in found.err
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    monkeypatch.undo()
+    assert run(*FEW, "--out", tmp_path).code == 0
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_it_ends_at_the_same_bits(tmp_path, kind):
+    options = ("--limit", "640", "--schedule", "cubic", "--rounds", "2", "--epochs", "2")
+    more = ("--checkpoint-steps", "1", "--batch-size", "32", "--distill")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert command(*options, *more, "--out", whole).wait() == 0
+    for _ in range(2):
+        process = command(*options, *more, "--out", out)
+        changes(out / "checkpoint", 3)
+        process.send_signal(kind)
+        ending = process.wait()
+        assert ending in (-kind, 128 + kind)
+    assert not (out / "weights.safetensors").exists()
+    assert command(*options, *more, "--out", out).wait() == 0
+    for name in ("weights.safetensors", "draw.safetensors", "history.csv", "retrained.json"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+def command(*options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "network_prune", "retrain", *map(str, options)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+def changes(path: Path, times):
+    """Wait until a file was written so often."""
+    seen = set()
+    first = path.stat().st_ino if path.exists() else None
+    end = time.monotonic() + 60
+    while len(seen) < times and time.monotonic() < end:
+        if path.exists() and path.stat().st_ino != first:
+            seen.add(path.stat().st_mtime_ns)
+        time.sleep(0.005)
+    assert len(seen) == times
+
+
+def test_json_alone_is_on_stdout(run, tmp_path):
+    found = run(*FEW, "--json", "--output", tmp_path / "told.json", "--method", "connections")
+    told = json.loads(found.out)
+    assert told == json.loads((tmp_path / "told.json").read_text())
+    assert told["p_prune"] == 0.8
+    assert len(told["history"]) == 2
+    assert "| 1 | 2 | 0.8 |" in found.err
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (("--data", "digits"), "which training must not see; pass digits:train"),
+        (("--validation", "digits:train"), "are the images that are trained on"),
+        (("--test", "digits:train"), "are the images that are trained on"),
+        (("--val-split", 0.001), "val_split=0.001 of 128 images keeps 0 for validation"),
+        (("--val-split", 1), "val_split=1.0 splits nothing"),
+        (("--schedule", "cubic", "--rounds", 0), "rounds=0 is too small"),
+        (("--rounds", 3), "rounds=3 goes with schedule linear or cubic"),
+        (("--plot", "curve.gif"), "curve.gif"),
+        (("--scope", "alone"), "scope=alone"),
+        (("--score", "taylor"), "--score taylor is computed on images"),
+        (("--arch", "resnet18", "--weights", "none"), "resnet18 needs labelled images"),
+        (("--method", "weights", "--with-norm"), "with_norm=True goes with neurons"),
+    ],
+)
+def test_what_is_not_allowed_is_one_line(refused, more, text):
+    assert text in refused(*FEW, *more)
+
+
+def test_a_folder_of_something_else_is_left_alone(refused, tmp_path):
+    (tmp_path / "mine").write_text("")
+    assert "holds no retraining; pass a new folder" in refused(*FEW, "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert "cannot write" in refused(*FEW, "--out", tmp_path / "mine" / "out", code=1)
+
+
+def test_a_checkpoint_of_another_command_is_refused(run, refused, tmp_path):
+    run(*FEW, "--out", tmp_path)
+    line = refused("retrain", "--limit", 128, "--epochs", 2, "--p-prune", 0.7, "--out", tmp_path)
+    assert "its p_prune is 0.8, here it is 0.7" in line
+
+
+def test_validation_is_kept_out_of_training_and_figures_of_neither():
+    from network_prune.deploy.retraining.inputs import load_inputs
+    from network_prune.deploy.retraining.options import RETRAINING
+    from network_prune.options import defaults
+
+    loaded = load_inputs(defaults(RETRAINING))
+    parts = [set(data.pictures.positions.tolist()) for data in (loaded.data, loaded.validation)]
+    assert parts[0].isdisjoint(parts[1])
+    assert parts[0] | parts[1] == set(range(1297))
+    assert loaded.test.name == "digits"
+    assert loaded.test.n == 500
+    assert not loaded.augmented
+    assert loaded.data.identity != loaded.validation.identity
+
+
+def test_photographs_are_cut_and_mirrored_at_random(run, tmp_path):
+    noise = np.random.default_rng(0)
+    for label in range(2):
+        folder = tmp_path / "data" / str(label)
+        folder.mkdir(parents=True)
+        for number in range(6):
+            pixels = noise.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    code = tmp_path / "net.py"
+    code.write_text(
+        "from torch import nn\n"
+        "def make():\n"
+        "    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),\n"
+        "                        nn.Flatten(), nn.Linear(8, 2))\n"
+        "    net.preprocessing = {'resize': 16, 'crop': 16, 'mean': [0.5] * 3, 'std': [0.5] * 3}\n"
+        "    return net\n"
+    )
+    options = ("--arch", f"{code}:make", "--data", tmp_path / "data", "--workers", 0)
+    found = run("retrain", *options, "--val-split", 0.3, "--epochs", 1, "--batch-size", 4)
+    assert found.code == 0, found
+    assert "9 images, cut and mirrored at random; learns labels" in found.out
+    assert "the epoch was chosen by the images that these figures are of" in found.out
+    plain = run("retrain", *options, "--val-split", 0.3, "--epochs", 1, "--augment", "none")
+    assert "9 images; learns labels" in plain.out
+    transform = Augmented(Preprocessing(resize=16, crop=8, mean=(0.5,) * 3, std=(0.5,) * 3))
+    picture = Image.fromarray(noise.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        several = [transform(picture) for _ in range(4)]
+    assert all(each.shape == (3, 8, 8) for each in several)
+    assert not any(torch.equal(several[0], each) for each in several[1:])
