@@ -10,6 +10,7 @@ import network_prune
 from network_prune.cli.commands.deploy.bench import bench_command
 from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
+from network_prune.cli.commands.deploy.retrain import retrain_command
 from network_prune.cli.commands.diversity import diversity_command
 from network_prune.cli.commands.evaluate import evaluate_command
 from network_prune.cli.commands.inspect import inspect_command
@@ -53,6 +54,7 @@ def test_every_option_named_exists(command):
         records_command,
         remove_command,
         reproduce_command,
+        retrain_command,
         sweep_command,
         transfer_command,
     )

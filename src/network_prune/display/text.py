@@ -15,14 +15,14 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: max(0, most - 1 - tail)]}…{text[len(text) - tail :]}"
 
 
-def text_table(titles: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in plain text: names in the first column, numbers in the others."""
+def text_table(titles: Sequence[str], rows: Iterable[Iterable[str]], *, words: int = 1) -> str:
+    """Return a table in plain text; the first ``words`` columns hold words, the others numbers."""
     cells = [[plain(cell) for cell in row] for row in (titles, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            cell.ljust(width) if column < words else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells
     )

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from torch import nn
 
 import network_prune as npr
@@ -126,3 +128,21 @@ def test_what_is_pruned_already_stands_before_other_zeros():
     assert containing(found, elements([0, 0, 0, 1], [0, 0, 0])) == elements([1, 1, 0, 1], [0, 0, 0])
     assert containing(found, elements([1, 0, 0, 0], [0, 1, 1])) == elements([1, 0, 0, 0], [0, 1, 1])
     assert containing(found, elements([1, 1, 0, 0], [1, 0, 0])) == elements([1, 1, 0, 0], [1, 0, 0])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=7, max_size=150))
+def test_as_many_as_were_ranked_with_all_that_is_pruned(flags):
+    half = len(flags) // 2
+    layers = (Layer("a", (half, 1)), Layer("b", (len(flags) - half, 1)))
+
+    def elements(values):
+        both = torch.tensor(values)[:, None].split([half, len(flags) - half])
+        return ElementSet.of(Granularity.WEIGHT, dict(zip(layers, both, strict=True)))
+
+    found = elements([one for one, _ in flags])
+    pruned = elements([one for _, one in flags])
+    assume(len(pruned) <= len(found))
+    result = containing(found, pruned)
+    assert len(result) == len(found)
+    assert not (pruned.words & ~result.words).any()
+    assert not (result.words & ~(found.words | pruned.words)).any()

@@ -333,3 +333,37 @@ def test_mixed_precision_computes_with_the_weights_of_each_step():
     result = retrain(model, amp=True, epochs=30, lr=0.1)
     plain = retrain(network(), epochs=30, lr=0.1)
     assert result.history[-1].loss == pytest.approx(plain.history[-1].loss, rel=0.05)
+
+
+def photographs():
+    images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    return images, torch.tensor([3, 1, 4, 1])
+
+
+def test_resnet18_comes_back_and_keeps_its_zeros():
+    from torchvision.models import resnet18
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = resnet18(num_classes=5)
+    before = networks.snapshot(model)
+    options = {"granularity": "connection", "schedule": "linear", "rounds": 2, "epochs": 1}
+    result = retrain(model, photographs(), **options)
+    zeros = zeros_of(result.draw, model)
+    assert len(result.draw) == int(0.5 * result.draw.elements.all_count)
+    assert networks.same_bits(zeros, torch.zeros_like(zeros))
+    result.restore()
+    assert networks.snapshot(model) == before
+
+
+def test_a_network_of_two_thirds_zeros_grows_but_for_what_is_pruned(squeezenet):
+    before = networks.snapshot(squeezenet)
+    images, _ = photographs()
+    result = retrain(squeezenet, images, distill=True, epochs=1, p_prune=0.3, lr=1e-4)
+    zeros = zeros_of(result.draw, squeezenet)
+    assert networks.same_bits(zeros, torch.zeros_like(zeros))
+    # Zeros that aren't pruned are weights as any other.
+    total = result.summary().total
+    assert total.zero_before < 0.6 * total.weights
+    result.restore()
+    assert networks.snapshot(squeezenet) == before

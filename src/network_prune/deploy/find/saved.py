@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from network_prune.deploy.export.made import made_of
 from network_prune.deploy.find.limit import Limit
 from network_prune.deploy.find.way import Way
 from network_prune.deploy.saved import save_network
@@ -56,4 +57,13 @@ def save_limit(limit: Limit, plan: Plan, inputs: Inputs, folder: Path) -> None:
         if ready.recalibration is not None and variant.recalibrate is not None:
             recalibrate(model, ready.recalibration.batches(variant.recalibrate))
         make_permanent(model)
-    save_network(folder, model, draw, name=FOUND, told=limit.to_dict())
+    stage = "pruned" if variant.recalibrate is None else "recalibrated"
+    save_network(
+        folder,
+        model,
+        draw,
+        name=FOUND,
+        told=limit.to_dict(),
+        network=ready.loaded,
+        made=made_of(stage, ready.loaded, variant, draw),
+    )

@@ -15,10 +15,8 @@ OPTIMIZERS: Final = {"sgd": 0.01, "adamw": 0.001}
 AUGMENTS: Final = ("auto", "crop", "none")
 ROUNDS: Final = 4
 # Options of a study that mean the same here.
+_NETWORK: Final = ("arch", "weights", "cache_dir")
 _SHARED: Final = (
-    "arch",
-    "weights",
-    "cache_dir",
     "data_root",
     "image_column",
     "label_column",
@@ -80,7 +78,7 @@ def _share(name: str, value: Any) -> float:
     return share
 
 
-_OWN: Final[Mapping[str, Option]] = {
+_IMAGES: Final[Mapping[str, Option]] = {
     "data": Option(
         DATA,
         "The images to train on, named as for eval: a FOLDER of class folders, a manifest, an "
@@ -119,6 +117,8 @@ _OWN: Final[Mapping[str, Option]] = {
         one_of("augment", AUGMENTS),
         "auto",
     ),
+}
+_TRAINING: Final[Mapping[str, Option]] = {
     "schedule": Option(
         TRAINING,
         "How p_prune rises to its last value: at once (oneshot), in equal steps (linear), or in "
@@ -183,7 +183,12 @@ _OWN: Final[Mapping[str, Option]] = {
         whole(1),
     ),
 }
-RETRAINING: Final[Mapping[str, Option]] = {**{name: OPTIONS[name] for name in _SHARED}, **_OWN}
+RETRAINING: Final[Mapping[str, Option]] = {
+    **{name: OPTIONS[name] for name in _NETWORK},
+    **_IMAGES,
+    **{name: OPTIONS[name] for name in _SHARED},
+    **_TRAINING,
+}
 
 
 def check_retraining(**values: Any) -> list[Any]:

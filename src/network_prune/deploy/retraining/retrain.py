@@ -178,7 +178,7 @@ def retrain(
             course = run.course(stepper, checkpoint, every=every, told=told, bar=bar)
             outcome = run.finish(course)
     # The last thing of all, so that nothing can go wrong behind it.
-    return Retrained(module, run.student, outcome)
+    return Retrained(model, run.student, outcome)
 
 
 class _Run:

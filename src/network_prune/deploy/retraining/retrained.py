@@ -14,15 +14,19 @@ from network_prune.deploy.retraining.history import Epoch
 from network_prune.deploy.retraining.student import Slot, Student, slots_of
 from network_prune.deploy.saved import save_network
 from network_prune.display.html import html_table
+from network_prune.display.text import text_table
 from network_prune.errors import StateError
 from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.plain_text import plain
+from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.prune import clear, prune
 from network_prune.pruning.masks.summary import Summary, summarize
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.unfinished import Change, settling
+from network_prune.sources.networks.load import LoadedNetwork
 
 RETRAINED: Final = "retrained.json"
+_MADE: Final = ("p_prune", "pruning_ratio", "draw_sha256", "best_epoch")
 _TITLES: Final = ("round", "epoch", "p_prune", "pruned", "lr", "loss", "validation")
 _NAMES: Final = {"dense": "dense", "pruned": "pruned, not retrained", "retrained": "retrained"}
 
@@ -108,20 +112,21 @@ class Retrained:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: AnyNetwork,
         student: Student,
         outcome: Outcome,
     ) -> None:
         assert student.pruned is not None, "it was trained under masks"
         prunable, draw = student.pruned.prunable, student.draw
         assert isinstance(prunable, PrunableSet), "rounds rank"
-        self.model = model
+        self.model = module_of(model)
+        self._network = model if isinstance(model, LoadedNetwork) else None
         self.prunable: PrunableSet = prunable
         self.draw: Draw = draw
         self.history = outcome.history
         self.best = outcome.best
         self.figures = outcome.figures
-        self._before: Before | None = Before(model)
+        self._before: Before | None = Before(self.model)
         self._settings = student.masking
         state = student.state()
         Change(lambda: self._put_on(state), self._before.put_back).complete()
@@ -142,7 +147,8 @@ class Retrained:
 
         ``weights.safetensors`` is its state dict with masks as zeros, which ``--weights`` and
         `load_network` take, ``draw.safetensors`` a `Draw`, and ``retrained.json`` what
-        `to_dict` returns.
+        `to_dict` returns. Of what `load_network` returned, ``network.safetensors`` is a packed
+        file, for ``--arch packed:FILE``.
 
         Raises:
             RunError: a file can't be written.
@@ -151,7 +157,17 @@ class Retrained:
         """
         self._check_kept()
         plain_model = independent_copy(self.model, aim="to be saved", remedy="remove hooks")
-        save_network(Path(folder), plain_model, self.draw, name=RETRAINED, told=self.to_dict())
+        told = self.to_dict()
+        made = {"stage": "retrained", **{name: told[name] for name in _MADE}}
+        save_network(
+            Path(folder),
+            plain_model,
+            self.draw,
+            name=RETRAINED,
+            told=told,
+            network=self._network,
+            made=made,
+        )
 
     def summary(self) -> Summary:
         """Return where the masks lie, per layer and in total.
@@ -199,13 +215,8 @@ class Retrained:
 
     def __str__(self) -> str:
         """Return the epochs as a table in plain text, with the figures below."""
-        rows = [_TITLES, *map(_cells, self.history)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        ]
-        return "\n".join([*table, *self._lines()])
+        table = text_table(_TITLES, map(_cells, self.history), words=0)
+        return "\n".join([table, *self._lines()])
 
     def _repr_html_(self) -> str:
         return html_table(

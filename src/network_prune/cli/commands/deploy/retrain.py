@@ -111,10 +111,11 @@ def retrain_command(
     (variant,) = variant.spelt_out(inputs.network.model)
     inputs.network.model.to(device)
     _say_head(inputs, values, variant, str(device), tell)
+    told = _Told(tell, sys.stdout)
     try:
         # What a network prints isn't the command's output.
         with redirect_stdout(sys.stderr), kept_memory(device):
-            result = _retrain(inputs, values, variant, out, _Told(tell, sys.stdout))
+            result = _retrain(inputs, values, variant, out, told)
     except KeyboardInterrupt:
         if out is not None:
             where = f"what is finished is in {out}; the same command goes on from there"
