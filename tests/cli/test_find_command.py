@@ -52,6 +52,7 @@ def test_json_alone_is_on_stdout(run, tmp_path):
     assert "| digits | dense |" in found.err
     assert {path.name for path in (tmp_path / "saved").iterdir()} == {
         "weights.safetensors",
+        "network.safetensors",
         "draw.safetensors",
         "found.json",
     }

@@ -122,6 +122,10 @@ def test_what_is_saved_has_the_figures_that_were_found(tmp_path, plan):
     assert figures["metrics"]["hits1"] == wanted["hits1"]
     assert figures["metrics"]["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
     assert all(torch.equal(loaded.model.state_dict()[name], w) for name, w in weights.items())
+    packed = npr.load_network(f"packed:{out / 'network.safetensors'}")
+    assert all(torch.equal(packed.model.state_dict()[name], w) for name, w in weights.items())
+    assert packed.made["stage"] == ("recalibrated" if "recalibrate" in plan else "pruned")
+    assert packed.made["draw_sha256"] == limit.point.records[0]["draw_sha256"]
     model = npr.load_network("digits").model
     norms = {name for name, _ in model.named_buffers()}
     with npr.prune(model, npr.Draw.load(out / "draw.safetensors"), **_norm(plan)):

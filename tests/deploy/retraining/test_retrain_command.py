@@ -38,6 +38,7 @@ def test_what_is_told_is_what_eval_says_of_the_saved_weights(run, tmp_path):
         "draw.safetensors",
         "history.csv",
         "retrained.json",
+        "network.safetensors",
         "weights.safetensors",
     }
     (retrained,) = rows(found.out, "retrained")
@@ -46,6 +47,9 @@ def test_what_is_told_is_what_eval_says_of_the_saved_weights(run, tmp_path):
     figures = r"Loss \S+  Acc@1 \S+  Acc@5 \S+"
     assert "| 1 | 2 | 0.8 | 80.00% |" in found.out
     again = run("eval", "--weights", out / "weights.safetensors", "--p-prune", 0)
+    assert re.search(figures, retrained)[0] in again.out
+    packed = f"packed:{out / 'network.safetensors'}"
+    again = run("eval", "--arch", packed, "--data", "digits", "--p-prune", 0)
     assert re.search(figures, retrained)[0] in again.out
     usual = run("eval", "--method", "weights", "--p-prune", 0.8)
     assert re.search(figures, dense)[0] in usual.out

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,32 +57,54 @@ def bench_command(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own log isn't for people
     values, variant = one_variant(values, "bench")
     rows: list[dict[str, Any]] = []
-    for arch in values["arch"]:
-        rows += _bench({**values, "arch": (arch,)}, variant, repeats, is_told=not as_json)
+    for group in _alike([load_one({**values, "arch": (arch,)}) for arch in values["arch"]]):
+        rows += _bench(group, values, variant, repeats, is_told=not as_json)
     hand_over(rows, as_json=as_json, path=output)
     if csv_file is not None:
         write_whole(csv_file, _csv(rows))
 
 
-def _bench(
-    values: dict[str, Any], variant: "Variant", repeats: int, *, is_told: bool
-) -> list[dict[str, Any]]:
-    """Time one network and its kin, and print how; return the rows."""
-    network = load_one(values)
+def _alike(networks: "Sequence[LoadedNetwork]") -> "Iterable[list[LoadedNetwork]]":
+    """Return the networks that take images of one size together, which are timed in turn."""
+    found: dict[tuple[int, ...], list[LoadedNetwork]] = {}
+    for network in networks:
+        found.setdefault(network.preprocessing.shape, []).append(network)
+    return found.values()
 
+
+def _bench(
+    networks: "Sequence[LoadedNetwork]",
+    values: Mapping[str, Any],
+    variant: "Variant",
+    repeats: int,
+    *,
+    is_told: bool,
+) -> list[dict[str, Any]]:
+    """Time networks and their kin, and print how; return the rows."""
     from network_prune.deploy.bench.bench import bench
     from network_prune.evaluation.device import choose_device
     from network_prune.pruning.forward import move_images
 
-    network.model.to(choose_device(values["device"]))
-    batch = move_images(_noise(network, values["batch_size"]), network.model)
-    kin, notes = _kin(network, variant, batch, with_norm=bool(values["with_norm"]))
-    found = bench(kin, batch, repeats=repeats, **{name: values[name] for name in _SPEED})
+    device = choose_device(values["device"])
+    noise = _noise(networks[0], values["batch_size"])
+    timed: dict[str, nn.Module] = {}
+    forms: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for network in networks:
+        batch = move_images(noise, network.model.to(device))
+        kin, own = _kin(network, variant, batch, with_norm=bool(values["with_norm"]))
+        timed |= {f"{network.name} {form}": model for form, model in kin.items()}
+        forms += [{"model": network.name, "form": form} for form in kin]
+        notes += [f"{network.name}: {note}" for note in (*own, *network.notes)]
+    found = bench(timed, noise, repeats=repeats, **{name: values[name] for name in _SPEED})
     if is_told:
-        asked = f"{variant.method}, p_prune {variant.p_prune_text}, p_bern {variant.p_bern:g}"
-        say("", f"{network.name}, weights {network.weights}: {asked}", *str(found).splitlines())
-        say(*(f"note: {note}" for note in (*notes, *network.notes)))
-    return [{**row, "model": network.name, "form": row["model"]} for row in found.to_dicts()]
+        say(
+            "",
+            f"{variant.method}, p_prune {variant.p_prune_text}, p_bern {variant.p_bern:g}",
+            *str(found).splitlines(),
+            *(f"note: {note}" for note in notes),
+        )
+    return [{**row, **form} for row, form in zip(found.to_dicts(), forms, strict=True)]
 
 
 def _noise(network: "LoadedNetwork", count: int) -> "Tensor":
