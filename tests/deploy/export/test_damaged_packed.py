@@ -69,7 +69,7 @@ def test_no_changed_bit_is_believed(content, tmp_path, where):
     path = tmp_path / "net.safetensors"
     chance = random.Random(where)
     end = int.from_bytes(content[:8], "little") + 8 if where == "head" else len(content)
-    for _ in range(60):
+    for _ in range(40):
         place, bit = chance.randrange(end), 1 << chance.randrange(8)
         path.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
         try:
@@ -99,12 +99,19 @@ def set_in(*keys, to):
 
 
 def first_packed(head):
-    return next(name for name, entry in head["tensors"].items() if isinstance(entry, list))
+    return next(name for name, entry in head["tensors"].items() if isinstance(entry, dict))
 
 
 def reshape(*shape):
     def change(head):
-        head["tensors"][first_packed(head)] = list(shape)
+        head["tensors"][first_packed(head)]["shape"] = list(shape)
+
+    return change
+
+
+def block_of(n):
+    def change(head):
+        head["tensors"][first_packed(head)]["block"] = n
 
     return change
 
@@ -136,6 +143,10 @@ CHANGES = {
     "a negative shape": (reshape(-1, -5), "hasn't what its head says"),
     "an empty shape": (reshape(0, 10**30), "hasn't what its head says"),
     "another shape": (reshape(1, 7), "hasn't what its head says"),
+    "blocks that are no share": (block_of(7), "hasn't what its head says"),
+    "blocks of nothing": (block_of(0), "hasn't what its head says"),
+    "negative blocks": (block_of(-1), "hasn't what its head says"),
+    "large blocks": (block_of(2), "hasn't what its head says"),
     "a shape of text": (reshape("a"), "isn't that of a network"),
     "another hash": (set_in("state_sha256", to="0" * 64), "SHA-256 of its tensors doesn't match"),
     "no network": (set_in("network", to=None), "doesn't say which network"),
@@ -203,6 +214,19 @@ def test_a_head_that_grows_is_not_made(tmp_path):
     metadata["sha256"] = hashlib.sha256(metadata["content"].encode()).hexdigest()
     path.write_bytes(safetensors.torch.save(state, metadata))
     assert "40000000 classes are too many" in told(path)
+
+
+def test_a_bit_that_would_become_very_much_is_not_unpacked(tmp_path):
+    path = tmp_path / "net.safetensors"
+    npr.save_packed(npr.load_network("digits"), path)
+    header, head, _ = parts(path.read_bytes())
+    head["tensors"] = {"a": {"shape": [10**6, 10**6], "block": 10**12}}
+    metadata = dict(header["__metadata__"])
+    metadata["content"] = json.dumps(head)
+    metadata["sha256"] = hashlib.sha256(metadata["content"].encode()).hexdigest()
+    state = {"a:mask": torch.zeros(1, dtype=torch.uint8), "a:kept": torch.zeros(0)}
+    path.write_bytes(safetensors.torch.save(state, metadata))
+    assert "would unpack to 4000000000000 bytes" in told(path)
 
 
 def test_bits_that_do_not_fit_their_values(content, tmp_path):

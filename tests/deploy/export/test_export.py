@@ -63,7 +63,7 @@ def test_a_masked_network_is_written_and_stays_masked(tmp_path, digits, to):
         assert all(map(same_bits, again.model.parameters(), digits.model.parameters()))
         found = again.model(images[:3])
     assert close(found, wanted)
-    assert (done.ratio < 0.6) == (to == "packed")
+    assert (done.ratio < 0.9) == (to == "packed")
 
 
 @pytest.mark.parametrize("to", ["torch", "onnx"])

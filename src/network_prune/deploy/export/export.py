@@ -146,10 +146,12 @@ def _write_program(wanted: _Wanted, draft: Path, to: str) -> tuple[str, float]:
     twin = _plain_copy(wanted.model)
     images = _images_for(wanted, twin)
     checked_outputs(twin, images)
+    # Programs hold what they were followed through with, so it is none of the user's images.
+    two = torch.zeros_like(images[:2])
     if to == ONNX:
-        compute = write_onnx(twin, draft, images[:2], any_batch=wanted.dynamic, opset=wanted.opset)
+        compute = write_onnx(twin, draft, two, any_batch=wanted.dynamic, opset=wanted.opset)
     else:
-        compute = write_torch(twin, draft, images[:2], any_batch=wanted.dynamic)
+        compute = write_torch(twin, draft, two, any_batch=wanted.dynamic)
     if not wanted.dynamic:
         images = images[:2]
     difference = compare(twin, compute, images, one_by_one=wanted.dynamic)

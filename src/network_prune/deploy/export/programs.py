@@ -23,7 +23,7 @@ def write_torch(model: nn.Module, path: Path, images: Tensor, *, any_batch: bool
     Args:
         model: the network, on the CPU and in eval mode.
         path: the file.
-        images: two or more ``[n, C, H, W]`` to follow through the network.
+        images: two ``[2, C, H, W]`` to follow through the network; the file may hold them.
         any_batch: whether it takes any number of images, or as many as these.
 
     Raises:
@@ -53,7 +53,7 @@ def write_onnx(
     Args:
         model: the network, on the CPU and in eval mode.
         path: the file.
-        images: two or more ``[n, C, H, W]`` to follow through the network.
+        images: two ``[2, C, H, W]`` to follow through the network; the file may hold them.
         any_batch: whether it takes any number of images, or as many as these.
         opset: the version of ONNX's operators; None for the exporter's own.
 

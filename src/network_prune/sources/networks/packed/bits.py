@@ -1,6 +1,8 @@
-"""A tensor as one bit for each of its elements and those elements that aren't zero."""
+"""A tensor as one bit for each of its elements, or blocks of them, and those that aren't zero."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,45 +14,75 @@ OVERHEAD: Final = 160
 _INTEGERS: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def pack(value: Tensor) -> tuple[Tensor, Tensor] | None:
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How a tensor is packed.
+
+    Attributes:
+        shape: the tensor's.
+        block: how many elements, one behind the other, have a bit together: 1, or those of a
+            kernel or of a neuron where these are kept or zero as a whole.
+    """
+
+    shape: tuple[int, ...]
+    block: int = 1
+
+    @property
+    def count(self) -> int:
+        """How many blocks there are; 0 if the shape has no elements or they don't make blocks."""
+        n = math.prod(self.shape) if all(size > 0 for size in self.shape) else 0
+        return n // self.block if self.block > 0 and n % self.block == 0 else 0
+
+
+def pack(value: Tensor) -> tuple[Packing, Tensor, Tensor] | None:
     """Return a tensor's bits and its elements that are kept; None if that saves nothing.
 
-    What isn't kept are elements of which no bit is set, such as +0.0; -0.0 is kept.
+    What isn't kept are elements of which no bit is set, such as +0.0; -0.0 is kept. One bit
+    stands for a block where that makes less.
 
     Args:
         value: contiguous, on the CPU.
 
     Returns:
-        uint8 ``[ceil(n / 8)]``, of which bit i % 8 of byte i // 8, the lowest first, is set where
-        element i is kept, and ``[kept]`` in the tensor's own dtype.
+        How; uint8 ``[ceil(blocks / 8)]``, of which bit i % 8 of byte i // 8, the lowest first, is
+        set where block i is kept; and ``[kept]``, the elements of these in the tensor's own dtype.
     """
     flat = value.reshape(-1)
-    is_kept = _has_bits(flat)
-    n, kept, size = len(flat), int(is_kept.sum()), flat.element_size()
-    if byte_count(n) + kept * size + OVERHEAD > n * size:
+    has_bits, size = _has_bits(flat), flat.element_size()
+    best, bits_kept, least = None, has_bits, flat.nbytes - OVERHEAD
+    for block in _blocks(value.shape) if len(flat) else ():
+        is_kept = has_bits.reshape(-1, block).any(1)
+        cost = byte_count(len(is_kept)) + int(is_kept.sum()) * block * size
+        if cost <= least:
+            best, bits_kept, least = Packing(tuple(value.shape), block), is_kept, cost
+    if best is None:
         return None
-    bits = np.packbits(is_kept.numpy(), bitorder="little")
-    return torch.from_numpy(bits), flat[is_kept]
+    bits = np.packbits(bits_kept.numpy(), bitorder="little")
+    return best, torch.from_numpy(bits), flat.reshape(-1, best.block)[bits_kept].reshape(-1)
 
 
-def unpack(bits: Tensor, kept: Tensor, shape: tuple[int, ...]) -> Tensor | None:
+def unpack(packing: Packing, bits: Tensor, kept: Tensor) -> Tensor | None:
     """Return the tensor that `pack` took apart; None if the bits aren't those of it.
 
     Args:
+        packing: how.
         bits: uint8 ``[bytes]``.
         kept: ``[kept]``.
-        shape: the tensor's.
     """
-    n = math.prod(shape)
-    if len(bits) != byte_count(n):
+    count, block = packing.count, packing.block
+    if not count or len(bits) != byte_count(count):
         return None
     all_bits = np.unpackbits(bits.numpy(), bitorder="little")
-    is_kept = torch.from_numpy(all_bits[:n]).bool()
-    if all_bits[n:].any() or int(is_kept.sum()) != len(kept):
+    is_kept = torch.from_numpy(all_bits[:count]).bool()
+    if all_bits[count:].any() or int(is_kept.sum()) * block != len(kept):
         return None
-    flat = torch.zeros(n, dtype=kept.dtype)
-    flat[is_kept] = kept
-    return flat.reshape(shape)
+    rows = torch.zeros(count, block, dtype=kept.dtype)
+    rows[is_kept] = kept.reshape(-1, block)
+    return rows.reshape(packing.shape)
+
+
+def _blocks(shape: Sequence[int]) -> list[int]:
+    return sorted({1, math.prod(shape[2:]), math.prod(shape[1:])})
 
 
 def byte_count(n: int) -> int:

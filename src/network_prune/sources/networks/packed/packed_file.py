@@ -1,8 +1,7 @@
 """Packed files: a network's state dict with zeros as bits, and how to build the network."""
 
 import hashlib
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +12,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from network_prune.errors import SourceError, one_line
-from network_prune.plain_file import check_plain
-from network_prune.sources.networks.packed.bits import byte_count, pack, unpack
+from network_prune.plain_file import check_plain, check_unpacked
+from network_prune.sources.networks.packed.bits import Packing, byte_count, pack, unpack
 from network_prune.sources.networks.packed.structure import Structure
 from network_prune.sources.networks.weights.digest import hash_state
 
 _FORMAT: Final = "network-prune/1"
 _KIND: Final = "network"
 _BITS, _KEPT = ":mask", ":kept"
+_OF_EIGHT_BYTES: Final = ("F64", "I64", "U64", "C64")
 # By the name of each tensor in a file, its dtype as the format calls it, and its shape.
 _Sizes = Mapping[str, tuple[str, tuple[int, ...]]]
 
@@ -55,14 +55,14 @@ class Head:
     """What a packed file holds beside tensors.
 
     Attributes:
-        tensors: by the name in the state dict, in order: the shape of a tensor that is packed,
-            the name of one that it is tied to, None for one that is stored as it is.
+        tensors: by the name in the state dict, in order: how a tensor is packed, the name of the
+            one that it is tied to, None for one that is stored as it is.
         state_sha256: hash of the whole state dict.
         network: how to build the network; None where that isn't known.
         made: how it was made, as plain data.
     """
 
-    tensors: dict[str, list[int] | str | None]
+    tensors: dict[str, Packing | str | None]
     state_sha256: str
     network: Described | None = None
     made: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -78,7 +78,7 @@ def packed_bytes(
         network: how to build the network.
         made: how it was made, as plain data.
     """
-    entries: dict[str, list[int] | str | None] = {}
+    entries: dict[str, Packing | str | None] = {}
     stored: dict[str, Tensor] = {}
     first: dict[int, str] = {}
     for name, value in state.items():
@@ -86,11 +86,10 @@ def packed_bytes(
         if entries[name] != name:
             continue
         parts = None if _taken(name, state) else pack(value)
-        entries[name] = None if parts is None else list(value.shape)
         if parts is None:
-            stored[name] = value
+            entries[name], stored[name] = None, value
         else:
-            stored[name + _BITS], stored[name + _KEPT] = parts
+            entries[name], stored[name + _BITS], stored[name + _KEPT] = parts
     head = Head(entries, hash_state(state), network, dict(made))
     content = msgspec.json.encode(head)
     metadata = {
@@ -165,7 +164,7 @@ class PackedFile:
                     state[name] = file.get_tensor(name)
                 else:
                     bits, kept = file.get_tensor(name + _BITS), file.get_tensor(name + _KEPT)
-                    value = unpack(bits, kept, tuple(entry))
+                    value = unpack(entry, bits, kept)
                     if value is None:
                         raise self.damaged(f"the bits of {name!r} don't fit its values")
                     state[name] = value
@@ -198,12 +197,20 @@ class PackedFile:
                 shapes[name] = sizes[name][1]
             elif entry is not None and _are_parts(name, entry, sizes):
                 needed |= {name + _BITS, name + _KEPT}
-                shapes[name] = tuple(entry)
+                shapes[name] = entry.shape
             if name not in shapes:
                 raise self.damaged(f"it hasn't what its head says of {name!r}")
         if needed != set(sizes):
             raise self.damaged("it has other tensors than its head says")
+        check_unpacked(self.path, sum(self._unpacked(sizes)))
         return shapes
+
+    def _unpacked(self, sizes: _Sizes) -> Iterator[int]:
+        """Yield how many bytes each packed tensor becomes."""
+        for name, entry in self.head.tensors.items():
+            if isinstance(entry, Packing):
+                dtype, _ = sizes[name + _KEPT]
+                yield entry.count * entry.block * (8 if dtype in _OF_EIGHT_BYTES else 4)
 
 
 def _is_ours(metadata: Mapping[str, str]) -> bool:
@@ -220,10 +227,9 @@ def _taken(name: str, state: Mapping[str, Tensor]) -> bool:
     return name + _BITS in state or name + _KEPT in state
 
 
-def _are_parts(name: str, shape: list[int], sizes: _Sizes) -> bool:
-    """Return whether a packed tensor's parts are there, and as long as it needs them to be."""
+def _are_parts(name: str, packing: Packing, sizes: _Sizes) -> bool:
+    """Return whether a packed tensor's parts are there, and its bits as many as it has blocks."""
     bits, kept = (sizes.get(name + part) for part in (_BITS, _KEPT))
-    if bits is None or kept is None or any(size < 1 for size in shape):
+    if bits is None or kept is None or not packing.count:
         return False
-    n = math.prod(shape)
-    return bits == ("U8", (byte_count(n),)) and len(kept[1]) == 1 and kept[1][0] <= n
+    return bits == ("U8", (byte_count(packing.count),)) and len(kept[1]) == 1
