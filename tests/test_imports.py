@@ -9,7 +9,7 @@ import pytest
 from network_prune.sources.digits.names import NAMES
 from tests.made_studies import random_study, variant
 
-HELP = ("eval", "inspect", "list", "sensitivity", "diversity", "sweep", "records")
+HELP = ("eval", "export", "inspect", "list", "sensitivity", "diversity", "sweep", "records")
 # One process, as each start costs; a step that needs more comes later.
 CODE = """
 import contextlib, io, json, sys

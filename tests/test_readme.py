@@ -8,6 +8,7 @@ import pytest
 
 import network_prune
 from network_prune.cli.commands.deploy.bench import bench_command
+from network_prune.cli.commands.deploy.export import export_command
 from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.deploy.retrain import retrain_command
@@ -46,6 +47,7 @@ def test_every_option_named_exists(command):
     functions = (
         bench_command,
         evaluate_command,
+        export_command,
         find_command,
         inspect_command,
         list_command,
