@@ -52,6 +52,8 @@ for name in names:
     network_prune.load_network(name).preprocessing.transform()
 note("embedded networks", "timm", "torchvision", "transformers")
 
+run("eval", "--limit", "8", without=("timm", "torchvision", "sklearn", "pandas", "scipy.stats"))
+
 import torch
 model = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 4), torch.nn.Flatten())
 network_prune.prune_weights(model, p_prune=0.5)
@@ -91,6 +93,7 @@ STEPS = {
     "report study --out table.csv": 0,
     "published figures": 0,
     "embedded networks": 0,
+    "eval --limit 8": 0,
     "a look at the first images": 0,
 }
 

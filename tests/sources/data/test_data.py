@@ -4,6 +4,7 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from network_prune.errors import ArgumentError, SourceError
 from network_prune.sources.data.listing import Request
@@ -37,6 +38,16 @@ def test_digits_parts_are_disjoint_and_whole():
     assert training.dtype == np.uint8
     assert (training.min(), training.max()) == (0, 255)
     assert labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_the_digits_are_scikit_learns():
+    digits = load_digits()
+    for held_out, part in ((False, slice(None, -500)), (True, slice(-500, None))):
+        pixels, labels = read_digits(held_out=held_out)
+        wanted = np.rint(digits.images[part] * (255 / 16))
+        assert (pixels.dtype, labels.dtype) == (np.uint8, np.int64)
+        assert np.array_equal(pixels, wanted)
+        assert np.array_equal(labels, digits.target[part])
 
 
 def test_digits_are_refused_for_networks_of_other_classes():
@@ -234,7 +245,7 @@ def test_limit_must_leave_something():
 
 def test_unknown_data_lists_the_forms(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"x")
-    with pytest.raises(SourceError, match="'/no/such' doesn't exist; pass one of: digits, fake:N"):
+    with pytest.raises(SourceError, match="'/no/such' doesn't exist; pass one of: digits or digits:train, fake:N"):
         load_data("/no/such")
     with pytest.raises(SourceError, match="is a file of another kind; pass one of"):
         load_data(str(tmp_path / "x.zip"))

@@ -100,7 +100,6 @@ def _read_ground_truth(path: Path) -> np.ndarray:
 
 def _read_meta(path: Path) -> dict[int, str]:
     """Return the synset of each of the kit's class numbers, 1 to 1000, in their order."""
-    # scikit-learn brings scipy.
     from scipy.io import loadmat
 
     with refusing(lambda _: f"{path} can't be read as the ILSVRC2012 development kit's"):

@@ -1,1 +1,1 @@
-"""The embedded default: scikit-learn's handwritten digits and small networks trained on them."""
+"""The embedded default: handwritten digits and small networks trained on them."""
