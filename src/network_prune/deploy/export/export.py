@@ -100,12 +100,13 @@ def export(
     wanted = _Wanted(module_of(model), network, images, made or {}, opset, dynamic)
     whole_network = wanted.model if network is None else network.model
     dense_bytes = sum(value.nbytes for value in _once(plain_state(whole_network)))
+    place = Path(os.path.realpath(target))
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as drafts:
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as drafts:
             draft = Path(drafts) / target.name
             check, difference = _write(wanted, draft, to)
             size = _open_to_all(draft)
-            os.replace(draft, os.path.realpath(target) if draft.is_file() else target)
+            os.replace(draft, place)
     except OSError as error:
         raise RunError(f"cannot write {target}: {error.strerror or error}") from None
     return Exported(str(target), to, size, dense_bytes, check, difference)
@@ -145,7 +146,7 @@ def _loaded(wanted: _Wanted, draft: Path, to: str, state: dict[str, Tensor]) -> 
 def _write_program(wanted: _Wanted, draft: Path, to: str) -> tuple[str, float]:
     twin = _plain_copy(wanted.model)
     images = _images_for(wanted, twin)
-    checked_outputs(twin, images)
+    are_zero = not bool(checked_outputs(twin, images).any())
     # Programs hold what they were followed through with, so it is none of the user's images.
     two = torch.zeros_like(images[:2])
     if to == ONNX:
@@ -157,7 +158,8 @@ def _write_program(wanted: _Wanted, draft: Path, to: str) -> tuple[str, float]:
     difference = compare(twin, compute, images, one_by_one=wanted.dynamic)
     by = "onnxruntime" if to == ONNX else "torch.export"
     what = "noise" if wanted.images is None else "images"
-    return f"outputs by {by} on {len(images)} {what} differ by {difference:.1e}", difference
+    zero = "; all are 0" if are_zero else ""
+    return f"outputs by {by} on {len(images)} {what} differ by {difference:.1e}{zero}", difference
 
 
 def _images_for(wanted: _Wanted, twin: nn.Module) -> Tensor:

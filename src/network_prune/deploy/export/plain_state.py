@@ -1,5 +1,6 @@
 """A network's state dict as it would be without masks: their zeros are in it."""
 
+from collections import defaultdict
 from typing import Any
 
 import torch
@@ -23,24 +24,27 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
     """
     state: dict[str, Any] = model.state_dict()
     found: dict[str, Tensor] = {}
-    copies: dict[tuple[Any, ...], Tensor] = {}
+    copies: dict[tuple[Any, ...], list[tuple[Tensor | None, Tensor]]] = defaultdict(list)
     for name, value in state.items():
         plain = name.removesuffix("_orig")
         mask = state.get(f"{plain}_mask") if plain != name else None
         if name.endswith("_mask") and f"{name.removesuffix('_mask')}_orig" in state:
             continue
         _check(name, value)
-        key = (*storage_key(value), _mask_key(mask))
-        if key not in copies or not value.numel():
+        known = copies[storage_key(value)] if value.numel() else []
+        copy = next((copy for other, copy in known if _are_one(mask, other)), None)
+        if copy is None:
             own = value if mask is None else under_mask(value, mask)
-            copies[key] = own.detach().cpu().contiguous().clone()
-        found[name if mask is None else plain] = copies[key]
+            copy = own.detach().cpu().contiguous().clone()
+            known.append((mask, copy))
+        found[name if mask is None else plain] = copy
     return found
 
 
-def _mask_key(mask: Tensor | None) -> tuple[Any, ...]:
-    """Return what tells whether two masks are one, or hold the same."""
-    return () if mask is None else (mask.shape, mask.cpu().numpy().tobytes())
+def _are_one(mask: Tensor | None, other: Tensor | None) -> bool:
+    if mask is None or other is None:
+        return mask is other
+    return torch.equal(mask, other)
 
 
 def _check(name: str, value: Any) -> None:

@@ -63,8 +63,8 @@ class LoadedNetwork:
         classes: number of outputs.
         class_names: what the network says its outputs stand for, in order; empty if nothing.
         notes: what to know about the network, for people.
-        arch: the name of the architecture, where the network of that ``name`` comes from a file
-            that says one; else the same.
+        arch: the name of the network that it is built as, where its own ``name`` is that of a
+            packed file; the same by default.
         made: how it was made, as the packed file says that it comes from; ``"of"`` is
             the network that it was made of. Empty for all others.
     """
@@ -79,6 +79,9 @@ class LoadedNetwork:
     notes: tuple[str, ...] = ()
     arch: str = ""
     made: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arch", self.arch or self.name)
 
     @property
     def outputs(self) -> Outputs:
@@ -222,7 +225,7 @@ def load_network(
         classes=classes,
         class_names=names if len(names) == classes else (),
         notes=notes,
-        arch=architecture.base or spec,
+        arch=architecture.base or "",
         made=made.made,
     )
 
@@ -252,11 +255,10 @@ def base_of(network: LoadedNetwork, shapes: Shapes) -> nn.Module | None:
         SourceError: its architecture can't be made any more.
         StructureError: it can't be made with so many classes.
     """
-    spec = network.arch or network.name
-    if not goes_in_files(spec):
+    if not goes_in_files(network.arch):
         return None
     with _alone():
-        architecture = architecture_of(spec)
+        architecture = architecture_of(network.arch)
         return base_network(architecture, network.classes, shapes, most_bytes=sys.maxsize)
 
 

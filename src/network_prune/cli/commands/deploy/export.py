@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 To = Annotated[
     str,
     typer.Option(
-        help=f"{', '.join(SUFFIXES)}: zeros as bits, for --arch packed:FILE; a program of "
-        "torch.export; one of ONNX, which needs the extra \\[onnx]; a folder for timm or "
-        "transformers; plain weights. They end in "
-        f"{', '.join(f'{s} ({n})' for n, s in SUFFIXES.items() if s)}.",
+        help="packed (.safetensors: a bit for each zero, for --arch packed:FILE), safetensors "
+        "(plain weights), torch (.pt2: a program of torch.export), onnx (.onnx, needs the extra "
+        "\\[onnx]) or hf (a folder for timm or transformers).",
         rich_help_panel=OUTPUT,
     ),
 ]
