@@ -103,15 +103,18 @@ def test_killed_within_an_epoch_it_ends_at_the_same_bits(run, tmp_path):
     options = (*SLOW, "--checkpoint-steps", 1, "--batch-size", 16)
     whole = tmp_path / "whole"
     assert run("retrain", *options, "--out", whole).code == 0
-    for kind in (signal.SIGKILL, signal.SIGTERM):
-        out = tmp_path / kind.name
+    out = tmp_path / "out"
+    for kind, ending in ((signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)):
         process = command(*options, "--out", out)
-        changes(out / "checkpoint", 3)
+        changes(out / "checkpoint", 2)
         process.send_signal(kind)
-        assert process.wait() in (-kind, 128 + kind)
+        _, err = process.communicate()
+        assert process.returncode == ending
+        said = f"what is finished is in {out}; the same command goes on from there"
+        assert (said in err) == (kind is signal.SIGTERM)
         assert [path.name for path in out.iterdir() if path.name[0] != "."] == ["checkpoint"]
-        assert run("retrain", *options, "--out", out).code == 0
-        check_same(out, whole)
+    assert run("retrain", *options, "--out", out).code == 0
+    check_same(out, whole)
 
 
 def check_same(folder, other):
@@ -126,7 +129,8 @@ def command(*options):
     return subprocess.Popen(
         [sys.executable, "-m", "network_prune", "retrain", *map(str, options)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
@@ -201,7 +205,9 @@ def test_validation_is_kept_out_of_training_and_figures_of_neither():
     assert loaded.data.identity != loaded.validation.identity
 
 
-def test_photographs_are_cut_and_mirrored_at_random(run, tmp_path):
+@pytest.fixture
+def photographs(tmp_path):
+    """Options that name a small network and twelve pictures of two classes."""
     noise = np.random.default_rng(0)
     for label in range(2):
         folder = tmp_path / "data" / str(label)
@@ -218,17 +224,35 @@ def test_photographs_are_cut_and_mirrored_at_random(run, tmp_path):
         "    net.preprocessing = {'resize': 16, 'crop': 16, 'mean': [0.5] * 3, 'std': [0.5] * 3}\n"
         "    return net\n"
     )
-    options = ("--arch", f"{code}:make", "--data", tmp_path / "data", "--workers", 0)
-    found = run("retrain", *options, "--val-split", 0.3, "--epochs", 1, "--batch-size", 4)
+    options = ("--arch", f"{code}:make", "--data", tmp_path / "data")
+    return ("retrain", *options, "--val-split", 0.3, "--epochs", 1, "--batch-size", 4)
+
+
+def test_photographs_are_cut_and_mirrored_at_random(run, photographs):
+    found = run(*photographs)
     assert found.code == 0, found
     assert "9 images, cut and mirrored at random; learns labels" in found.out
     assert "the epoch was chosen by the images that these figures are of" in found.out
-    plain = run("retrain", *options, "--val-split", 0.3, "--epochs", 1, "--augment", "none")
+    plain = run(*photographs, "--augment", "none")
     assert "9 images; learns labels" in plain.out
     transform = Augmented(Preprocessing(resize=16, crop=8, mean=(0.5,) * 3, std=(0.5,) * 3))
+    noise = np.random.default_rng(1)
     picture = Image.fromarray(noise.integers(0, 256, (40, 50, 3), dtype=np.uint8))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         several = [transform(picture) for _ in range(4)]
     assert all(each.shape == (3, 8, 8) for each in several)
     assert not any(torch.equal(several[0], each) for each in several[1:])
+
+
+def test_unreadable_pictures_are_refused_or_left_out(run, refused, photographs, tmp_path):
+    (tmp_path / "data" / "1" / "3.png").write_bytes(b"no picture")
+    assert "3.png: empty or no picture; remove it or pass" in refused(*photographs)
+    assert run(*photographs, "--skip-unreadable").code == 0
+
+
+def test_workers_and_random_pictures_give_the_same_bits(run, photographs, tmp_path):
+    for workers in (0, 2):
+        found = run(*photographs, "--out", tmp_path / str(workers), "--workers", workers)
+        assert found.code == 0, found
+    check_same(tmp_path / "0", tmp_path / "2")

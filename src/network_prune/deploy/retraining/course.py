@@ -35,7 +35,7 @@ class Course:
         validation: what the best epoch is chosen by; None takes the last.
         checkpoint: keeps where it stands.
         every: write it after so many steps too; None for after epochs alone.
-        told: is given each epoch that is done.
+        told: is given each epoch that is done, those of the checkpoint too.
         bar: shows progress.
 
     Attributes:
@@ -81,6 +81,8 @@ class Course:
             ) from None
         self.state = state
         self._bar.update(state.steps)
+        for epoch in state.history:
+            self._told(epoch)
 
     def run(self) -> None:
         """Train what is left to be trained, and load the best epoch.

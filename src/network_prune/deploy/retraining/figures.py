@@ -45,6 +45,9 @@ class Measured:
         workers: processes that decode images.
         amp_dtype: for mixed precision, None for none.
         skip_unreadable: leave images out that can't be read.
+
+    Attributes:
+        warnings: what to know of how networks were evaluated.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Measured:
             "label": "evaluate",
         }
         self._dense: Samples | None = None
+        self.warnings: list[str] = []
 
     def dense(self, model: nn.Module) -> Figures:
         """Return the figures of the dense network, which others are compared with from then on."""
@@ -79,7 +83,9 @@ class Measured:
         return Figures(sums.metrics, sums.paired)
 
     def _sums(self, model: nn.Module, **compared: Any) -> Sums:
-        sums = evaluate_sums(model, self._data, self._speed, **compared, **self._reading).sums
+        found = evaluate_sums(model, self._data, self._speed, **compared, **self._reading)
+        self.warnings += [text for text in found.warnings if text not in self.warnings]
+        sums = found.sums
         # How long it took isn't the same when a run is repeated.
         return replace(sums, metrics=replace(sums.metrics, seconds=0.0))
 

@@ -21,6 +21,7 @@ from network_prune.deploy.retraining.retrained import Outcome, Retrained
 from network_prune.deploy.retraining.steps import MakeOptimizer, Stepper, make_optimizer
 from network_prune.deploy.retraining.student import Student, slots_of
 from network_prune.display.progress import progress_bar
+from network_prune.display.text import warn
 from network_prune.evaluation.reading import Images
 from network_prune.options import OPTIONS
 from network_prune.pruning.forward import device_of, eval_mode
@@ -122,7 +123,7 @@ def retrain(
         amp_dtype: ``bfloat16`` or ``float16``, for that.
         checkpoint: a file that the same call goes on from, or returns what was finished.
         checkpoint_steps: write it after so many steps too, not only after each epoch.
-        told: is given each `Epoch` that is done.
+        told: is given each `Epoch` that is done, first those that the checkpoint has.
         progress: show a bar on stderr; None shows it on a terminal and in a notebook only.
         **ranking: ``score``, ``scope``, ``floor``, ``layers``, ``tensors``, ``include`` and
             ``exclude`` of `rank`; of scores those that need no images.
@@ -177,6 +178,7 @@ def retrain(
         with progress_bar(total=run.steps, label="retrain", unit="step", shown=progress) as bar:
             course = run.course(stepper, checkpoint, every=every, told=told, bar=bar)
             outcome = run.finish(course)
+    warn(run.warnings, stacklevel=3)
     # The last thing of all, so that nothing can go wrong behind it.
     return Retrained(model, run.student, outcome)
 
@@ -244,6 +246,12 @@ class _Run:
         if state is not None:
             course.resume(state)
         return course
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know of how networks were evaluated."""
+        sources = [each for each in (self.validation, self.tested) if each is not None]
+        return list(dict.fromkeys(text for each in sources for text in each.warnings))
 
     @property
     def dense(self) -> dict[str, torch.Tensor]:
