@@ -6,8 +6,6 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from art.attacks.evasion import ProjectedGradientDescentPyTorch
-from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional as F
 
@@ -107,6 +105,10 @@ def test_ours_is_torchattacks(network, images, goal, name, momentum):
 @pytest.mark.parametrize("goal", list(Goal))
 @pytest.mark.parametrize("momentum", [0.0, 0.6, 1.0])
 def test_ours_is_arts_pgd(network, images, goal, momentum):
+    # Not at the top: processes that import it for the first time at once break each other's start.
+    from art.attacks.evasion import ProjectedGradientDescentPyTorch
+    from art.estimators.classification import PyTorchClassifier
+
     attack = settings(goal, momentum=momentum)
     estimator = PyTorchClassifier(
         network, nn.CrossEntropyLoss(), (3, SIZE, SIZE), CLASSES, clip_values=(0.0, 1.0),

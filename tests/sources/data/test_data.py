@@ -245,7 +245,9 @@ def test_limit_must_leave_something():
 
 def test_unknown_data_lists_the_forms(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"x")
-    with pytest.raises(SourceError, match="'/no/such' doesn't exist; pass one of: digits or digits:train, fake:N"):
+    with pytest.raises(
+        SourceError, match="'/no/such' doesn't exist; pass one of: digits or digits:train, fake:N"
+    ):
         load_data("/no/such")
     with pytest.raises(SourceError, match="is a file of another kind; pass one of"):
         load_data(str(tmp_path / "x.zip"))
