@@ -28,8 +28,15 @@ def test_a_packed_file(run, tmp_path):
     assert run("export", "--arch", f"packed:{path}", "--to", "packed", "--out", more).code == 0
     again = npr.load_network(f"packed:{more}")
     assert again.weights_sha256 == loaded.weights_sha256
-    assert again.made["from"]["stage"] == "pruned"
-    assert again.made["stage"] == "dense"
+    assert again.made == loaded.made
+    options = ("--method", "neurons", "--p-prune", 0.3, "--scope", "layer", "--remove")
+    call = ("export", "--arch", f"packed:{path}", *options, "--to", "packed", "--out", more)
+    assert run(*call).code == 0
+    removed = npr.load_network(f"packed:{more}")
+    assert (removed.made["stage"], removed.made["from"]) == ("removed", loaded.made)
+    dense = tmp_path / "dense.safetensors"
+    assert run("export", "--to", "packed", "--out", dense).code == 0
+    assert npr.load_network(f"packed:{dense}").made["stage"] == "dense"
 
 
 def test_packed_networks_go_into_other_commands(run, tmp_path):
@@ -64,6 +71,18 @@ def test_noise_where_no_images_are_named(run, tmp_path):
     call = ("export", "--arch", "squeezenet1_1", "--weights", "none", "--resize", 64, "--crop", 64)
     outcome = run(*call, "--to", "torch", "--out", tmp_path / "a.pt2")
     assert "on 2 noise" in outcome.out
+
+
+def test_a_network_without_any_convolution_goes_as_it_is(run, tmp_path):
+    path = tmp_path / "nets.py"
+    path.write_text(
+        "from torch import nn\n"
+        "def flat():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))\n"
+    )
+    call = ("export", "--arch", f"{path}:flat", "--resize", 8, "--crop", 8)
+    outcome = run(*call, "--to", "torch", "--out", tmp_path / "flat.pt2")
+    assert (outcome.code, "outputs by torch.export" in outcome.out) == (0, True)
 
 
 def test_refusals_before_anything_is_loaded(refused, tmp_path):

@@ -78,12 +78,17 @@ def network(path):
     load_network(f"hf:{path.parent}")
 
 
+def packed(path):
+    load_network(f"packed:{path}")
+
+
 READERS = {
     "records.jsonl": study,
     "transfer.jsonl": transfer,
     "study.json": study_file,
     "set.safetensors": elements,
     "weights.safetensors": weights,
+    "packed.safetensors": packed,
     "weights.pt": weights,
     "weights.bin": weights,
     "labels.csv": data,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from network_prune.evaluation.variant import Variant
-    from network_prune.pruning.prunable import Draw
     from network_prune.sources.networks.load import LoadedNetwork
 
 To = Annotated[
@@ -90,17 +89,15 @@ def export_command(
     images = _images(values, network) if to in PROGRAMS else None
     with waiting("writing and reading back"):
         from network_prune.deploy.export.export import export
-        from network_prune.deploy.export.made import made_of
 
-        model, draw = _made(network, variant, remove=remove)
-        stage = "removed" if remove else "pruned" if len(draw) else "dense"
+        model, made = _made(network, variant, remove=remove)
         done = export(
             model,
             target,
             to=to,
             network=network,
             images=images,
-            made=made_of(stage, network, variant, draw),
+            made=made,
             opset=opset,
             dynamic=dynamic,
         )
@@ -113,18 +110,23 @@ def export_command(
 
 def _made(
     network: "LoadedNetwork", variant: "Variant", *, remove: bool
-) -> "tuple[nn.Module, Draw]":
-    """Return the network under its masks, or without its silenced neurons, and the draw."""
-    pruned = pruned_as(variant, network.model)
-    if not remove:
-        return network.model, pruned.draw
+) -> "tuple[nn.Module, dict[str, Any]]":
+    """Return the network under its masks, or without its silenced neurons, and how it was made."""
+    from network_prune.deploy.export.made import made_of
 
+    draw = pruned_as(variant, network.model).draw if variant.p_prune else None
+    model = _without_neurons(network) if remove else network.model
+    stage = "removed" if remove else "pruned" if draw else "dense"
+    return model, made_of(stage, network, variant, draw)
+
+
+def _without_neurons(network: "LoadedNetwork") -> "nn.Module":
     from network_prune.deploy.export.compared import noise_for
     from network_prune.deploy.removal.remove import remove_neurons
 
     dtype = next(network.model.parameters()).dtype
     example = noise_for(network.preprocessing.shape, dtype)
-    return remove_neurons(network.model, example, repeats=0).model, pruned.draw
+    return remove_neurons(network.model, example, repeats=0).model
 
 
 def _images(values: Mapping[str, Any], network: "LoadedNetwork") -> "Tensor | None":
