@@ -160,7 +160,16 @@ def test_a_finished_one_can_be_saved_and_restored(tmp_path):
     ("options", "name"),
     [
         ({"p_prune": 0.4}, "p_prune"),
-        ({"lr": 0.1}, "optimizer"),
+        ({"lr": 0.1}, "lr"),
+        ({"optimizer": torch.optim.Adagrad}, "lr"),
+        (
+            {
+                "optimizer": lambda p: torch.optim.SGD(
+                    p, lr=0.05, nesterov=True, momentum=0.9, weight_decay=1e-4
+                )
+            },
+            "optimizer",
+        ),
         ({"epochs": 3}, "epochs"),
         ({"seed": 1}, "first batch"),
         ({"data": (IMAGES + 1, LABELS)}, "first batch"),

@@ -184,6 +184,17 @@ def test_a_folder_of_something_else_is_left_alone(refused, tmp_path):
     assert "cannot write" in refused(*FEW, "--out", tmp_path / "mine" / "out", code=1)
 
 
+def test_a_run_that_comes_to_nothing_is_one_line(run, tmp_path):
+    options = ("retrain", "--limit", 64, "--epochs", 1, "--out", tmp_path / "out")
+    # A draft that a killed run left behind is no other's.
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".checkpoint.1234").write_text("")
+    found = run(*options, "--lr", 1e29, "--weight-decay", 1e20)
+    assert found.code == 1
+    assert "at a learning rate of 1e+29; pass a lower lr" in found.err
+    assert "Traceback" not in found.err
+
+
 def test_a_checkpoint_of_another_command_is_refused(run, refused, tmp_path):
     run(*FEW, "--out", tmp_path)
     line = refused("retrain", "--limit", 128, "--epochs", 2, "--p-prune", 0.7, "--out", tmp_path)

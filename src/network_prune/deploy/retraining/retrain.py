@@ -34,6 +34,7 @@ from network_prune.sources.networks.weights.fit import hash_weights
 
 _BATCH_SIZE: int = OPTIONS["batch_size"].default
 _AMP_DTYPE: str = OPTIONS["amp_dtype"].default
+_RATES = ("lr", "momentum", "weight_decay")
 
 
 @settling
@@ -293,6 +294,9 @@ class _Run:
             "first batch": digest_of(self.feed),
             **sources,
             **self.recipe.to_dict(),
+            **{
+                name: str(optimizer.defaults[name]) for name in _RATES if name in optimizer.defaults
+            },
             "optimizer": f"{type(optimizer).__name__} {optimizer.defaults}",
             "trained": len(self.student.trained),
             "device": device_of(self.model).type,

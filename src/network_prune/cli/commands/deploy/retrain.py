@@ -224,7 +224,7 @@ def _check_out(out: Path) -> None:
         ArgumentError: it does.
         RunError: it can't be made.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(path.name[0] != "." for path in out.iterdir())):
         if not (out / CHECKPOINT).exists():
             raise ArgumentError(
                 f"out={str(out)!r} is there already and holds no retraining; pass a new folder"
