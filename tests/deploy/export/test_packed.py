@@ -219,6 +219,26 @@ def test_neurons_are_removed_from_what_was_packed(tmp_path):
     assert network.arch == "digits"
 
 
+def test_what_it_was_made_of_is_known_however_often_it_is_written(tmp_path):
+    dense, file, again = (
+        npr.load_network("digits"),
+        tmp_path / "a.safetensors",
+        tmp_path / "b.safetensors",
+    )
+    with npr.prune_weights(dense, p_prune=0.5):
+        npr.save_packed(dense, file, made={"stage": "pruned"})
+    packed = npr.load_network(f"packed:{file}")
+    parameters = sum(parameter.numel() for parameter in dense.model.parameters())
+    of = {"arch": "digits", "weights_sha256": dense.weights_sha256, "parameters": parameters}
+    assert packed.made["of"] == of
+    npr.save_packed(packed, again, made=packed.made)
+    assert npr.load_network(f"packed:{again}").made["of"] == of
+    with npr.prune_weights(packed, p_prune=0.9):
+        npr.save_packed(packed, again, made=packed.made)
+    wanted = {**of, "weights_sha256": packed.weights_sha256}
+    assert npr.load_network(f"packed:{again}").made["of"] == wanted
+
+
 def test_weights_of_another_network_without_neurons_are_refused(tmp_path):
     network = npr.load_network("digits")
     with npr.prune_neurons(network, p_prune=0.5, scope="layer"):

@@ -31,6 +31,15 @@ def test_digits_are_the_held_out_part():
     assert load_data("digits", limit=7).n == 7
 
 
+def test_digits_that_networks_learned_from_have_a_name_of_their_own():
+    pictures, labels = read_digits(held_out=False)
+    data = load_data("digits:train")
+    assert (data.name, data.n) == ("digits:train", 1297)
+    assert data.labels.tolist() == labels.tolist()
+    assert np.array_equal(np.array(data.dataset[3][0])[:, :, 0], pictures[3])
+    assert data.images != load_data("digits").images
+
+
 def test_digits_parts_are_disjoint_and_whole():
     held_out, _ = read_digits(held_out=True)
     training, labels = read_digits(held_out=False)
@@ -246,7 +255,7 @@ def test_limit_must_leave_something():
 def test_unknown_data_lists_the_forms(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"x")
     with pytest.raises(
-        SourceError, match="'/no/such' doesn't exist; pass one of: digits or digits:train, fake:N"
+        SourceError, match="'/no/such' doesn't exist; pass one of: digits, digits:train, fake:N"
     ):
         load_data("/no/such")
     with pytest.raises(SourceError, match="is a file of another kind; pass one of"):

@@ -90,7 +90,7 @@ _OPTIONS = {
 
 # The first form that accepts a name lists it.
 FORMS: tuple[Form, ...] = (
-    Form("digits or digits:train", lambda spec: spec in (DIGITS, TRAINING_DIGITS), _list_digits),
+    Form("digits, digits:train", lambda spec: spec in (DIGITS, TRAINING_DIGITS), _list_digits),
     Form("fake:N", _starts("fake:"), list_fake),
     Form(
         "torchvision:NAME:FOLDER",

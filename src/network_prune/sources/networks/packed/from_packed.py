@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -58,7 +58,7 @@ def open_packed(spec: str, open_named: Callable[[str], Architecture | None]) -> 
         base = _base(packed, described, architecture)
         of = {
             "arch": described.arch,
-            "weights_sha256": described.weights_sha256,
+            "weights_sha256": _origin(packed, described),
             "parameters": sum(parameter.numel() for parameter in base.parameters()),
         }
         model = _fitted(base, packed, described)
@@ -96,6 +96,14 @@ def restructured_as(model: nn.Module, path: Path) -> nn.Module:
         return restructured(model, structure, packed.shapes)
     except StructureError as error:
         raise SourceError(f"{path} doesn't fit the network: {error}") from None
+
+
+def _origin(packed: PackedFile, described: Described) -> str:
+    """Return the hash of the weights it was made of, also where it was only written once more."""
+    before: Any = packed.head.made.get("of")
+    if described.weights_sha256 == packed.head.state_sha256 and isinstance(before, dict):
+        return str(cast(dict[str, Any], before).get("weights_sha256"))
+    return described.weights_sha256
 
 
 def _base(packed: PackedFile, described: Described, architecture: Architecture) -> nn.Module:
