@@ -1,5 +1,6 @@
 """``retrain``: zeros stay zeros, the dense network comes back, and the same call gives the same."""
 
+import contextlib
 import copy
 import itertools
 
@@ -99,7 +100,13 @@ class Pictures(Dataset):
 
 
 def test_it_comes_back_whatever_was_done_to_it_meanwhile():
-    for change in (npr.restore, npr.make_permanent, lambda model: model.requires_grad_(False)):
+    changes = (
+        npr.restore,
+        npr.make_permanent,
+        lambda model: npr.recalibrate(model, IMAGES),
+        lambda model: model.requires_grad_(False),
+    )
+    for change in changes:
         model = network()
         before = networks.snapshot(model)
         result = retrain(model)
@@ -335,6 +342,15 @@ def test_mixed_precision_computes_with_the_weights_of_each_step():
     assert result.history[-1].loss == pytest.approx(plain.history[-1].loss, rel=0.05)
 
 
+@contextlib.contextmanager
+def networks_in_float64():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def photographs():
     images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     return images, torch.tensor([3, 1, 4, 1])
@@ -367,3 +383,20 @@ def test_a_network_of_two_thirds_zeros_grows_but_for_what_is_pruned(squeezenet):
     assert total.zero_before < 0.6 * total.weights
     result.restore()
     assert networks.snapshot(squeezenet) == before
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu"), networks_in_float64],
+    ids=["no_grad", "inference", "autocast", "float64"],
+)
+def test_modes_around_it_change_nothing(mode):
+    wanted, model = network(), network()
+    retrain(wanted, validation=DATA)
+    before = networks.snapshot(model)
+    with mode():
+        result = retrain(model, validation=DATA)
+    assert weights(model) == weights(wanted)
+    model(IMAGES).sum().backward()
+    result.restore()
+    assert networks.snapshot(model) == before
