@@ -89,6 +89,18 @@ class Chunk:
         ends = list(itertools.accumulate(map(len, self.batches), initial=0))
         self._dense = [samples.at(range(*ends_of)) for ends_of in itertools.pairwise(ends)]
 
+    @property
+    def knows_dense(self) -> bool:
+        """Whether it is known what the dense network did with all batches."""
+        return len(self._dense) == len(self.batches)
+
+    def as_dense(self) -> Iterator[Sums]:
+        """Yield for each batch what a network does with it that computes what the dense one does.
+
+        That must be known.
+        """
+        yield from itertools.starmap(self.sums, enumerate(self._dense))
+
     def sums(self, number: int, samples: Samples) -> Sums:
         """Return what was done with a batch, beside what the dense network did, if it ran."""
         paired = compare(samples, self._dense[number]) if self._dense else Paired()

@@ -13,7 +13,7 @@ from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
-from network_prune.pruning.masks.summary import Summary, summarize
+from network_prune.pruning.masks.summary import Summary, prunes_only_zeros, summarize
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rankable import locate
 from network_prune.pruning.recalibration.estimate import estimate
@@ -58,6 +58,7 @@ class Switcher:
         self._recalibration = recalibration
         self._statistics: dict[Variant, Statistics] = {}
         self._sets: dict[Variant, PrunableSet] = {}
+        self._changes_nothing: dict[Variant, bool] = {}
         self._in_place: tuple[Variant, Redrawer, Runner] | None = None
         self._masks: Pruned | None = None
         self.look: FirstLook | None = None
@@ -138,6 +139,15 @@ class Switcher:
                 return masks.summary()
         self._unmask()
         return summarize(self._model, self.prunable(variant), self.draw(variant))
+
+    def changes_nothing(self, variant: Variant) -> bool:
+        """Return whether ``variant`` prunes only what is zero, so that all outputs stay."""
+        if _takes_masks(variant) or self.runner(variant) is not self.dense:
+            return False
+        if variant not in self._changes_nothing:
+            self._unmask()
+            self._changes_nothing[variant] = prunes_only_zeros(self._model, self.draw(variant))
+        return self._changes_nothing[variant]
 
     def restore(self) -> None:
         """Make the network dense."""

@@ -26,4 +26,7 @@ class Measure:
 
     def look(self, chunk: Chunk, variant: Variant | None, switcher: Switcher) -> Iterator[Sums]:
         """Yield for each batch what is found of a variant; the dense network comes first."""
+        if variant is not None and chunk.knows_dense and switcher.changes_nothing(variant):
+            yield from chunk.as_dense()
+            return
         yield from chunk.evaluate(switcher.switch(variant), is_dense=variant is None)

@@ -210,6 +210,17 @@ def summarize(
     )
 
 
+def prunes_only_zeros(model: nn.Module, draw: Draw) -> bool:
+    """Return whether every weight that ``draw`` prunes is zero in ``model``, which isn't pruned."""
+    modules = dict(model.named_modules())
+    for layer in draw.layers:
+        place = locate(modules, layer.name)
+        assert place is not None, "the draw is of this network"
+        if bool(place.original().detach().cpu()[~draw.mask(layer.name)].any()):
+            return False
+    return True
+
+
 def _total(rows: list[LayerSummary]) -> LayerSummary:
     counts = zip(*(astuple(row)[1:] for row in rows), strict=True)
     return LayerSummary("total", *map(sum, counts))
