@@ -97,6 +97,17 @@ def test_files_made_of_each_other_end_the_search(study):
     assert [stage.name for stage in stages(sets)[0]] == ["dense", "pruned", "recalibrated"]
 
 
+@pytest.mark.parametrize("copied", ["dense", "retrained"])
+def test_a_file_of_the_same_weights_hides_nothing(study, tmp_path, copied):
+    network = made(copied, copied)
+    network["name"] = "packed:copy.safetensors"
+    write_study(tmp_path / "copy", [(None, samples(HITS[copied]))], network=network)
+    copy = sets_of(load_study(tmp_path / "copy"))
+    for sets in ([*sets_of(study), *copy], [*copy, *sets_of(study)]):
+        (found,) = stages(sets)
+        assert {stage.name for stage in found} == set(HITS)
+
+
 def test_the_page_draws_a_mark_and_a_row_for_each(study):
     (view,) = stages_section([sets_of(study)]).views
     assert [trace["name"] for trace in view.figure["data"]] == list(HITS)

@@ -40,7 +40,9 @@ def stages(sets: Sequence[RecordSet]) -> list[list[Stage]]:
     Args:
         sets: sets of draws with outcomes, on the same images.
     """
-    dense = {_place(each.first): each for each in sets if each.is_dense}
+    # A file may hold the very weights that it was made of; what has them first-hand counts then.
+    ordered = sorted(sets, key=lambda each: not _is_copy(each.first))
+    dense = {_place(each.first): each for each in ordered if each.is_dense}
     found: dict[tuple[str, Hashable], list[Stage]] = {
         place: [Stage(DENSE, each, 1.0, 1.0, None)]
         for place, each in dense.items()
@@ -62,6 +64,12 @@ def _is_more(name: str) -> bool:
 
 def _made(record: Record) -> Mapping[str, Any] | None:
     return record["network"].get("made")
+
+
+def _is_copy(record: Record) -> bool:
+    made = _made(record)
+    own = record["network"]["weights_sha256"]
+    return made is not None and made["of"]["weights_sha256"] == own
 
 
 def _place(record: Record) -> tuple[str, Hashable]:
