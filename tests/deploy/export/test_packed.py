@@ -53,6 +53,21 @@ def test_whole_numbers_too(dtype):
     assert torch.equal(unpack(*parts), value)
 
 
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.uint16, torch.uint32, torch.uint64, torch.float8_e8m0fnu, torch.complex128, torch.bool],
+)
+@pytest.mark.parametrize("block", [1, 12])
+def test_dtypes_that_pytorch_cannot_put_too(dtype, block):
+    size = torch.empty((), dtype=dtype).element_size()
+    content = torch.arange(3600 * size).reshape(-1, block * size) % 7 % 2
+    content[torch.arange(len(content)) % 5 != 0] = 0
+    value = content.to(torch.uint8).reshape(-1).view(dtype).reshape(300, 4, 3)
+    packing, bits, kept = pack(value)
+    assert kept.dtype == dtype
+    assert same_bits(unpack(packing, bits, kept), value)
+
+
 def test_only_plus_zero_is_dropped():
     value = torch.zeros(4000)
     value[7], value[9] = -0.0, float(NAN_WITH_A_PAYLOAD)

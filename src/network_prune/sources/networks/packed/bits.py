@@ -48,7 +48,8 @@ def pack(value: Tensor) -> tuple[Packing, Tensor, Tensor] | None:
         set where block i is kept; and ``[kept]``, the elements of these in the tensor's own dtype.
     """
     flat = value.reshape(-1)
-    has_bits, size = _has_bits(flat), flat.element_size()
+    whole, size = _as_integers(flat), flat.element_size()
+    has_bits = (whole != 0).reshape(len(flat), -1).any(1)
     best, bits_kept, least = None, has_bits, flat.nbytes - OVERHEAD
     for block in _blocks(value.shape) if len(flat) else ():
         is_kept = has_bits.reshape(-1, block).any(1)
@@ -58,7 +59,8 @@ def pack(value: Tensor) -> tuple[Packing, Tensor, Tensor] | None:
     if best is None:
         return None
     bits = np.packbits(bits_kept.numpy(), bitorder="little")
-    return best, torch.from_numpy(bits), flat.reshape(-1, best.block)[bits_kept].reshape(-1)
+    kept = whole.reshape(len(bits_kept), -1)[bits_kept].reshape(-1).view(value.dtype)
+    return best, torch.from_numpy(bits), kept
 
 
 def unpack(packing: Packing, bits: Tensor, kept: Tensor) -> Tensor | None:
@@ -76,9 +78,10 @@ def unpack(packing: Packing, bits: Tensor, kept: Tensor) -> Tensor | None:
     is_kept = torch.from_numpy(all_bits[:count]).bool()
     if all_bits[count:].any() or int(is_kept.sum()) * block != len(kept):
         return None
-    rows = torch.zeros(count, block, dtype=kept.dtype)
-    rows[is_kept] = kept.reshape(-1, block)
-    return rows.reshape(packing.shape)
+    # As whole numbers of their size, since not every dtype can be picked and put.
+    rows = _as_integers(torch.zeros(count * block, dtype=kept.dtype)).reshape(count, -1)
+    rows[is_kept] = _as_integers(kept).reshape(-1, rows.shape[1])
+    return rows.reshape(-1).view(kept.dtype).reshape(packing.shape)
 
 
 def _blocks(shape: Sequence[int]) -> list[int]:
@@ -90,8 +93,6 @@ def byte_count(n: int) -> int:
     return (n + 7) // 8
 
 
-def _has_bits(flat: Tensor) -> Tensor:
-    size = flat.element_size()
-    if size in _INTEGERS:
-        return flat.view(_INTEGERS[size]) != 0
-    return flat.view(torch.uint8).reshape(-1, size).any(1)
+def _as_integers(flat: Tensor) -> Tensor:
+    """Return the same memory as whole numbers, for each element one or several."""
+    return flat.view(_INTEGERS.get(flat.element_size(), torch.uint8))
