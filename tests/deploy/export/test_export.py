@@ -181,6 +181,8 @@ def test_refusals(tmp_path, digits, monkeypatch):
     refused(r"doesn't end in \.pt2", to="torch")
     refused("opset=18 is ONNX's", to="torch", name="a.pt2", opset=18)
     refused("opset=0 is too small", opset=0)
+    refused("opset=9 can't be written: the exporter gives 18", opset=9)
+    refused("opset=99 can't be written", opset=99)
     refused("nothing says what the network takes", model=digits.model)
     refused("aren't two or more images", images=torch.ones(1, 1, 32, 32))
     refused("aren't two or more images", images="noise")

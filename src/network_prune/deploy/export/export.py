@@ -79,7 +79,7 @@ def export(
         dynamic: whether a program takes any number of images, or as many as ``images``.
 
     Raises:
-        ArgumentError: a value isn't allowed.
+        ArgumentError: a value isn't allowed, or the exporter can't write that ``opset``.
         SourceError: a package isn't installed.
         UnsupportedNetworkError: the network can't be written so.
         RunError: it can't be written, or what was written isn't the same network.

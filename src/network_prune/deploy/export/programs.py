@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.deploy.export.compared import Compute
-from network_prune.errors import RunError, UnsupportedNetworkError, one_line
+from network_prune.errors import ArgumentError, RunError, UnsupportedNetworkError, one_line
 from network_prune.extras import require
 
 INPUT: Final = "images"
@@ -77,11 +77,26 @@ def write_onnx(
             output_names=["logits"],
         )
     try:
-        return _by_onnxruntime(path)
+        compute = _by_onnxruntime(path)
     except Exception as error:
         raise RunError(
             f"onnxruntime refuses what was written ({one_line(error)}); pass another --opset"
         ) from None
+    _check_opset(path, opset)
+    return compute
+
+
+def _check_opset(path: Path, wanted: int | None) -> None:
+    """Refuse a file of other operators than were asked for, which the exporter writes silently."""
+    import onnx
+
+    entries = onnx.load(path, load_external_data=False).opset_import
+    (found,) = [int(entry.version) for entry in entries if entry.domain in ("", "ai.onnx")]
+    if wanted not in (None, found):
+        raise ArgumentError(
+            f"opset={wanted} can't be written: the exporter gives {found} for this network; pass "
+            f"--opset {found}, or leave it out"
+        )
 
 
 def _by_onnxruntime(path: Path) -> Compute:
