@@ -10,6 +10,7 @@ import torch
 
 import network_prune as npr
 from network_prune.sources.networks.load import load_network
+from network_prune.sources.networks.packed.packed_file import PackedFile, packed_bytes
 
 
 def told(path, spec=None, **options):
@@ -254,3 +255,14 @@ def test_other_files_are_told(tmp_path):
     assert "isn't a packed network" in told(path)
     npr.rank(npr.load_network("digits").model, p_prune=0.5).save(path)
     assert "isn't a packed network" in told(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool])
+def test_weights_of_whole_numbers_are_refused(content, tmp_path, dtype):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(content)
+    packed = PackedFile(path)
+    state = packed.state()
+    state["fc.weight"] = state["fc.weight"].to(dtype)
+    path.write_bytes(packed_bytes(state, network=packed.head.network, made=packed.head.made))
+    assert f"its fc.weight is of {dtype}, where torch.float32 is needed" in told(path)

@@ -68,11 +68,17 @@ def fitted(base: nn.Module, structure: Structure, shapes: Shapes, *, what: str) 
 
 @torch.no_grad()
 def fill(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put tensors into a network of the same names and shapes, in place, in their own dtypes."""
+    """Put tensors into a network of the same names and shapes, in place, in their own dtypes.
+
+    Raises:
+        StructureError: a tensor that gradients may be for holds whole numbers.
+    """
     for name, tensor in model.state_dict(keep_vars=True).items():
         value = state.get(name)
         if value is None:
             continue
+        if tensor.requires_grad and not (value.is_floating_point() or value.is_complex()):
+            raise StructureError(f"its {name} is of {value.dtype}, where {tensor.dtype} is needed")
         if tensor.dtype != value.dtype and not is_lazy(tensor):
             tensor.data = tensor.data.to(value.dtype)
         tensor.copy_(value)

@@ -62,7 +62,10 @@ def open_packed(spec: str, open_named: Callable[[str], Architecture | None]) -> 
             "parameters": sum(parameter.numel() for parameter in base.parameters()),
         }
         model = _fitted(base, packed, described)
-        fill(model, packed.state())
+        try:
+            fill(model, packed.state())
+        except StructureError as error:
+            raise _not_built(packed, error) from None
         stage = shortened(str(packed.head.made.get("stage", "packed")), 40)
         return Published(
             model,
