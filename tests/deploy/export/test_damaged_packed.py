@@ -266,3 +266,10 @@ def test_weights_of_whole_numbers_are_refused(content, tmp_path, dtype):
     state["fc.weight"] = state["fc.weight"].to(dtype)
     path.write_bytes(packed_bytes(state, network=packed.head.network, made=packed.head.made))
     assert f"its fc.weight is of {dtype}, where torch.float32 is needed" in told(path)
+
+
+def test_no_random_weights_are_made_for_a_file(content, tmp_path):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(content)
+    for none in ("none", None):
+        assert "has weights of its own" in told(path, weights=none)

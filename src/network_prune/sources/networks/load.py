@@ -301,6 +301,11 @@ def _make(architecture: Architecture, spec: str, weights: str) -> Published:
         return architecture.published()
     blank = architecture.blank
     if weights == "none":
+        if spec.startswith(PACKED):
+            raise SourceError(
+                f"{spec} has weights of its own, and no others are made for it; pass --weights "
+                f"default, or --arch {architecture.base} for random ones"
+            )
         if blank is None:
             raise SourceError(
                 f"{spec} comes as its callable makes it; pass --weights default or a file"
