@@ -46,6 +46,18 @@ def waiting(text: str) -> Generator[None]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+@contextmanager
+def saying_where_it_goes_on(out: Path | None) -> Generator[None]:
+    """Say how a run goes on that is ended meanwhile, if it has a folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if out is not None:
+            where = f"what is finished is in {out}; the same command goes on from there"
+            say(where, to=sys.stderr)
+        raise
+
+
 def check_writable(*paths: Path | None) -> None:
     """Find out before a long run that its result could not be written.
 

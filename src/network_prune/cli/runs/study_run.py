@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from network_prune.cli.output import hand_over, say
+from network_prune.cli.output import hand_over, say, saying_where_it_goes_on
 from network_prune.cli.runs.live import LiveTable
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
@@ -79,15 +79,17 @@ def run_study(
     shown = _Shown(plan, str(device), out=out, as_json=as_json, table=table, tracker=tracker)
     try:
         # What a network prints isn't the study's output.
-        with shown.telling() as told, redirect_stdout(sys.stderr), kept_memory(device):
+        with (
+            saying_where_it_goes_on(out),
+            shown.telling() as told,
+            redirect_stdout(sys.stderr),
+            kept_memory(device),
+        ):
             records = sweep(plan, out=out, measure=measure, told=told, progress=False)
     except KeyboardInterrupt:
         if out is None:
             shown.finish(shown.records)
             hand_over(data(shown.json(shown.records)), as_json=as_json, path=path)
-        else:
-            where = f"what is finished is in {out}; the same command goes on from there"
-            say(where, to=sys.stderr)
         raise
     shown.finish(records)
     hand_over(data(shown.json(records)), as_json=as_json, path=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from network_prune.cli.output import hand_over, say
+from network_prune.cli.output import hand_over, say, saying_where_it_goes_on
 from network_prune.display.progress import above_bars
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
@@ -98,18 +98,16 @@ def run_transfer(
         NetworkPruneError: the run can't be made, or something can't be written.
     """
     shown = _Shown(plan, out, prints=not (outlets.as_json or outlets.markdown))
-    try:
-        # What a network prints isn't the run's output.
-        with redirect_stdout(sys.stderr):
-            found = run(shown.tell)
-    except KeyboardInterrupt:
-        finished = shown.finished()
-        if finished:
-            show_transfer(finished, plan.options["against"], outlets, notes=shown.notes)
-        if out is not None:
-            where = f"what is finished is in {out}; the same command goes on from there"
-            say(where, to=sys.stderr)
-        raise
+    with saying_where_it_goes_on(out):
+        try:
+            # What a network prints isn't the run's output.
+            with redirect_stdout(sys.stderr):
+                found = run(shown.tell)
+        except KeyboardInterrupt:
+            finished = shown.finished()
+            if finished:
+                show_transfer(finished, plan.options["against"], outlets, notes=shown.notes)
+            raise
     show_transfer(found, plan.options["against"], outlets, notes=shown.notes)
 
 

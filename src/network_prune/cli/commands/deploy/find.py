@@ -14,6 +14,7 @@ from network_prune.cli.output import (
     check_writable,
     hand_over,
     say,
+    saying_where_it_goes_on,
     waiting,
 )
 from network_prune.cli.takes import takes
@@ -122,13 +123,8 @@ def find_command(
     told = _Told(tell)
     goal: dict[str, Any] = {"max_drop": max_drop, "params": params, "macs": macs}
     goal["latency"] = latency
-    try:
+    with saying_where_it_goes_on(out):
         limits = find(values, **goal, step=step, out=out, save=save, told=told)
-    except KeyboardInterrupt:
-        if out is not None:
-            where = f"what is finished is in {out}; the same command goes on from there"
-            say(where, to=sys.stderr)
-        raise
     if not as_json:
         say(*limit_lines(limits))
     hand_over([limit.to_dict() for limit in limits], as_json=as_json, path=output)
