@@ -273,3 +273,10 @@ def test_no_random_weights_are_made_for_a_file(content, tmp_path):
     path.write_bytes(content)
     for none in ("none", None):
         assert "has weights of its own" in told(path, weights=none)
+
+
+def test_a_file_names_the_network_and_its_weights(content, tmp_path):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(content)
+    once, twice = load_network(f"packed:{path}"), load_network(f"packed:{path}", weights=path)
+    assert once.weights_sha256 == twice.weights_sha256

@@ -330,7 +330,8 @@ def _from_file(architecture: Architecture, weights: str) -> Published:
     blank, resized = architecture.blank, architecture.resized
     is_published = True
     model = architecture.published().model if blank is None else blank()
-    model = restructured_as(model, checkpoint.path)
+    # What a file names has that file's structure already.
+    model = model if architecture.base else restructured_as(model, checkpoint.path)
     taken = fit(model, checkpoint, architecture.adapt)
     if taken.outputs is not None and resized is not None:
         other = resized(taken.outputs)
