@@ -306,3 +306,21 @@ def test_real_photographs_on_the_real_squeezenet(tmp_path, test_data, to):
     path = tmp_path / NAMES[to]
     found = by_onnx(path, images) if to == "onnx" else torch.export.load(path).module()(images)
     assert torch.equal(found.argmax(1), network.model(images).argmax(1))
+
+
+def test_a_network_changed_in_more_than_its_tensors_is_not_packed(tmp_path):
+    network = npr.load_network("digits")
+    for module in network.model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1.0
+    with pytest.raises(npr.NetworkPruneError, match="digits doesn't build this network"):
+        npr.export(network, tmp_path / "n.safetensors", to="packed")
+    assert nothing_left(tmp_path)
+
+
+def test_a_network_that_gives_nan_is_packed(tmp_path, digits):
+    with torch.no_grad():
+        next(digits.model.parameters()).fill_(float("nan"))
+    npr.export(digits, tmp_path / "n.safetensors", to="packed")
+    loaded = npr.load_network(f"packed:{tmp_path / 'n.safetensors'}")
+    assert bool(next(loaded.model.parameters()).isnan().all())

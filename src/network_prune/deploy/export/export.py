@@ -140,7 +140,25 @@ def _loaded(wanted: _Wanted, draft: Path, to: str, state: dict[str, Tensor]) -> 
     loaded = load_network(f"packed:{draft}", warn=False)
     if loaded.weights_sha256 != hash_state(state):
         raise OtherError("the network that was written loads as another, so it isn't kept")
+    _check_outputs(wanted, loaded.model)
     return ", and packed:FILE loads"
+
+
+@torch.no_grad()
+def _check_outputs(wanted: _Wanted, loaded: nn.Module) -> None:
+    """Refuse a network that was changed in more than its tensors, which its name can't build."""
+    assert wanted.network is not None
+    twin = _plain_copy(wanted.model)
+    images = noise_for(wanted.network.preprocessing.shape, _dtype_of(twin))
+    if not bool(twin(images).isfinite().all()):
+        return
+    try:
+        compare(twin, loaded, images, one_by_one=False)
+    except OtherError as error:
+        raise OtherError(
+            f"{wanted.network.arch} doesn't build this network, which was changed in more than its "
+            f"weights: {error}; pass --to torch or onnx"
+        ) from None
 
 
 def _write_program(wanted: _Wanted, draft: Path, to: str) -> tuple[str, float]:
@@ -163,7 +181,7 @@ def _write_program(wanted: _Wanted, draft: Path, to: str) -> tuple[str, float]:
 
 
 def _images_for(wanted: _Wanted, twin: nn.Module) -> Tensor:
-    dtype = next((p.dtype for p in twin.parameters() if p.is_floating_point()), torch.float32)
+    dtype = _dtype_of(twin)
     images = wanted.images
     if images is None:
         if wanted.network is None:
@@ -175,6 +193,10 @@ def _images_for(wanted: _Wanted, twin: nn.Module) -> Tensor:
         shown = list(images.shape) if isinstance(images, Tensor) else brief(images)  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"images={shown} aren't two or more images; pass a tensor [n, C, H, W]")
     return images.detach().cpu().to(dtype)
+
+
+def _dtype_of(model: nn.Module) -> torch.dtype:
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
 def _plain_copy(model: nn.Module) -> nn.Module:
