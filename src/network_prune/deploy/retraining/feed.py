@@ -74,10 +74,41 @@ def digest_of(feed: Feed) -> str:
     """Return the SHA-256 (hex) of the first batch of the first epoch, by which data is known."""
     digest = hashlib.sha256()
     for images, labels in islice(feed.epoch(0, 0), 1):
-        for part in (images, labels):
-            digest.update(f"{part.dtype} {tuple(part.shape)}\0".encode())
-            digest.update(part.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        _digest(images, digest)
+        _digest(labels, digest)
     return digest.hexdigest()
+
+
+def known_by(data: Any) -> str:
+    """Return what tells images from others: of those that are in memory the SHA-256 (hex)."""
+    if isinstance(data, LoadedData):
+        return data.identity
+    try:
+        parts = list(_tensors(data))
+    except TypeError:
+        return type(data).__name__
+    digest = hashlib.sha256()
+    for part in parts:
+        _digest(part, digest)
+    return digest.hexdigest()
+
+
+def _tensors(data: Any) -> Iterator[Tensor]:
+    """Yield all tensors of batches in memory; TypeError if there is anything else."""
+    if isinstance(data, Tensor):
+        yield data
+    elif isinstance(data, np.ndarray):
+        yield torch.from_numpy(data)  # TypeError if it holds no numbers
+    elif isinstance(data, tuple | list | Mapping):
+        for part in data.values() if isinstance(data, Mapping) else data:
+            yield from _tensors(part)
+    else:
+        raise TypeError(type(data).__name__)
+
+
+def _digest(part: Tensor, digest: Any) -> None:
+    digest.update(f"{part.dtype} {tuple(part.shape)}\0".encode())
+    digest.update(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
 
 
 class _InMemory:

@@ -13,7 +13,7 @@ from network_prune.core.usual_settings import check_no_transform, usual_settings
 from network_prune.deploy.retraining.chance import generators_kept
 from network_prune.deploy.retraining.checkpoint import Checkpoint, State
 from network_prune.deploy.retraining.course import Course, Told
-from network_prune.deploy.retraining.feed import digest_of, feed_of
+from network_prune.deploy.retraining.feed import digest_of, feed_of, known_by
 from network_prune.deploy.retraining.figures import Figures, Measured
 from network_prune.deploy.retraining.options import check_retraining
 from network_prune.deploy.retraining.recipe import Ranking, Recipe
@@ -29,7 +29,6 @@ from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.prunable import PrunableSet
 from network_prune.pruning.state import check_not_pruned
 from network_prune.pruning.unfinished import settling
-from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.networks.weights.fit import hash_weights
 
 _BATCH_SIZE: int = OPTIONS["batch_size"].default
@@ -283,17 +282,14 @@ class _Run:
 
     def _settings(self, stepper: Stepper) -> dict[str, Any]:
         """Return all that decides what comes out, as plain data by name."""
-        sources = {
-            name: data.identity if isinstance(data, LoadedData) else type(data).__name__
-            for name, data in self._sources.items()
-        }
+        sources = {name: known_by(data) for name, data in self._sources.items()}
         optimizer = stepper.optimizer
         return {
             "network": hash_weights(self.model),
             "ranked layers": self.ranked.fingerprint,
-            "first batch": digest_of(self.feed),
-            **sources,
             **self.recipe.to_dict(),
+            **sources,
+            "first batch": digest_of(self.feed),
             **{
                 name: str(optimizer.defaults[name]) for name in _RATES if name in optimizer.defaults
             },
