@@ -18,6 +18,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.sweeps
 	$(BIN)/python -m benchmarks.iterations
 	$(BIN)/python -m benchmarks.removal
+	$(BIN)/python -m benchmarks.start
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

@@ -4,19 +4,16 @@
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
+from benchmarks.processes import COMMAND, Used, cost
 from benchmarks.tables import DOCS, Row, include, machine
 from network_prune.reports.markdown import markdown_head, markdown_row
 
-COMMAND: Final = [sys.executable, "-m", "network_prune"]
 SWEEP: Final = [*COMMAND, "sweep", "--method", "weights", "--limit", "100", "--p-prune", "0.5"]
 PAGE: Final = DOCS / "reliability.md"
 # What listing can't be faster than with Python's own means: reading each line and keeping nothing.
@@ -60,26 +57,16 @@ def measure(count: int) -> list[Row]:
             "a variant in a new folder": [*SWEEP, "--out", str(folder.with_name("new"))],
         }
         return [
-            {"what": what, "records": count, "kB each": f"{size / 1e3:.1f}", **cost(command)}
+            {"what": what, "records": count, "kB each": f"{size / 1e3:.1f}", **_row(cost(command))}
             for what, command in ways.items()
         ]
 
 
-def cost(command: list[str]) -> Row:
-    """Return wall and CPU seconds and the most memory of a command.
-
-    The system counts what this process holds where it starts another, so it imports little.
-    """
-    start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+def _row(used: Used) -> Row:
     return {
-        "seconds": f"{time.perf_counter() - start:.1f}",
-        "CPU seconds": f"{used.ru_utime + used.ru_stime:.1f}",
-        "MB": f"{used.ru_maxrss / 1e3:.0f}",
+        "seconds": f"{used.seconds:.1f}",
+        "CPU seconds": f"{used.cpu_seconds:.1f}",
+        "MB": f"{used.megabytes:.0f}",
     }
 
 
