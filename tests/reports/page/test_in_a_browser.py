@@ -103,7 +103,9 @@ def test_the_figure_switches_to_loss(page):
 def test_numbers_open_below_a_figure(page, study):
     page.locator("#accuracy details summary").click()
     rows = page.locator("#accuracy details tbody tr")
-    assert rows.count() == sum(len(curve.points) for curve in curves(study))
+    count = sum(len(curve.points) for curve in curves(study))
+    rows.nth(count - 1).wait_for()
+    assert rows.count() == count
     assert "73" in rows.first.inner_text() or "dense" in rows.first.inner_text()
 
 
