@@ -93,6 +93,7 @@ def retrain_command(
     """
     said, variant = one_variant(given, "retrain")
     values = {**said, **defaults(RETRAINING), **given, "arch": said["arch"]}
+    _check_together(given, values)
     check_writable(output, plot)
     if out is not None:
         _check_out(out)
@@ -130,6 +131,21 @@ def retrain_command(
     hand_over(result.to_dict(), as_json=as_json, path=output)
     if plot is not None:
         draw_history(result.history, plot)
+
+
+def _check_together(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Refuse options that mean nothing beside others."""
+    meaningless = {
+        "momentum": (values["optimizer"] != "sgd", "goes with --optimizer sgd; leave it out"),
+        "temperature": (not values["distill"], "goes with --distill; pass both, or leave it out"),
+        "val_split": (
+            values["validation"] is not None,
+            "and --validation exclude each other; pass one",
+        ),
+    }
+    for name, (is_so, why) in meaningless.items():
+        if name in given and is_so:
+            raise ArgumentError(f"--{name.replace('_', '-')} {why}")
 
 
 def _retrain(
