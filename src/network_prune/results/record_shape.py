@@ -33,6 +33,7 @@ _UNITS: Final = 2**32
 class _Origin(Struct):
     arch: str
     weights_sha256: str
+    root_sha256: str
     parameters: Count
 
 

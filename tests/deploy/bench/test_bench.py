@@ -76,7 +76,7 @@ def test_columns_are_timms_and_the_first_network_is_what_others_compare_with():
     assert lines[1].split()[:2] == ["network", "images/s"]
     assert lines[3].split() == [
         *("fast", "20.0", "100.00", "100.00", "100.00", "100.00", "2.00", "–"),
-        *("3,000,000", "1", "2.000"),
+        *("3,000,000", "1", "2"),
     ]
     assert "<td" in found._repr_html_()
     assert repr(found) == "Bench(slow, fast: cpu)"
@@ -181,6 +181,12 @@ def test_what_does_not_differ_is_not_timed_twice():
     connections = run("--method", "connections", "--p-prune", 0.1)
     assert "nothing to remove" in connections.stdout
     assert "digits removed " not in connections.stdout
+
+
+def test_one_file_cannot_hold_both(tmp_path):
+    result = run("--output", tmp_path / "both", "--csv", tmp_path / "both")
+    assert isinstance(result.exception, ArgumentError)
+    assert "--output and --csv name one file" in str(result.exception)
 
 
 def test_networks_of_other_sizes_have_tables_of_their_own():

@@ -244,7 +244,12 @@ def test_what_it_was_made_of_is_known_however_often_it_is_written(tmp_path):
         npr.save_packed(dense, file, made={"stage": "pruned"})
     packed = npr.load_network(f"packed:{file}")
     parameters = sum(parameter.numel() for parameter in dense.model.parameters())
-    of = {"arch": "digits", "weights_sha256": dense.weights_sha256, "parameters": parameters}
+    of = {
+        "arch": "digits",
+        "weights_sha256": dense.weights_sha256,
+        "root_sha256": dense.weights_sha256,
+        "parameters": parameters,
+    }
     assert packed.made["of"] == of
     npr.save_packed(packed, again, made=packed.made)
     assert npr.load_network(f"packed:{again}").made["of"] == of

@@ -70,9 +70,9 @@ class BenchRow:
             "infer_step_time": _ms(float(np.mean(self.seconds))),
             "infer_batch_size": self.shape[0],
             "infer_img_size": self.shape[-1],
-            "infer_gmacs": round(self.cost.multiply_adds / self.shape[0] / 1e9, 3),
-            "infer_macts": round(self.activations / self.shape[0] / 1e6, 3),
-            "param_count": round(self.cost.parameters / _MILLION, 3),
+            "infer_gmacs": _digits(self.cost.multiply_adds / self.shape[0] / 1e9),
+            "infer_macts": _digits(self.activations / self.shape[0] / 1e6),
+            "param_count": _digits(self.cost.parameters / _MILLION),
             "step_time_p50": _ms(self.percentile(50)),
             "step_time_p90": _ms(self.percentile(90)),
             "step_time_p99": _ms(self.percentile(99)),
@@ -82,6 +82,11 @@ class BenchRow:
             "state_bytes": self.cost.state_bytes,
             "folded": self.folded,
         }
+
+
+def _digits(value: float) -> float:
+    """Return a number with four digits that count."""
+    return float(f"{value:.4g}")
 
 
 def _ms(seconds: float) -> float:
@@ -117,7 +122,7 @@ class Bench:
                 "–" if row.peak_bytes is None else f"{row.peak_bytes / _MILLION:.1f}",
                 f"{row.cost.parameters:,}",
                 f"{row.cost.non_zeros:,}",
-                f"{row.cost.multiply_adds / row.shape[0] / 1e9:.3f}",
+                f"{row.cost.multiply_adds / row.shape[0] / 1e9:.4g}",
             )
 
     def _ratio(self, row: BenchRow) -> float:

@@ -159,6 +159,8 @@ class Retrained:
         plain_model = independent_copy(self.model, aim="to be saved", remedy="remove hooks")
         told = self.to_dict()
         made = {"stage": "retrained", **{name: told[name] for name in _MADE}}
+        if self._network is not None and self._network.made:
+            made["from"] = dict(self._network.made)
         save_network(
             Path(folder),
             plain_model,

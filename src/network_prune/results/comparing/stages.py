@@ -40,21 +40,13 @@ def stages(sets: Sequence[RecordSet]) -> list[list[Stage]]:
     Args:
         sets: sets of draws with outcomes, on the same images.
     """
-    # A file may hold the very weights that it was made of; what has them first-hand counts then.
-    ordered = sorted(sets, key=lambda each: not _is_copy(each.first))
-    dense = {_place(each.first): each for each in ordered if each.is_dense}
-    found: dict[tuple[str, Hashable], list[Stage]] = {
-        place: [Stage(DENSE, each, 1.0, 1.0, None)]
-        for place, each in dense.items()
-        if _made(each.first) is None
-    }
+    dense = {_root(each.first): each for each in sets if each.is_dense and not _made(each.first)}
+    found = {root: [Stage(DENSE, each, 1.0, 1.0, None)] for root, each in dense.items()}
     for each in sets:
-        origin = _origin(each.first, dense)
-        if origin in found and origin != _place(each.first):
-            if each.is_dense:
-                found[origin].append(_of_file(each, dense[origin]))
-        elif origin in found and not each.is_dense:
-            found[origin].append(_of_variant(each, dense[origin]))
+        root, is_made = _root(each.first), _made(each.first) is not None
+        if root in found and is_made is each.is_dense:
+            make = _of_file if is_made else _of_variant
+            found[root].append(make(each, dense[root]))
     return [own for own in found.values() if any(_is_more(stage.name) for stage in own)]
 
 
@@ -66,29 +58,11 @@ def _made(record: Record) -> Mapping[str, Any] | None:
     return record["network"].get("made")
 
 
-def _is_copy(record: Record) -> bool:
-    made = _made(record)
-    own = record["network"]["weights_sha256"]
-    return made is not None and made["of"]["weights_sha256"] == own
-
-
-def _place(record: Record) -> tuple[str, Hashable]:
-    """Return the weights and all that a record has in common with those that it stands beside."""
-    return record["network"]["weights_sha256"], surroundings(record)
-
-
-def _origin(
-    record: Record, dense: Mapping[tuple[str, Hashable], RecordSet]
-) -> tuple[str, Hashable]:
-    """Return the place of the dense network that a record's was made of, through all stages."""
-    (weights, around), passed = _place(record), set[str]()
-    while (weights, around) in dense and weights not in passed:
-        passed.add(weights)
-        made = _made(dense[weights, around].first)
-        if made is None:
-            break
-        weights = made["of"]["weights_sha256"]
-    return weights, around
+def _root(record: Record) -> tuple[str, Hashable]:
+    """Return the weights that a record's were made of in the end, and what it ran on, and how."""
+    network, made = record["network"], _made(record)
+    weights = made["of"]["root_sha256"] if made else network["weights_sha256"]
+    return weights, surroundings(record)
 
 
 def _of_file(each: RecordSet, dense: RecordSet) -> Stage:

@@ -12,6 +12,7 @@ import typer
 from network_prune.cli.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
 from network_prune.cli.takes import takes
+from network_prune.errors import ArgumentError
 from network_prune.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def bench_command(
 
     Example: network-prune bench --arch resnet18 --weights none --p-prune 0.5 --scope layer
     """
+    if output is not None and csv_file == output:
+        raise ArgumentError(f"--output and --csv name one file, {output}; pass two")
     check_writable(output, csv_file)
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own log isn't for people
     values, variant = one_variant(values, "bench")

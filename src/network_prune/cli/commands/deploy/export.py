@@ -84,6 +84,10 @@ def export_command(
     check_writable(target if SUFFIXES[to] or not target.exists() else None)
     if opset is not None and to != ONNX:
         raise ArgumentError(f"--opset is for --to onnx, and means nothing for {to}; leave it out")
+    if not dynamic and to not in PROGRAMS:
+        raise ArgumentError(f"--no-dynamic is for --to torch and onnx, not for {to}; leave it out")
+    if given.get("data") is not None and to not in PROGRAMS:
+        raise ArgumentError(f"--data is for --to torch and onnx, not for {to}; leave it out")
     network = load_one(values)
     (variant,) = variant.spelt_out(network.model)
     images = _images(values, network) if to in PROGRAMS else None

@@ -1,6 +1,6 @@
 """Networks of packed files: ``packed:FILE``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,6 +59,7 @@ def open_packed(spec: str, open_named: Callable[[str], Architecture | None]) -> 
         of = {
             "arch": described.arch,
             "weights_sha256": _origin(packed, described),
+            "root_sha256": _root(packed, described),
             "parameters": sum(parameter.numel() for parameter in base.parameters()),
         }
         model = _fitted(base, packed, described)
@@ -103,10 +104,22 @@ def restructured_as(model: nn.Module, path: Path) -> nn.Module:
 
 def _origin(packed: PackedFile, described: Described) -> str:
     """Return the hash of the weights it was made of, also where it was only written once more."""
-    before: Any = packed.head.made.get("of")
-    if described.weights_sha256 == packed.head.state_sha256 and isinstance(before, dict):
-        return str(cast(dict[str, Any], before).get("weights_sha256"))
+    before = _part(packed.head.made, "of")
+    if described.weights_sha256 == packed.head.state_sha256 and before:
+        return str(before.get("weights_sha256"))
     return described.weights_sha256
+
+
+def _root(packed: PackedFile, described: Described) -> str:
+    """Return the hash of the weights that no file says how to make, through all files between."""
+    made = packed.head.made
+    before = _part(made, "of") or _part(_part(made, "from"), "of")
+    return str(before.get("root_sha256", described.weights_sha256))
+
+
+def _part(made: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found: Any = made.get(name)
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
 def _base(packed: PackedFile, described: Described, architecture: Architecture) -> nn.Module:
