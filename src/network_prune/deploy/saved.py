@@ -9,7 +9,9 @@ from typing import Any, Final
 import safetensors.torch
 from torch import Tensor, nn
 
-from network_prune.deploy.export.packed import save_packed
+from network_prune.deploy.export.compared import OtherError
+from network_prune.deploy.export.export import export
+from network_prune.deploy.export.formats import PACKED as FORMAT
 from network_prune.errors import RunError, UnsupportedNetworkError
 from network_prune.pruning.prunable import Draw
 from network_prune.sources.networks.load import LoadedNetwork
@@ -51,8 +53,8 @@ def save_network(
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from None
     write_whole(folder / WEIGHTS, safetensors.torch.save(_state(model)))
     if network is not None:
-        with suppress(UnsupportedNetworkError):  # its weights are kept all the same
-            save_packed(model, folder / PACKED, network=network, made=made)
+        with suppress(UnsupportedNetworkError, OtherError):  # its weights are kept all the same
+            export(model, folder / PACKED, to=FORMAT, network=network, made=made)
     draw.save(folder / DRAW)
     write_whole(folder / name, f"{json.dumps(told, indent=2)}\n".encode())
 

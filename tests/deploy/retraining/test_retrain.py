@@ -334,6 +334,16 @@ def test_what_is_saved_is_the_retrained_network(tmp_path):
         result.save(tmp_path / "saved")
 
 
+def test_no_packed_file_is_kept_that_would_be_another_network(tmp_path):
+    network = npr.load_network("digits")
+    norm = next(m for m in network.model.modules() if isinstance(m, nn.BatchNorm2d))
+    norm.eps = 1.0  # which its name doesn't say
+    data = npr.load_data("digits:train", transform=network.preprocessing.transform(), limit=64)
+    retrain(network, data, epochs=1, lr=0.01, batch_size=32).save(tmp_path / "saved")
+    assert not (tmp_path / "saved" / "network.safetensors").exists()
+    assert (tmp_path / "saved" / "weights.safetensors").exists()
+
+
 def test_mixed_precision_computes_with_the_weights_of_each_step():
     """Casts of weights that PyTorch keeps for a forward must not serve the next one."""
     model = network()
