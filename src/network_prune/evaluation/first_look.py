@@ -134,18 +134,18 @@ def _close(found: Tensor, wanted: Tensor) -> bool:
 def _is_random(runner: Runner, model: nn.Module, few: Batch, wanted: Tensor) -> bool:
     """Whether a network gives other logits in another state of the random generators."""
     prepared = Prepared(independent_copy(model))
-    with _draws_put_back(model):
+    with draws_put_back(model):
         runner.plainly(prepared)(few)
         return not _close(runner.plainly(prepared)(few), wanted)
 
 
 def _compute(runner: Runner, prepared: Prepared, few: Batch) -> Tensor:
-    with _draws_put_back(prepared.model):  # so that every run draws the same
+    with draws_put_back(prepared.model):  # so that every run draws the same
         return runner.plainly(prepared)(few)
 
 
 @contextmanager
-def _draws_put_back(model: nn.Module) -> Generator[None]:
+def draws_put_back(model: nn.Module) -> Generator[None]:
     """Put the states of PyTorch's, NumPy's and Python's generators back at the end."""
     device = device_of(model)
     ours, theirs = random.getstate(), np.random.get_state()

@@ -26,6 +26,7 @@ class Runner:
 
     Attributes:
         prepared: the network as it is used at present.
+        amp_dtype: as given.
         operands: watch the next batch, and see nothing of those after it; None for none.
     """
 
@@ -39,7 +40,7 @@ class Runner:
     ) -> None:
         self.prepared = prepared
         self.operands: Operands | None = None
-        self._amp_dtype = amp_dtype
+        self.amp_dtype = amp_dtype
         self._normalise = normalise
         self._outputs = outputs
 
@@ -54,20 +55,33 @@ class Runner:
             logits = operands.watch(partial(self, batch))
             operands.check()
             return logits
-        device, is_mixed = device_of(self.prepared.model), self._amp_dtype is not None
-        dtype = DTYPES[self._amp_dtype or "bfloat16"]
+        device, is_mixed = device_of(self.prepared.model), self.amp_dtype is not None
+        dtype = DTYPES[self.amp_dtype or "bfloat16"]
         with torch.autocast(device.type, dtype, enabled=is_mixed):
             logits = compute_logits(self._compute, self._normalised(batch.images), batch.labels)
-        return logits if self._outputs is None else _only(logits, self._outputs)
+        return self._in_the_running(logits)
+
+    def logits_of(self, batch: Batch, run: Callable[[], Any]) -> Tensor:
+        """Return the logits of a batch where ``run`` computes what the network gives.
+
+        Raises:
+            NetworkPruneError: what `compute_logits` raises.
+        """
+        logits = compute_logits(lambda _: run(), batch.images, batch.labels)
+        return self._in_the_running(logits)
 
     def inputs(self, batch: Batch) -> Tensor:
         """Return a batch's images as the network takes them, on its device and of its dtype."""
         return move_images(self._normalised(batch.images), self.prepared.model)
 
+    def given(self, batch: Batch) -> Tensor:
+        """Return what the network is called with: `inputs`, laid out as it takes them."""
+        return self._laid_out(self.inputs(batch))
+
     def through(self, model: nn.Module) -> "Runner":
         """Return what computes with ``model``, which holds the network, from its inputs."""
         return Runner(
-            replace(self.prepared, model=model), amp_dtype=self._amp_dtype, outputs=self._outputs
+            replace(self.prepared, model=model), amp_dtype=self.amp_dtype, outputs=self._outputs
         )
 
     def plainly(self, prepared: Prepared) -> "Runner":
@@ -79,10 +93,15 @@ class Runner:
 
     def _compute(self, images: Tensor) -> Any:
         """Return what the network gives for ``images``, ``[n, C, H, W]`` of any device."""
-        images = move_images(images, self.prepared.model)
+        return self.prepared.model(self._laid_out(move_images(images, self.prepared.model)))
+
+    def _laid_out(self, images: Tensor) -> Tensor:
         if self.prepared.channels_last and images.dim() == 4:
-            images = images.contiguous(memory_format=torch.channels_last)
-        return self.prepared.model(images)
+            return images.contiguous(memory_format=torch.channels_last)
+        return images
+
+    def _in_the_running(self, logits: Tensor) -> Tensor:
+        return logits if self._outputs is None else _only(logits, self._outputs)
 
 
 def _only(logits: Tensor, outputs: Sequence[int]) -> Tensor:

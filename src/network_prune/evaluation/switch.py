@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import FirstLook, look_first
-from network_prune.evaluation.one_pass import HELD_BYTES
+from network_prune.evaluation.one_pass import HELD_BYTES, Compute
 from network_prune.evaluation.runner import Runner
+from network_prune.evaluation.shared_prefix.prefix import SharedPrefix
 from network_prune.evaluation.variant import Variant
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
@@ -63,6 +64,7 @@ class Switcher:
         self._masks: Pruned | None = None
         self.look: FirstLook | None = None
         self.dense = self._runner()
+        self._shared = SharedPrefix(self.dense)
         self._unfolded: dict[frozenset[str], Runner] = {}
 
     def look_first(self, batch: Batch) -> None:
@@ -97,6 +99,32 @@ class Switcher:
         _, redrawer, runner = self._in_place
         redrawer.redraw(variant.index)
         return runner
+
+    def computing(self, variant: Variant | None, batches: Sequence[Batch]) -> Compute:
+        """Switch to ``variant``, and return what computes ``batches`` under it.
+
+        What precedes the first layer that is pruned is computed once for several variants, where
+        that gives the same bits. The same batches are to be the same sequence in each call.
+
+        Raises:
+            NetworkPruneError: what `switch` raises.
+        """
+        runner = self.switch(variant)
+        if variant is None or not self._may_share(variant):
+            return runner
+        return self._shared.after(self._layers(variant), batches)
+
+    def held_bytes(self, variants: Iterable[Variant | None]) -> int:
+        """Return how many bytes of images to hold at a time for these variants.
+
+        They are fewer where values are kept of all of them between variants.
+        """
+        is_shared = any(
+            self._may_share(each) and self._shared.may_help(self._layers(each))
+            for each in variants
+            if each is not None
+        )
+        return HELD_BYTES // 8 if is_shared else HELD_BYTES
 
     def runner(self, variant: Variant | None) -> Runner:
         """Return what computes ``variant``: as the dense network is computed, if it may be.
@@ -171,6 +199,12 @@ class Switcher:
             normalise=self._normalise,
             outputs=self._outputs,
         )
+
+    def _may_share(self, variant: Variant) -> bool:
+        return not _takes_masks(variant) and self.runner(variant) is self.dense
+
+    def _layers(self, variant: Variant) -> set[str]:
+        return {layer.name for layer in self.prunable(variant).layers}
 
     def _unmask(self) -> None:
         """Make the network that is ranked dense, if it is the one that carries the variant."""

@@ -29,4 +29,6 @@ class Measure:
         if variant is not None and chunk.knows_dense and switcher.changes_nothing(variant):
             yield from chunk.as_dense()
             return
-        yield from chunk.evaluate(switcher.switch(variant), is_dense=variant is None)
+        yield from chunk.evaluate(
+            switcher.computing(variant, chunk.batches), is_dense=variant is None
+        )

@@ -52,12 +52,13 @@ def independent_copy(
     switch_to_eval(twin, lambda: dict(weights_at(twin, layers)))
     with contextlib.suppress(StateError):  # raised without masks; what isn't baked in is a hook
         make_permanent(twin)
-    if any(_hooks(module) for module in twin.modules()):
+    if any(has_hooks(module) for module in twin.modules()):
         raise refused("it carries hooks")
     return twin
 
 
-def _hooks(module: nn.Module) -> bool:
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a module carries hooks."""
     return bool(
         module._forward_pre_hooks
         or module._forward_hooks

@@ -142,7 +142,7 @@ class PassRun(ABC):
         rest = self._images[start.images :]
         with ready.reading(rest, passes=passes, progress=progress) as reading:
             try:
-                for read in chunks(reading):
+                for read in chunks(reading, switcher.held_bytes(due.values())):
                     images = start.images + reading.read
                     left_out = self._left_out(start, reading)
                     digests = self._same_bytes(start, reading, before)

@@ -1,0 +1,1 @@
+"""What variants of a network have in common is computed once."""
