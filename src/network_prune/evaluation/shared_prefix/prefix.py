@@ -1,9 +1,8 @@
 """What comes before the first layer that is pruned is computed once for several variants.
 
 For each batch those values are kept that cross from the steps before a layer to it and those
-behind it. The next variant goes on from them, which moves the cut down the network, if its own
-first layer comes later. No step before the cut reads a weight that is pruned, so that figures are the
-same to the last bit.
+behind it. The next variant goes on from them, down the network, if its own first layer comes later.
+No step before reads a weight that is pruned, so that figures are the same to the last bit.
 """
 
 import copy
@@ -108,8 +107,10 @@ class SharedPrefix:
         kept.step = step
         tensors = tensors_in(list(kept.values.values()))
         before = versions(tensors)
-        is_written = cuts.is_written(step)
-        output = steps.finish(copy.deepcopy(kept.values) if is_written else {**kept.values}, step)
+        crossing = list(kept.values.values())
+        if cuts.is_written(step):
+            crossing = copy.deepcopy(crossing)  # views stay views of each other's memory
+        output = steps.finish(dict(zip(kept.values, crossing, strict=True)), step)
         if versions(tensors) == before:
             self._kept[id(batch)] = kept
         return output

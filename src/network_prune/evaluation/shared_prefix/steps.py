@@ -11,6 +11,8 @@ from torch.utils._pytree import tree_leaves
 from network_prune.pruning.tracing.trace import trace
 
 Values = dict[fx.Node, Any]
+# What they give has the memory of a tensor, and writing to it leaves the tensor's version.
+_PAST_VERSIONS = {"data", "numpy", "__array__", "__dlpack__", "untyped_storage", "storage", "set_"}
 
 
 class Steps:
@@ -22,12 +24,14 @@ class Steps:
     Attributes:
         nodes: the steps in their order; the first takes the images, the last gives the output.
 
-    Raises whatever `trace` raises, and KeyError or AttributeError where a step takes what the
-    network doesn't hold.
+    Raises whatever `trace` raises, KeyError or AttributeError where a step takes what the
+    network doesn't hold, and ValueError where one may write unseen.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.nodes = tuple(trace(model).nodes)
+        if any(map(_may_write_unseen, self.nodes)):
+            raise ValueError("a step leads to memory past its tensor")
         self._modules = dict(model.named_modules())
         last_use = {node: number for number, node in enumerate(self.nodes)}
         for number, node in enumerate(self.nodes):
@@ -101,6 +105,11 @@ class Steps:
 def tensors_in(value: Any) -> list[Tensor]:
     """Return the tensors in what a step gave."""
     return [each for each in tree_leaves(value) if isinstance(each, Tensor)]
+
+
+def _may_write_unseen(node: fx.Node) -> bool:
+    name = node.args[1] if node.target is getattr else node.target
+    return name in _PAST_VERSIONS
 
 
 def _reached(module: nn.Module, seen: set[nn.Module]) -> Iterator[Tensor]:
