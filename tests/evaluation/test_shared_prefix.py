@@ -137,13 +137,16 @@ def test_values_that_take_too_much_memory_arent_kept(monkeypatch):
     assert_same(model)
 
 
-def test_fewer_images_are_held_where_values_are_kept():
+def test_what_shares_is_known_beforehand():
     model = counted()
     with Switcher(model, ITSELF) as switcher:
-        assert switcher.held_bytes([None, *alone(model)[:1]]) == 256 << 20
-        assert switcher.held_bytes([None, *alone(model)]) == 32 << 20
+        assert not switcher.shares([None, *alone(model)[:1]])
+        assert switcher.shares([None, *alone(model)])
+        assert not switcher.shares([each.at(recalibrate=3) for each in alone(model)])
     with Switcher(model, Speed(amp_dtype="bfloat16")) as switcher:
-        assert switcher.held_bytes([None, *alone(model)]) == 256 << 20
+        assert not switcher.shares(alone(model))
+    with Switcher(model, ITSELF) as switcher, torch.inference_mode():
+        assert not switcher.shares(alone(model))
 
 
 # --- the same bits ------------------------------------------------------------------------

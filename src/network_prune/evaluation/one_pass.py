@@ -17,6 +17,8 @@ from network_prune.evaluation.paired import Paired, compare
 from network_prune.sources.data.pictures import Batch
 
 HELD_BYTES = 256 << 20
+# Where values are kept for all that is held, they take many times as much as the pixels.
+HELD_BYTES_IF_SHARED = 32 << 20
 
 Compute = Callable[[Batch], Tensor]
 

@@ -114,17 +114,13 @@ class Switcher:
             return runner
         return self._shared.after(self._layers(variant), batches)
 
-    def held_bytes(self, variants: Iterable[Variant | None]) -> int:
-        """Return how many bytes of images to hold at a time for these variants.
-
-        They are fewer where values are kept of all of them between variants.
-        """
-        is_shared = any(
+    def shares(self, variants: Iterable[Variant | None]) -> bool:
+        """Return whether values may be kept between some of these variants."""
+        return any(
             self._may_share(each) and self._shared.may_help(self._layers(each))
             for each in variants
             if each is not None
         )
-        return HELD_BYTES // 8 if is_shared else HELD_BYTES
 
     def runner(self, variant: Variant | None) -> Runner:
         """Return what computes ``variant``: as the dense network is computed, if it may be.

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 
 from network_prune.evaluation.metrics import Samples
-from network_prune.evaluation.one_pass import Chunk, Sums, chunks
+from network_prune.evaluation.one_pass import HELD_BYTES_IF_SHARED, Chunk, Sums, chunks
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
@@ -142,7 +142,7 @@ class PassRun(ABC):
         rest = self._images[start.images :]
         with ready.reading(rest, passes=passes, progress=progress) as reading:
             try:
-                for read in chunks(reading, switcher.held_bytes(due.values())):
+                for read in _chunks(reading, is_shared=switcher.shares(due.values())):
                     images = start.images + reading.read
                     left_out = self._left_out(start, reading)
                     digests = self._same_bytes(start, reading, before)
@@ -249,6 +249,10 @@ class PassRun(ABC):
             ready.score_digests if variant is not None and variant.learns else b"",
             self._names() if ready.keeps_outcomes else None,
         )
+
+
+def _chunks(reading: Reading, *, is_shared: bool) -> Iterator[Chunk]:
+    return chunks(reading, HELD_BYTES_IF_SHARED) if is_shared else chunks(reading)
 
 
 def _describe_used(switcher: Switcher, variant: Variant | None) -> Record:
