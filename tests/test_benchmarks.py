@@ -17,6 +17,7 @@ from benchmarks import (
     plain,
     removal,
     scaling,
+    sensitivity,
     sweeps,
     tables,
     timing,
@@ -109,6 +110,17 @@ def test_a_sweeps_table_has_a_line_for_every_measure():
     lines = sweeps.table(result).splitlines()
     assert lines[2] == lines[3] == "| a | 2.0 | 1.50 | b | 1 of 1 | – |"
     assert lines[-2:] == ["| c | 1.000 |", "| d | 1.000 |"]
+
+
+def test_sensitivity_is_measured_both_ways_with_the_same_records(tmp_path):
+    sweeps.make_photographs(tmp_path, 3)
+    sweeps.write_manifest(tmp_path / "images.csv", [2, 0, 1])
+    few = {"resize": 64, "crop": 64, "include": ["features.[3-4].*"]}
+    row = sensitivity.measure("squeezenet1_1", tmp_path, rounds=1, **few)
+    assert row["same records"] == "7 of 7"
+    assert row["times as fast"] == pytest.approx(row["whole"] / row["shared"])
+    line = f"{row['shared']:.1f} | {row['whole']:.1f} | {row['times as fast']:.2f} | 7 of 7 |"
+    assert sensitivity.table([row]).splitlines()[2] == f"| squeezenet1_1 | {line}"
 
 
 def test_figures_are_put_between_their_marks(tmp_path):
