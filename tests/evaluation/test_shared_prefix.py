@@ -177,6 +177,8 @@ class Woven(nn.Module):
                 kept.add_(made)
             elif way == "write view":
                 view[:, :1].fill_(0.5)
+            elif way == "write detached":
+                kept.detach().mul_(0.5)
             else:
                 made = self.mixed(way, made, kept, norm, x)
             x = made
@@ -197,8 +199,8 @@ class Woven(nn.Module):
         return F.conv2d(made, self.maps[1].weight * self.scale, padding=1)
 
 
-WAYS = ("keep", "view", "add", "add to", "write kept", "write view", "relu", "relu kept", "join",
-        "scale")  # fmt: skip
+WAYS = ("keep", "view", "add", "add to", "write kept", "write view", "write detached", "relu",
+        "relu kept", "join", "scale")  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -221,6 +223,35 @@ def test_writes_that_the_first_look_missed_are_noticed(monkeypatch):
     monkeypatch.setattr(Cuts, "is_written", lambda self, step: False)
     torch.manual_seed(0)
     assert_same(Woven(["keep", "write kept", "relu kept", "keep", "write kept"]).eval())
+
+
+class Flat(nn.Module):
+    """Only a view of what crosses to the second convolution is written into."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(3, 3, 1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        y = self.third(self.second(x))
+        flat = x.flatten(2)
+        half = flat[:, :, :32]
+        half.mul_(2.0)
+        return y.mean((2, 3)) + flat.mean(2)
+
+
+def test_memory_counts_as_written_where_a_view_of_it_is():
+    torch.manual_seed(0)
+    model = Flat().eval()
+    cuts = Cuts(Steps(model), 4)
+    with torch.no_grad():
+        cuts.look(BATCHES[0].images)
+    names = [str(node.target) for node in cuts.steps.nodes]
+    written = [cuts.is_written(n) for n in range(len(names))]
+    assert names[1:4] == ["first", "second", "third"]
+    assert written == [n in range(2, names.index("mul_") + 1) for n in range(len(names))]
+    assert_same(model)
 
 
 def test_tied_layers_are_cut_before_the_first():
@@ -296,6 +327,12 @@ class Holding(Chain):
 def chain(kind):
     torch.manual_seed(0)
     return kind().eval()
+
+
+def test_weights_of_the_inference_mode_are_computed_as_a_whole():
+    with torch.inference_mode():
+        model = chain(Chain)
+    assert_same(model, given_up=True)
 
 
 @pytest.mark.parametrize("speed", SPEEDS)

@@ -19,7 +19,8 @@ class Cuts:
         work: about how many multiply-adds the steps before each took.
         held: bytes of the values that cross over to each step from those before it.
         crossing: these values' steps.
-        written: the last step that wrote into a value, by the step that gave it.
+        same: the step that first gave the memory in which the value of another lies.
+        written: the last step that wrote into such memory, by the step that first gave it.
         images: how many images there were.
     """
 
@@ -28,6 +29,7 @@ class Cuts:
     work: list[int] = field(default_factory=lambda: [0])
     held: list[int] = field(default_factory=list[int])
     crossing: list[tuple[fx.Node, ...]] = field(default_factory=list[tuple[fx.Node, ...]])
+    same: dict[fx.Node, fx.Node] = field(default_factory=dict[fx.Node, fx.Node])
     written: dict[fx.Node, int] = field(default_factory=dict[fx.Node, int])
 
     def look(self, images: Tensor) -> Any:
@@ -42,8 +44,13 @@ class Cuts:
             self._note(values)
             before = {node: (own := tensors_in(v), versions(own)) for node, v in values.items()}
             self.steps.run(values, range(number, number + 1), images)
-            changed = (n for n, (tensors, old) in before.items() if versions(tensors) != old)
-            self.written.update(dict.fromkeys(changed, number))
+            made = self.steps.nodes[number]
+            memory = _memory(tensors_in(values.get(made)))
+            for node, (tensors, old) in before.items():
+                if memory & _memory(tensors):
+                    self.same[made] = self._first(node)
+                if versions(tensors) != old:
+                    self.written[self._first(node)] = number
             self.work.append(self.work[-1] + self._work(number, values))
         if self.steps.nodes[0] in self.written:
             raise RuntimeError("the network writes into its images")
@@ -60,7 +67,11 @@ class Cuts:
 
     def is_written(self, step: int) -> bool:
         """Whether later steps write into values that cross to a step."""
-        return any(self.written.get(node, -1) >= step for node in self.crossing[step])
+        written = (self.written.get(self._first(node), -1) for node in self.crossing[step])
+        return any(last >= step for last in written)
+
+    def _first(self, node: fx.Node) -> fx.Node:
+        return self.same.get(node, node)
 
     def _note(self, values: Values) -> None:
         storages = [each.untyped_storage() for each in tensors_in(list(values.values()))]
@@ -76,6 +87,10 @@ class Cuts:
         own = self.steps.tensors_of(node) if node.op == "call_module" else ()
         each = sum(tensor[0].numel() for tensor in own if tensor.dim() > 1 and len(tensor))
         return (1 + each) * sum(tensor.numel() for tensor in tensors_in(values.get(node)))
+
+
+def _memory(tensors: Iterable[Tensor]) -> set[int]:
+    return {each.untyped_storage().data_ptr() for each in tensors if each.numel()}
 
 
 def versions(tensors: Iterable[Tensor]) -> list[int]:

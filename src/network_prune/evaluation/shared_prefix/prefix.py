@@ -117,7 +117,11 @@ class SharedPrefix:
 
     def _prove(self, batch: Batch) -> Tensor:
         """Compute a batch of a new form as a whole, and see whether its steps give the same."""
-        before = _Left(self._model)
+        try:
+            before = _Left(self._model)
+        except RuntimeError:  # tensors of the inference mode don't tell that they are written
+            self._give_up()
+            return self._runner(batch)
         logits = self._runner(batch)
         try:
             with draws_put_back(self._model):
