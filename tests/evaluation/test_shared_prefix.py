@@ -110,6 +110,26 @@ def test_at_a_second_fraction_it_is_computed_once_more():
     assert_same(model, variants=[*once, *again, *reversed(once)], batches=batches)
 
 
+class Residual(nn.Module):
+    """What crosses to all layers but the first is written into at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.others = Counted("0"), nn.Sequential(*(Counted(n) for n in "1234"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return x.add_(self.others(x)).mean((2, 3))
+
+
+def test_values_that_are_written_into_later_are_kept_too():
+    torch.manual_seed(0)
+    model, batches = Residual().eval(), batches_of(4, 4, 4)
+    variants = alone(model, layers="conv2d")
+    assert calls(model, variants, batches=batches) == [11, 13, 16, 19, 19]
+    assert_same(model, batches=batches)
+
+
 def test_nothing_is_looked_at_where_the_first_layer_is_pruned(monkeypatch):
     monkeypatch.setattr(prefix, "Steps", None)
     model = counted()
