@@ -36,8 +36,11 @@ def main() -> None:
         make_photographs(Path(folder), arguments.images)
         write_manifest(Path(folder) / "images.csv", [n % 1000 for n in range(arguments.images)])
         rows = [measure(name, Path(folder), rounds=arguments.rounds) for name in arguments.networks]
+    path = DOCS / "sensitivity-cpu.json"
+    before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    rows += [row for row in before if row["network"] not in arguments.networks]
     result = {"machine": machine("cpu"), "images": arguments.images, "rows": rows}
-    (DOCS / "sensitivity-cpu.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     text = f"Measured on {result['machine']}; {arguments.images} images.\n\n{table(rows)}"
     print(text)
     include(text, DOCS / "speed.md", mark="sensitivity")
