@@ -19,6 +19,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.iterations
 	$(BIN)/python -m benchmarks.removal
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.sensitivity
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

@@ -37,8 +37,6 @@ def main() -> None:
         write_manifest(Path(folder) / "images.csv", [n % 1000 for n in range(arguments.images)])
         rows = [measure(name, Path(folder), rounds=arguments.rounds) for name in arguments.networks]
     path = DOCS / "sensitivity-cpu.json"
-    before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    rows += [row for row in before if row["network"] not in arguments.networks]
     result = {"machine": machine("cpu"), "images": arguments.images, "rows": rows}
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     text = f"Measured on {result['machine']}; {arguments.images} images.\n\n{table(rows)}"
