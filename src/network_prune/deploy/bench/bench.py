@@ -18,7 +18,6 @@ from network_prune.option_checks import whole
 from network_prune.options import check_options
 from network_prune.pruning.forward import device_of
 from network_prune.pruning.given import AnyNetwork, module_of
-from network_prune.sources.networks.multiply_adds import counted
 
 
 @no_exits()
@@ -81,7 +80,6 @@ def _row(ready: Ready, seconds: list[float]) -> BenchRow:
         ready.name,
         tuple(ready.batch.images.shape),
         cost_of(ready.plain, lambda net: net(inputs)),
-        counted(lambda: ready.plain(inputs)).activations,
         tuple(seconds),
         peak_bytes(ready.run, ready.device),
         ready.prepared.folded,

@@ -33,8 +33,7 @@ class BenchRow:
     Attributes:
         name: what it is called.
         shape: of the batch, ``(n, C, H, W)``.
-        cost: its size and its multiply-adds for the batch.
-        activations: number of outputs of its convolutions, linear layers and attention.
+        cost: its size, and its multiply-adds and activations for the batch.
         seconds: what each forward pass took.
         peak_bytes: what a forward pass allocates at most at once; None where that isn't told.
         folded: number of BatchNorms that were folded.
@@ -43,7 +42,6 @@ class BenchRow:
     name: str
     shape: tuple[int, ...]
     cost: Cost
-    activations: int
     seconds: tuple[float, ...]
     peak_bytes: int | None
     folded: int
@@ -71,7 +69,7 @@ class BenchRow:
             "infer_batch_size": self.shape[0],
             "infer_img_size": self.shape[-1],
             "infer_gmacs": _digits(self.cost.multiply_adds / self.shape[0] / 1e9),
-            "infer_macts": _digits(self.activations / self.shape[0] / 1e6),
+            "infer_macts": _digits(self.cost.activations / self.shape[0] / 1e6),
             "param_count": _digits(self.cost.parameters / _MILLION),
             "step_time_p50": _ms(self.percentile(50)),
             "step_time_p90": _ms(self.percentile(90)),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from network_prune.deploy.costs.timing import times_in_turn
-from network_prune.sources.networks.multiply_adds import counted_multiply_adds
+from network_prune.sources.networks.multiply_adds import counted
 
 Run = Callable[[nn.Module], object]
 
@@ -23,6 +23,7 @@ class Cost:
         non_zeros: how many of them aren't zero.
         multiply_adds: MACs of convolutions, linear layers and attention for the example; those
             with zeros count, too.
+        activations: number of outputs of these layers for the example.
         state_bytes: bytes of all tensors in its state_dict.
         seconds: median time of a forward pass on the example; None if it wasn't measured.
     """
@@ -30,6 +31,7 @@ class Cost:
     parameters: int
     non_zeros: int
     multiply_adds: int
+    activations: int
     state_bytes: int
     seconds: float | None = None
 
@@ -55,10 +57,12 @@ def cost_of(model: nn.Module, run: Run, *, seconds: float | None = None) -> Cost
     """Return what a network costs, with the time that was measured; ``run`` is called once."""
     parameters = list(model.parameters())
     tensors = {tensor.data_ptr(): tensor for tensor in model.state_dict().values()}
+    work = counted(lambda: run(model))
     return Cost(
         sum(parameter.numel() for parameter in parameters),
         sum(int(parameter.count_nonzero()) for parameter in parameters),
-        counted_multiply_adds(lambda: run(model)),
+        work.multiply_adds,
+        work.activations,
         sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
         seconds,
     )
