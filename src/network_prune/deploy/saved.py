@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import safetensors.torch
-from torch import Tensor, nn
+from torch import nn
 
 from network_prune.deploy.export.compared import OtherError
 from network_prune.deploy.export.export import export
 from network_prune.deploy.export.formats import PACKED as FORMAT
+from network_prune.deploy.export.plain_state import plain_state, safetensors_bytes
 from network_prune.errors import RunError, UnsupportedNetworkError
 from network_prune.pruning.prunable import Draw
 from network_prune.sources.networks.load import LoadedNetwork
@@ -51,15 +51,9 @@ def save_network(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from None
-    write_whole(folder / WEIGHTS, safetensors.torch.save(_state(model)))
+    write_whole(folder / WEIGHTS, safetensors_bytes(plain_state(model)))
     if network is not None:
         with suppress(UnsupportedNetworkError, OtherError):  # its weights are kept all the same
             export(model, folder / PACKED, to=FORMAT, network=network, made=made)
     draw.save(folder / DRAW)
     write_whole(folder / name, f"{json.dumps(told, indent=2)}\n".encode())
-
-
-def _state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state dict with memory of its own for each tensor, as the format wants it."""
-    state: dict[str, Any] = model.state_dict()
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}

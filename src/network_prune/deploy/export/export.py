@@ -23,9 +23,9 @@ from network_prune.deploy.export.formats import (
     SAFETENSORS,
     check_target,
 )
-from network_prune.deploy.export.hf_folder import check_hf, write_hf, write_safetensors
+from network_prune.deploy.export.hf_folder import check_hf, write_hf
 from network_prune.deploy.export.packed import save_packed
-from network_prune.deploy.export.plain_state import plain_state
+from network_prune.deploy.export.plain_state import plain_state, safetensors_bytes
 from network_prune.deploy.export.programs import check_onnx, write_onnx, write_torch
 from network_prune.errors import ArgumentError, RunError, brief
 from network_prune.evaluation.faster_copy.copies import independent_copy
@@ -122,7 +122,7 @@ def _write(wanted: _Wanted, draft: Path, to: str) -> tuple[str, float]:
         return write_hf(_plain_copy(wanted.model), draft, wanted.network), 0.0
     state = plain_state(wanted.model)
     if to == SAFETENSORS:
-        write_safetensors(state, draft)
+        draft.write_bytes(safetensors_bytes(state))
         found = safetensors.torch.load_file(draft)
     else:
         assert to == PACKED

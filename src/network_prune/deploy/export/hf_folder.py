@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
 from torch import nn
 
 from network_prune.deploy.export.compared import OtherError
@@ -99,9 +97,3 @@ def _write_transformers(model: nn.Module, folder: Path, network: LoadedNetwork) 
 def _check_same(again: nn.Module, model: nn.Module, folder: Path) -> None:
     if hash_weights(again) != hash_weights(model):
         raise OtherError(f"the weights that {folder.name} gives again are others; {_INSTEAD}")
-
-
-def write_safetensors(state: dict[str, torch.Tensor], path: Path) -> None:
-    """Write a plain file of weights."""
-    whole = {name: value.clone() for name, value in state.items()}
-    path.write_bytes(safetensors.torch.save(whole, {"format": "pt"}))

@@ -1,8 +1,10 @@
 """A network's state dict as it would be without masks: their zeros are in it."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -39,6 +41,12 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
             known.append((mask, copy))
         found[name if mask is None else plain] = copy
     return found
+
+
+def safetensors_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """Return a plain file of weights, in which tensors that are one stand each by itself."""
+    whole = {name: value.clone() for name, value in state.items()}
+    return safetensors.torch.save(whole, {"format": "pt"})
 
 
 def _are_one(mask: Tensor | None, other: Tensor | None) -> bool:
