@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 import network_prune as npr
-from network_prune.deploy.find import probes
-from network_prune.deploy.find.latency import latency_left
+from network_prune.deploy.find import latency, probes
 from network_prune.errors import ArgumentError
 from network_prune.results.records import FILE
 from network_prune.study.checked import check_plan
@@ -219,8 +218,19 @@ def test_a_share_of_the_latency_is_that_of_the_network_without_silenced_neurons(
         find({"method": "weights"}, latency=0.6)
 
 
-def test_latency_is_measured_on_the_network_that_is_left():
+def test_latency_is_measured_on_the_network_that_is_left(monkeypatch):
     full = make_plan({**FEW, "method": "neurons", "scope": "layer", "p_prune": 0.9})
     ((network, (variant, *_)),) = full.variants.items()
-    share = latency_left(network, variant, full.options, check_plan(full))
-    assert 0.05 < share < 20  # whatever else this machine does
+    timed = []
+
+    def times(ready, repeats, *, progress):
+        timed.extend(ready)
+        return [[0.4, 0.2, 0.3], [0.1, 0.2, 0.15]]
+
+    monkeypatch.setattr(latency, "times_of", times)
+    share = latency.latency_left(network, variant, full.options, check_plan(full))
+    assert share == pytest.approx(0.5)
+    dense, smaller = (sum(p.numel() for p in each.plain.parameters()) for each in timed)
+    assert dense == sum(p.numel() for p in npr.load_network("digits").model.parameters())
+    assert smaller < dense / 2
+    assert all(p.any() for p in timed[0].plain.parameters() if p.dim() > 1)
