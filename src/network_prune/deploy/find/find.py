@@ -61,6 +61,7 @@ def find(
         step: p_prune is a multiple of it, in (0, 0.5].
         out: the study's folder, made if it isn't there; by default one that is removed.
         save: a new folder for ``weights.safetensors``, the state dict with masks as zeros,
+            ``network.safetensors``, a packed file, where the network can be built anew,
             ``draw.safetensors``, a `Draw`, and ``found.json``; goes with one draw of one way.
         told: is given each event as it comes; by default, failures and notes
             are warnings.

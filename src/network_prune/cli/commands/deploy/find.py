@@ -75,7 +75,7 @@ Save = Annotated[
     Path | None,
     typer.Option(
         help="Write what is found of the one network and way into this new folder: its weights "
-        "with masks as zeros, and the draw.",
+        "with masks as zeros, a packed file of the network, and the draw.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -121,8 +121,12 @@ def find_command(
         check_plot(plot)
     tell = partial(say, to=sys.stderr) if as_json else say
     told = _Told(tell)
-    goal: dict[str, Any] = {"max_drop": max_drop, "params": params, "macs": macs}
-    goal["latency"] = latency
+    goal: dict[str, Any] = {
+        "max_drop": max_drop,
+        "params": params,
+        "macs": macs,
+        "latency": latency,
+    }
     with saying_where_it_goes_on(out):
         limits = find(values, **goal, step=step, out=out, save=save, told=told)
     if not as_json:
