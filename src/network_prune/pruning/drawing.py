@@ -10,6 +10,7 @@ from torch import Tensor
 
 from network_prune.core.device_streams import bernoulli_bits_on_device, flags_on_device
 from network_prune.core.elements import ElementSet
+from network_prune.core.layers import Granularity, Layer
 from network_prune.core.streams import (
     Octets,
     check_stream_number,
@@ -91,6 +92,20 @@ class Drawn:
     def octets(self) -> Octets:
         """The pruned elements, eight an octet, that of the lowest positions first."""
         return octets_of(self.draw.elements.words)
+
+    @property
+    def granularity(self) -> Granularity:
+        """What an element is."""
+        return self._drawer.elements.granularity
+
+    def layer(self, place: int) -> Layer:
+        """Return a ranked layer by its number."""
+        return self._drawer.elements.layers[place]
+
+    def octets_of(self, place: int) -> Octets:
+        """Return a layer's part of ``octets``, whole words long."""
+        span = self._drawer.elements.spans[place]
+        return self.octets[8 * span.start : 8 * span.stop]
 
     def zeroed(self, place: int, device: torch.device) -> Tensor:
         """Return which weights of a layer are pruned.

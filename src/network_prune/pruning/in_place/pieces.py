@@ -22,6 +22,7 @@ from network_prune.core.elements import ElementSet
 from network_prune.core.layers import Granularity, Layer
 from network_prune.core.streams import Octets, flags_of, octets_of
 from network_prune.pruning.drawing import Drawn
+from network_prune.pruning.integers import as_integers
 
 Bits = NDArray[Any]
 Order = NDArray[np.uint16]
@@ -31,7 +32,6 @@ Place = Callable[[NDArray[Any]], NDArray[Any]]
 _BLOCK = 1 << 16
 # Fewer rows than this aren't worth a block of their own.
 _ROWS = 1 << 12
-_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class Piece(Protocol):
@@ -302,4 +302,4 @@ def channels_last_order(size: int, fan_in: int, length: int) -> Order:
 
 def _bits(weight: Tensor) -> Bits:
     """Return a contiguous weight's memory as integers."""
-    return weight.view(_INTEGERS[weight.element_size()]).numpy()
+    return as_integers(weight).numpy()

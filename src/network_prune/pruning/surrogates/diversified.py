@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from network_prune.pruning.drawing import Drawn
 from network_prune.pruning.replaced import replaced
+from network_prune.pruning.surrogates.masked_copies import MaskedCopies, can_copy
 from network_prune.pruning.surrogates.surrogate import Surrogate
 
 
@@ -20,6 +21,7 @@ class Diversified(Surrogate):
     count of forwards as ``_extra_state``: a loaded one goes on at the next draw. During a
     forward, which takes one extra set of the ranked layers' weights, the network's modules
     see masked tensors in the place of their Parameters; several threads wait for each other.
+    On the CPU the memory of frozen weights' masked copies is kept for the next forward.
 
     Under torch.distributed each process draws its own: rank r of w uses draws r, r + w,
     r + 2w, … unless ``start`` and ``step`` say otherwise.
@@ -53,6 +55,13 @@ class Diversified(Surrogate):
     Source: arXiv 2208.08677, section 3.2.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._copies = MaskedCopies()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_copies": MaskedCopies()}
+
     def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with replaced(self._masked(drawn)):
             return self._compute(self.model, args, kwargs)
@@ -60,10 +69,16 @@ class Diversified(Surrogate):
     def _masked(self, drawn: Drawn) -> list[tuple[nn.Module, str, Tensor]]:
         """Return what the modules that hold ranked weights see in their place."""
         modules = dict(self.model.named_modules())
+        holders = {ranked.place: ranked.find(modules) for ranked in self._weights}
+        weights = {place: found[0].weight for place, found in holders.items()}
+        plain = {place: weight for place, weight in weights.items() if can_copy(weight)}
+        masked = self._copies.copy(plain, drawn, factor=self._factor)
+        for ranked in self._weights:
+            if ranked.place not in masked:
+                weight = weights[ranked.place]
+                masked[ranked.place] = ranked.mask(weight, drawn, factor=self._factor)
         return [
-            (holder.module, holder.name, masked)
-            for ranked in self._weights
-            for holders in [ranked.find(modules)]
-            for masked in [ranked.mask(holders[0].weight, drawn, factor=self._factor)]
-            for holder in holders
+            (holder.module, holder.name, masked[place])
+            for place, found in holders.items()
+            for holder in found
         ]
