@@ -41,6 +41,8 @@ def _measure(
     things = {"dense": Timed(_step(model, image))}
     for name, kind in kinds.items():
         things[name] = Timed(_step(kind(model, prunable, p_bern=P_BERN), image))
+    prepared = network_prune.Diversified(model, prunable, p_bern=P_BERN, prepare=True)
+    things["Diversified, prepared"] = Timed(_step(prepared, image))
     if granularity != "weight":
         things["the seed's way"] = Timed(_seed_step(copy.deepcopy(model), image, granularity))
     times = time_in_turn(things, rounds=rounds)

@@ -28,11 +28,11 @@ from benchmarks import plain
 from benchmarks.evaluation import random_network
 from benchmarks.tables import DOCS, Row, include, machine
 from benchmarks.timing import Timed, ratio, time_in_turn
-from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.metrics import Metrics, measure
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
+from network_prune.pruning.faster_copy.prepare import Speed, prepare
 from network_prune.results.records import RecordFile
 from network_prune.study.checked import check_plan
 from network_prune.study.plan import make_plan

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.one_pass import Sums, chunks
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Variant
 from network_prune.options import GRID_OPTIONS, defaults
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.pruning.forward import eval_mode
 from network_prune.study.measure import Measure
 

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, TensorDataset
 import network_prune as npr
 from network_prune.errors import StateError, UnsupportedNetworkError
 from network_prune.evaluation.evaluate import evaluate
-from network_prune.evaluation.faster_copy import folding
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.metrics import measure
+from network_prune.pruning.faster_copy import folding
+from network_prune.pruning.faster_copy.prepare import Speed
 from tests.networks import snapshot
 from tests.studies import look_at, variant_of
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import networks
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.shared_prefix import prefix
 from network_prune.evaluation.shared_prefix.cuts import Cuts, same_bits
 from network_prune.evaluation.shared_prefix.steps import Steps
 from network_prune.evaluation.switch import Switcher
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.pruning.forward import eval_mode
 from network_prune.sources.data.pictures import Batch
 from tests.studies import ITSELF, variant_of

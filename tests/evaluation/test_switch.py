@@ -8,8 +8,8 @@ from torch.utils.data import TensorDataset
 import network_prune
 from network_prune.errors import StateError
 from network_prune.evaluation.evaluate import evaluate
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.switch import Switcher
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.pruning.forward import eval_mode
 from network_prune.sources.data.pictures import Batch
 from tests.networks import snapshot

@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 import network_prune as npr
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
 from network_prune.evaluation.evaluate import evaluate
-from network_prune.evaluation.faster_copy.prepare import Speed
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.results.parts.diverse_sums import Comparison
 from network_prune.study.events import Advanced
 from network_prune.study.measure import Measure

@@ -12,13 +12,13 @@ from torch import nn
 from network_prune.core.usual_settings import check_no_transform
 from network_prune.display.text import warn
 from network_prune.errors import ArgumentError
-from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import look_first
 from network_prune.evaluation.metrics import Metrics, Samples
 from network_prune.evaluation.one_pass import Sums, chunks
 from network_prune.evaluation.reading import Images, Reading
 from network_prune.evaluation.runner import Runner
 from network_prune.options import OPTIONS, check_options
+from network_prune.pruning.faster_copy.prepare import Speed, prepare
 from network_prune.pruning.forward import device_of, eval_mode
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.state import pruned_weights

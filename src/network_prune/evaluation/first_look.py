@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from network_prune.errors import NetworkPruneError
-from network_prune.evaluation.faster_copy.copies import independent_copy
-from network_prune.evaluation.faster_copy.prepare import Prepared, Speed, prepare
 from network_prune.evaluation.runner import Runner
+from network_prune.pruning.faster_copy.copies import independent_copy
+from network_prune.pruning.faster_copy.prepare import Prepared, Speed, prepare
 from network_prune.pruning.forward import device_of
 from network_prune.pruning.operands import UNCHECKED, Operands
 from network_prune.pruning.ranking.rankable import weights_at

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from network_prune.evaluation.faster_copy.prepare import DTYPES, Prepared
+from network_prune.pruning.faster_copy.prepare import DTYPES, Prepared
 from network_prune.pruning.forward import compute_logits, device_of, move_images
 from network_prune.pruning.operands import Operands
 from network_prune.sources.data.pictures import Batch

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from network_prune.evaluation.faster_copy.prepare import Speed, prepare
 from network_prune.evaluation.first_look import FirstLook, look_first
 from network_prune.evaluation.one_pass import HELD_BYTES, Compute
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.shared_prefix.prefix import SharedPrefix
 from network_prune.evaluation.variant import Variant
+from network_prune.pruning.faster_copy.prepare import Speed, prepare
 from network_prune.pruning.in_place.redrawer import Redrawer
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.masks.summary import Summary, prunes_only_zeros, summarize

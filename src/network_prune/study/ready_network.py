@@ -7,11 +7,11 @@ from typing import Any, Final
 import torch
 
 from network_prune.evaluation.device import choose_device
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.one_pass import Chunk
 from network_prune.evaluation.reading import Reading
 from network_prune.evaluation.switch import Switcher
 from network_prune.evaluation.variant import Network, Variant
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.pruning.recalibration.estimate import find_norms
 from network_prune.results.images import Images
 from network_prune.sources.digits.names import NAMES

@@ -18,7 +18,7 @@ from network_prune.deploy.costs.cost import Cost
 from network_prune.deploy.costs.peak_memory import peak_bytes
 from network_prune.deploy.costs.timing import times_in_turn
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
-from network_prune.evaluation.faster_copy.folding import fold_norms
+from network_prune.pruning.faster_copy.folding import fold_norms
 from network_prune.sources.networks.multiply_adds import counted
 
 PICTURE = torch.zeros(2, 3, 9, 9)

@@ -10,7 +10,7 @@ from torch.nn.utils import prune as torch_prune
 
 import network_prune as npr
 import networks
-from network_prune.evaluation.faster_copy.prepare import Speed, prepare
+from network_prune.pruning.faster_copy.prepare import Speed, prepare
 
 
 def remove_all(model: nn.Module) -> None:

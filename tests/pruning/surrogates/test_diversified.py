@@ -447,3 +447,46 @@ def test_a_wrong_frozen_index_is_refused():
     surrogate = wrap(convolutions())
     with pytest.raises(npr.NetworkPruneError, match="index=-1 is outside"), surrogate.frozen(-1):
         pass
+
+
+# --- a faster copy --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [npr.Diversified, npr.BackwardOnly])
+@pytest.mark.parametrize("granularity", ["weight", "connection", "neuron"])
+def test_a_prepared_network_computes_the_same_but_for_rounding(kind, granularity):
+    model = build("plain").eval()
+    before = snapshot(model)
+    prunable = npr.rank(model, granularity, p_prune=0.5)
+    results = []
+    for prepare in (False, True):
+        surrogate = kind(model, prunable, p_bern=0.5, seed=3, prepare=prepare)
+        x = inputs(model, requires_grad=True)
+        y = surrogate(x)
+        y.square().sum().backward(inputs=[x])
+        results.append((surrogate, y, x.grad))
+    (_, y, slope), (prepared, prepared_y, prepared_slope) = results
+    torch.testing.assert_close(prepared_y, y)
+    torch.testing.assert_close(prepared_slope, slope, rtol=1e-4, atol=1e-5)
+    assert snapshot(model) == before
+    assert prepared.model is not model
+    assert not any(parameter.requires_grad for parameter in prepared.model.parameters())
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in prepared.modules())
+
+
+def test_a_prepared_network_keeps_the_norms_and_biases_that_are_ranked():
+    model = build("plain").eval()
+    everything = {"layers": (nn.BatchNorm2d, nn.Conv2d), "tensors": ("weight", "bias")}
+    prunable = npr.rank(model, "weight", p_prune=0.5, **everything)
+    prepared = npr.Diversified(model, prunable, p_bern=0.5, prepare=True)
+    plain = npr.Diversified(model, prunable, p_bern=0.5)
+    torch.testing.assert_close(prepared(inputs(model)), plain(inputs(model)))
+    assert any(isinstance(m, nn.BatchNorm2d) for m in prepared.modules())
+
+
+def test_a_network_that_cannot_be_copied_is_computed_as_it_is():
+    model = build("plain").eval()
+    prunable = npr.rank(model, "weight", p_prune=0.5)
+    model.register_forward_hook(lambda module, args, result: None)
+    surrogate = npr.Diversified(model, prunable, p_bern=0.5, prepare=True)
+    assert surrogate.model is model

@@ -15,8 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import network_prune as npr
 import networks
-from network_prune.evaluation.faster_copy import folding
-from network_prune.evaluation.faster_copy.folding import fold_norms
+from network_prune.pruning.faster_copy import folding
+from network_prune.pruning.faster_copy.folding import fold_norms
 from network_prune.pruning.masks import norms
 from network_prune.pruning.ranking.rankable import MAPS
 from network_prune.pruning.tracing.trace import trace

@@ -13,9 +13,9 @@ from network_prune.deploy.costs.cost import cost_of
 from network_prune.deploy.costs.peak_memory import peak_bytes
 from network_prune.errors import ArgumentError, brief
 from network_prune.evaluation.evaluate import check_precision
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.option_checks import whole
 from network_prune.options import check_options
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.pruning.forward import device_of
 from network_prune.pruning.given import AnyNetwork, module_of
 

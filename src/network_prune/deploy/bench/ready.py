@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from network_prune.deploy.costs.timing import times_in_turn
 from network_prune.display.progress import progress_bar
-from network_prune.evaluation.faster_copy.copies import independent_copy
-from network_prune.evaluation.faster_copy.prepare import Prepared, Speed, prepare
 from network_prune.evaluation.memory import kept_memory
 from network_prune.evaluation.runner import Runner
+from network_prune.pruning.faster_copy.copies import independent_copy
+from network_prune.pruning.faster_copy.prepare import Prepared, Speed, prepare
 from network_prune.pruning.forward import device_of
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.sources.data.pictures import Batch

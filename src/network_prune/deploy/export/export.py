@@ -28,8 +28,8 @@ from network_prune.deploy.export.packed import save_packed
 from network_prune.deploy.export.plain_state import plain_state, safetensors_bytes
 from network_prune.deploy.export.programs import check_onnx, write_onnx, write_torch
 from network_prune.errors import ArgumentError, RunError, brief
-from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.option_checks import whole
+from network_prune.pruning.faster_copy.copies import independent_copy
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.sources.networks.load import LoadedNetwork, goes_in_files, load_network
 from network_prune.sources.networks.packed.packed_file import PackedFile

@@ -10,8 +10,8 @@ from network_prune.deploy.bench.ready import Ready, times_of
 from network_prune.deploy.find.way import Way
 from network_prune.deploy.removal.remove import remove_neurons
 from network_prune.errors import ArgumentError
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.variant import Network, Variant
+from network_prune.pruning.faster_copy.prepare import Speed
 from network_prune.pruning.forward import move_images
 from network_prune.pruning.masks.prune import prune
 from network_prune.sources.inputs import Inputs

@@ -23,8 +23,8 @@ from network_prune.errors import (
     one_line,
     unknown_name,
 )
-from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.option_checks import whole
+from network_prune.pruning.faster_copy.copies import independent_copy
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.ranking.rankable import MAPS, Place, find_places
 

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from network_prune.evaluation.evaluate import evaluate_sums
-from network_prune.evaluation.faster_copy.prepare import Speed
 from network_prune.evaluation.metrics import Metrics, Samples
 from network_prune.evaluation.one_pass import Sums
 from network_prune.evaluation.paired import Paired
 from network_prune.evaluation.reading import Images
+from network_prune.pruning.faster_copy.prepare import Speed
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from network_prune.deploy.saved import save_network
 from network_prune.display.html import html_table
 from network_prune.display.text import text_table
 from network_prune.errors import StateError
-from network_prune.evaluation.faster_copy.copies import independent_copy
 from network_prune.plain_text import plain
+from network_prune.pruning.faster_copy.copies import independent_copy
 from network_prune.pruning.given import AnyNetwork, module_of
 from network_prune.pruning.masks.prune import clear, prune
 from network_prune.pruning.masks.summary import Summary, summarize

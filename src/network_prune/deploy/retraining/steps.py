@@ -11,7 +11,7 @@ from network_prune.deploy.retraining.options import OPTIMIZERS, check_retraining
 from network_prune.deploy.retraining.recipe import Recipe
 from network_prune.deploy.retraining.student import Student
 from network_prune.errors import ArgumentError, RunError, UnsupportedNetworkError, brief, one_line
-from network_prune.evaluation.faster_copy.prepare import DTYPES
+from network_prune.pruning.faster_copy.prepare import DTYPES
 from network_prune.pruning.forward import compute_logits, device_of, move_images
 
 MakeOptimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]

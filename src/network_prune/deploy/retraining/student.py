@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from network_prune.core.elements import ElementSet
 from network_prune.deploy.retraining.recipe import Recipe
-from network_prune.evaluation.faster_copy.copies import independent_copy
+from network_prune.pruning.faster_copy.copies import independent_copy
 from network_prune.pruning.masks.prune import Pruned, prune
 from network_prune.pruning.prunable import Draw, PrunableSet
 from network_prune.pruning.ranking.rank import rank

@@ -14,12 +14,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from network_prune.evaluation.faster_copy.copies import has_hooks
 from network_prune.evaluation.first_look import draws_put_back
 from network_prune.evaluation.one_pass import Compute
 from network_prune.evaluation.runner import Runner
 from network_prune.evaluation.shared_prefix.cuts import Cuts, same_bits, versions
 from network_prune.evaluation.shared_prefix.steps import Steps, Values, tensors_in
+from network_prune.pruning.faster_copy.copies import has_hooks
 from network_prune.pruning.ranking.rankable import MAPS, find_places, weights_at
 from network_prune.sources.data.pictures import Batch
 

@@ -1,5 +1,6 @@
 """A network with a fresh draw in every forward, for plugging into other people's loops."""
 
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -37,9 +38,13 @@ class Diversified(Surrogate):
         every: forwards that use one draw.
         start: index of the first draw; by default the process's rank, 0 for a single one.
         step: from one draw's index to the next one's; by default the number of processes.
+        prepare: compute a faster copy of the network in eval mode, with its channels last and
+            BatchNorms folded: outputs differ by rounding alone. The copy is frozen, and what
+            becomes of the network later doesn't reach it. A network that can't be copied or
+            made faster is computed as it is.
 
     Attributes:
-        model: the network.
+        model: the network, or the copy of it that is computed.
         prunable: the prunable set.
         p_bern: the probability.
         seed: the seed.
@@ -55,12 +60,13 @@ class Diversified(Surrogate):
     Source: arXiv 2208.08677, section 3.2.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._copies = MaskedCopies()
+    @cached_property
+    def _copies(self) -> MaskedCopies:
+        return MaskedCopies()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_copies": MaskedCopies()}
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_copies"}
 
     def _run(self, drawn: Drawn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with replaced(self._masked(drawn)):

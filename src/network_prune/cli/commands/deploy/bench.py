@@ -123,7 +123,7 @@ def _kin(
     """Return the network dense, masked and removed as far as they differ, and what to know."""
     from network_prune.deploy.removal.remove import remove_neurons
     from network_prune.errors import UnsupportedNetworkError
-    from network_prune.evaluation.faster_copy.copies import independent_copy
+    from network_prune.pruning.faster_copy.copies import independent_copy
     from network_prune.pruning.masks.prune import prune
 
     kin: dict[str, nn.Module] = {"dense": network.model}

@@ -9,9 +9,9 @@ from torch import nn
 
 from network_prune.core.foreign_code import no_exits
 from network_prune.errors import UnsupportedNetworkError
-from network_prune.evaluation.faster_copy.copies import independent_copy
-from network_prune.evaluation.faster_copy.folding import fold_norms
 from network_prune.options import check_options
+from network_prune.pruning.faster_copy.copies import independent_copy
+from network_prune.pruning.faster_copy.folding import fold_norms
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 

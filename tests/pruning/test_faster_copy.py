@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 import network_prune as npr
-import networks
 from network_prune.errors import ArgumentError, UnsupportedNetworkError
-from network_prune.evaluation.faster_copy.folding import fold_norms
-from network_prune.evaluation.faster_copy.prepare import Prepared, Speed, prepare
+from network_prune.pruning.faster_copy.folding import fold_norms
+from network_prune.pruning.faster_copy.prepare import Prepared, Speed, prepare
+from tests import networks
 
 
 def with_statistics(model: nn.Module) -> nn.Module:
