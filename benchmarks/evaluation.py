@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import network_prune
 from benchmarks.tables import DOCS, Row, include, machine
 from benchmarks.timing import Timed, ratio, time_in_turn
+from network_prune.pruning.faster_copy.prepare import Speed, prepare
 
 BATCH = 32
 SIDE = 224
@@ -23,6 +24,7 @@ SETTINGS = {
     "evaluate, bfloat16": {"dtype": "bfloat16"},
 }
 PLAIN = "plain loop, contiguous"
+BARE = "plain loop of evaluate's copy"
 
 
 def main() -> None:
@@ -59,6 +61,7 @@ def measure(name: str, *, rounds: int, images: int) -> list[Row]:
         return Timed(lambda: hits.update({way: count()}), repeats=1)
 
     things = {PLAIN: timed(PLAIN, lambda: plain_loop(model, data))}
+    things[BARE] = timed(BARE, lambda: _bare_loop(model, data))
     for way, options in SETTINGS.items():
         things[way] = timed(way, lambda options=options: _evaluate(model, data, options))
     times = time_in_turn(things, rounds=rounds)
@@ -73,6 +76,12 @@ def measure(name: str, *, rounds: int, images: int) -> list[Row]:
         }
         for way in things
     ]
+
+
+def _bare_loop(model: nn.Module, data: TensorDataset) -> int:
+    """Compute what `evaluate` computes with, and nothing around it."""
+    with network_prune.kept_memory():
+        return plain_loop(prepare(model, Speed()).model, data)
 
 
 def _evaluate(model: nn.Module, data: TensorDataset, options: dict[str, Any]) -> int:

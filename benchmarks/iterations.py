@@ -1,10 +1,12 @@
 """One iteration of an attack under an augmentation: what it costs beside the plain network's.
 
 ``python -m benchmarks.iterations`` times a pass forward and backward to the images, the sign
-step and what it is made of; writes JSON and the table of docs/transfer.md.
+step and what it is made of; writes JSON and the table of docs/speed.md.
+For each augmentation of ours it also says which share of an iteration its masks take.
 """
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 
 import timm
@@ -18,7 +20,7 @@ from network_prune.sources.preprocessing import Preprocessing
 from network_prune.transfer.attack.iteration import run_attack
 from network_prune.transfer.attack.settings import Attack, Loss
 from network_prune.transfer.augmentations.augmentation import Augmentation
-from network_prune.transfer.augmentations.surrogates import make_surrogate
+from network_prune.transfer.augmentations.surrogates import Drawing, make_surrogate
 from network_prune.transfer.pixel_network import PixelNetwork
 
 # One draw an iteration each, so that a pass is compared with a pass.
@@ -53,22 +55,37 @@ def measure(name: str, *, batch: int, rounds: int, device: str) -> list[Row]:
         return run
 
     things = {"none": Timed(step(make_surrogate(Augmentation.parse("none"), [network], seed=0)))}
+    sources: dict[str, Drawing] = {}
     for label, text in AUGMENTATIONS.items():
         source = make_surrogate(Augmentation.parse(text), [network], seed=0)
+        assert isinstance(source, Drawing)
+        sources[label] = source
         things[label] = Timed(step(source))
     things["the seed's way of connections"] = Timed(step(SeedsWay(_network(name, device))))
     times = time_in_turn(things, rounds=rounds)
-    return [
-        {
+
+    def row(measure: str, value: float, unit: str) -> Row:
+        text = f"{measure}, batch {batch}"
+        return {
             "network": name,
             "granularity": "weight",
-            "measure": f"{thing} / none, batch {batch}",
-            "value": ratio(times, thing, "none"),
-            "unit": "×",
+            "measure": text,
+            "value": value,
+            "unit": unit,
         }
-        for thing in things
-        if thing != "none"
-    ]
+
+    rows = [row(f"{it} / none", ratio(times, it, "none"), "×") for it in things if it != "none"]
+    if device == "cpu":
+        rows += [row(f"{it}: its masks", _share(sources[it], step), "share") for it in sources]
+    return rows
+
+
+def _share(source: Drawing, step: Callable[[object], Callable[[], None]]) -> float:
+    """Return which share of three iterations goes into masks."""
+    before, start = source.seconds_drawing, time.perf_counter()
+    for _ in range(3):
+        step(source)()
+    return (source.seconds_drawing - before) / (time.perf_counter() - start)
 
 
 def _network(name: str, device: str) -> PixelNetwork:
@@ -85,7 +102,9 @@ def _images(batch: int, device: str) -> tuple[Tensor, Tensor]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.iterations", description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["resnet18", "tf_efficientnet_lite0"])
-    parser.add_argument("--batches", type=int, nargs="+", default=[10], help="images at a time")
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[1, 8, 25], help="images at a time"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds that medians are taken over")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -99,7 +118,7 @@ def main() -> None:
         rows,
         arguments.networks,
         name="iterations",
-        page=DOCS / "transfer.md",
+        page=DOCS / "speed.md",
         rounds=arguments.rounds,
         device=arguments.device,
         mark="iterations",

@@ -383,11 +383,14 @@ def test_random_numbers_are_those_of_a_network_computed_as_a_whole():
     assert all(map(same_bits, *found))
 
 
-def test_a_network_with_hooks_is_computed_as_a_whole():
+def test_a_network_with_hooks_is_computed_as_a_whole_which_is_told_once(caplog):
     model, seen = chain(Chain), []
     model.first.register_forward_hook(lambda *_: seen.append(1))
-    compute(model, alone(model))
+    with caplog.at_level("INFO", logger="network_prune"):
+        compute(model, alone(model))
     assert len(seen) == 3 * 3
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.endswith("as the network isn't cut: it carries hooks")
 
 
 def test_what_fails_from_a_cut_on_is_computed_as_a_whole(monkeypatch):

@@ -6,6 +6,7 @@ No step before reads a weight that is pruned, so that figures are the same to th
 """
 
 import copy
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from network_prune.errors import one_line
 from network_prune.evaluation.first_look import draws_put_back
 from network_prune.evaluation.one_pass import Compute
 from network_prune.evaluation.runner import Runner
@@ -25,6 +27,7 @@ from network_prune.sources.data.pictures import Batch
 
 KEPT_BYTES: Final = 256 << 20
 _LEAST_SHARE: Final = 0.05
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class SharedPrefix:
 
     A network that can't be cut is computed as a whole: one that can't be traced or gives
     other bits when its steps are done one by one, that keeps something of a forward, carries
-    hooks, is compiled, or isn't on the CPU.
+    hooks, is compiled, or isn't on the CPU. What is found out of that is logged, once.
 
     Args:
         runner: computes with the network, which carries the variants.
@@ -93,8 +96,8 @@ class SharedPrefix:
             return self._runner(batch)
         try:
             return self._runner.logits_of(batch, lambda: self._from(step, cuts, batch))
-        except Exception:
-            self._give_up()
+        except Exception as error:
+            self._give_up(one_line(error))
             return self._runner(batch)
 
     def _from(self, step: int, cuts: Cuts, batch: Batch) -> Any:
@@ -120,28 +123,32 @@ class SharedPrefix:
         try:
             before = _Left(self._model)
         except RuntimeError:  # tensors of the inference mode don't tell that they are written
-            self._give_up()
+            self._give_up("its tensors were made in inference mode")
             return self._runner(batch)
         logits = self._runner(batch)
         try:
             with draws_put_back(self._model):
                 is_same = before.is_all() and self._looks_same(batch, logits) and before.is_all()
-        except Exception:
-            is_same = False
-        if not is_same:
-            self._give_up()
+        except Exception as error:
+            self._give_up(one_line(error))
+        else:
+            if not is_same:
+                self._give_up("it keeps something of a forward, or its steps give other bits")
         return logits
 
     def _looks_same(self, batch: Batch, logits: Tensor) -> bool:
         if any(map(has_hooks, self._model.modules())):
-            return False
+            raise RuntimeError("it carries hooks")
         self._steps = self._steps or Steps(self._model)
         cuts = Cuts(self._steps, len(batch))
         found = self._runner.logits_of(batch, lambda: cuts.look(self._runner.given(batch)))
         self._cuts[_form(batch)] = cuts
         return same_bits(found, logits)
 
-    def _give_up(self) -> None:
+    def _give_up(self, reason: str) -> None:
+        _log.info(
+            "each variant is computed from the images on, as the network isn't cut: %s", reason
+        )
         self._given_up, self._steps = True, None
         self._cuts, self._kept = {}, {}
 
