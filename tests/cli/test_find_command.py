@@ -28,16 +28,16 @@ def test_it_shows_what_it_measures_and_what_it_finds(run, tmp_path):
 
 
 def test_interrupted_it_says_where_it_goes_on(run, tmp_path, monkeypatch):
-    sweep = probes.sweep
+    sweep_over = probes.sweep_over
     plans = []
 
-    def interrupted(plan, **options):
+    def interrupted(inputs, plan, **options):
         plans.append(plan)
         if len(plans) == 2:
             raise KeyboardInterrupt
-        return sweep(plan, **options)
+        return sweep_over(inputs, plan, **options)
 
-    monkeypatch.setattr(probes, "sweep", interrupted)
+    monkeypatch.setattr(probes, "sweep_over", interrupted)
     found = run(*OPTIONS, "--out", tmp_path)
     assert found.code == 130
     assert f"what is finished is in {tmp_path}; the same command goes on from there" in found.err

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from functools import partial
+from functools import lru_cache, partial
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -190,8 +190,12 @@ class Draw(_Chosen):
         return self.elements.layer(layer).expand(keep, self.granularity).contiguous()
 
 
+@lru_cache(maxsize=1)
 def draw_among(elements: ElementSet, *, p_bern: float, seed: int, index: int) -> Draw:
-    """Prune each of ``elements`` with probability ``p_bern``; all numbers are checked already."""
+    """Prune each of ``elements`` with probability ``p_bern``; all numbers are checked already.
+
+    The last draw is kept, as a variant's is written, told of and recorded in turn.
+    """
     words = bernoulli_bits(p_bern, elements.words, seed=seed, index=index)
     return Draw(replace(elements, words=words), p_bern, seed, index)
 

@@ -77,9 +77,23 @@ def sweep(
         if out is None:
             raise ArgumentError(f"shard={shard!r} needs a folder that all shards have; pass out")
         return sweep_shard(plan, out=Path(out), shard=part, told=told, progress=progress)
+    return sweep_over(
+        check_plan(plan), plan, out=out, measure=measure, told=told, progress=progress
+    )
+
+
+def sweep_over(
+    inputs: Inputs,
+    plan: Plan,
+    *,
+    out: str | PathLike[str] | None,
+    measure: Measure,
+    told: Told,
+    progress: bool | None,
+) -> Study:
+    """Do what `sweep` does, on images that are listed already; the plan is checked."""
     if out is not None:
         check_no_shards(Path(out))
-    inputs = check_plan(plan)
     found: list[Record] = []
     records = HeldRecords() if out is None else RecordFile(Path(out))
     with records as kept, usual_settings():

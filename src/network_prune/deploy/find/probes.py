@@ -9,8 +9,9 @@ from network_prune.deploy.find.latency import latency_left
 from network_prune.deploy.find.way import Way
 from network_prune.sources.inputs import Inputs
 from network_prune.study.events import Told
+from network_prune.study.measure import Measure
 from network_prune.study.plan import Plan
-from network_prune.study.sweep import sweep
+from network_prune.study.sweep import sweep_over
 
 
 class Probes:
@@ -18,7 +19,7 @@ class Probes:
 
     Args:
         plan: the options.
-        inputs: loads networks.
+        inputs: loads networks and images.
         out: the folder.
         told: is given what happens.
         progress: as for `sweep`.
@@ -42,7 +43,14 @@ class Probes:
     def at(self, way: Way, p_prune: float) -> tuple[Point, Point]:
         """Return the dense network, and the draws at a p_prune."""
         plan = replace(self._plan, variants={way.network: way.at(p_prune)})
-        dense, *records = sweep(plan, out=self._out, told=self._told, progress=self._progress)
+        dense, *records = sweep_over(
+            self._inputs,
+            plan,
+            out=self._out,
+            measure=Measure(),
+            told=self._told,
+            progress=self._progress,
+        )
         left = self._dense_costs(way).left(records)
         if self._timed:
             (first, *_) = way.at(p_prune)
