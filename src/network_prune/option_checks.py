@@ -4,7 +4,8 @@ All of them raise an ArgumentError that says the value, what is allowed and what
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from network_prune.errors import ArgumentError, brief, check_choice
@@ -64,11 +65,56 @@ def whole(least: int, most: int = LARGEST) -> Callable[[str, Any], int]:
     return check
 
 
-def one_of(kind: str, names: Any) -> Callable[[str, Any], str]:
-    """Return a check for one of ``names``, which errors call by its ``kind``."""
+def split_names(names: str) -> list[str]:
+    """Return the names in ``names``, with commas between them, in lower case."""
+    return [name.strip().lower() for name in names.split(",")]
 
-    def check(name: str, value: Any) -> str:
-        check_choice(kind, chosen := text(name, value), names)
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A check for one of some names.
+
+    Attributes:
+        kind: what errors call it.
+        names: those that are allowed.
+        also: other words that are taken, each with the name that it stands for.
+        is_open: whether a colon may follow a name, and then anything.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    also: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_open: bool = False
+
+    def __call__(self, name: str, value: Any) -> str:
+        """Return the name that ``value`` is or stands for."""
+        said = text(name, value)
+        chosen = self.also.get(said, said)
+        check_choice(
+            self.kind, chosen.partition(":")[0] if self.is_open else chosen, self.names
+        )
         return chosen
 
-    return check
+
+def one_of(kind: str, names: Iterable[str], *, also: Mapping[str, str] | None = None) -> OneOf:
+    """Return a check for one of ``names``, as `OneOf` has them."""
+    return OneOf(kind, tuple(names), also or {})
+
+
+@dataclass(frozen=True, slots=True)
+class SomeOf:
+    """A check for some of a few names, in one text with commas between them.
+
+    Attributes:
+        kind: what errors call one of them.
+        names: those that are allowed.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+    def __call__(self, name: str, value: Any) -> str:
+        """Return ``value``."""
+        for said in split_names(text(name, value)):
+            check_choice(self.kind, said, self.names)
+        return value

@@ -6,11 +6,22 @@ from typing import Any, Final
 
 from network_prune.by_layer import ByLayer
 from network_prune.errors import ArgumentError, check_choice, check_fraction
-from network_prune.option_checks import flag, number, one_of, text, whole
+from network_prune.option_checks import (
+    OneOf,
+    SomeOf,
+    flag,
+    number,
+    one_of,
+    split_names,
+    text,
+    whole,
+)
 
 NETWORK, DATA, PRUNING, RUNNING = "Network", "Data", "Pruning", "Running"
 
+# What is pruned, as commands and records call it, and one of it, as Python does; both take both.
 METHODS: Final = {"connections": "connection", "neurons": "neuron", "weights": "weight"}
+PLURALS: Final = {one: several for several, one in METHODS.items()}
 SCOPES: Final = ("global", "layer", "alone")
 SCORES: Final = ("l1", "l2", "mean-l1", "lamp", "taylor", "gradient", "random")
 LEARNED: Final = ("taylor", "gradient")
@@ -43,6 +54,21 @@ TENSORS: Final = ("weight", "bias")
 EXIF: Final = ("source", "turn", "ignore")
 ORDERS: Final = ("data", "text")
 PRECISIONS: Final = ("bfloat16", "float16")
+# The letters of the options that have one, which are the same in every command.
+LETTERS: Final = {
+    "arch": "a",
+    "p_bern": "b",
+    "data": "d",
+    "limit": "l",
+    "method": "m",
+    "draws": "n",
+    "out": "o",
+    "p_prune": "p",
+    "quiet": "q",
+    "seed": "s",
+    "verbose": "v",
+    "weights": "w",
+}
 MOST_VARIANTS: Final = 100_000
 MOST_WORKERS: Final = 1024
 
@@ -117,28 +143,6 @@ def _fraction_or_fractions(name: str, value: Any) -> float | ByLayer:
     return ByLayer(value) if isinstance(value, Mapping) else check_fraction(name, value)
 
 
-def _score(name: str, value: Any) -> str:
-    check_choice("score", text(name, value).partition(":")[0], SCORES)
-    return value
-
-
-def _layers(name: str, value: Any) -> str:
-    for kind in split_names(text(name, value)):
-        check_choice("layer type", kind, (*LAYERS, *LAYER_GROUPS))
-    return value
-
-
-def _tensors(name: str, value: Any) -> str:
-    for kind in split_names(text(name, value)):
-        check_choice("tensor", kind, TENSORS)
-    return value
-
-
-def split_names(names: str) -> list[str]:
-    """Return the names in ``names``, with commas between them, in lower case."""
-    return [name.strip().lower() for name in names.split(",")]
-
-
 def layer_types(layers: str) -> list[str]:
     """Return the names in torch.nn of the layer types that ``layers`` names, each once."""
     names = (LAYER_GROUPS.get(name, (name,)) for name in split_names(layers))
@@ -175,7 +179,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "What is ranked and pruned: connections (kernels), neurons (filters) or weights (single "
         "ones, as in the paper).",
         str,
-        one_of("method", METHODS),
+        one_of("method", METHODS, also=PLURALS),
         ("connections",),
         many=True,
     ),
@@ -225,7 +229,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "How elements are ranked: l1, l2, mean-l1, lamp, random or random:SEED, or by images: "
         "taylor or gradient.",
         str,
-        _score,
+        OneOf("score", SCORES, is_open=True),
         ("l1",),
         many=True,
     ),
@@ -245,7 +249,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "batchnorm1d, batchnorm2d, batchnorm3d, syncbatchnorm, instancenorm1d, instancenorm2d, "
         "instancenorm3d, layernorm, groupnorm, rmsnorm or norm for all of them.",
         str,
-        _layers,
+        SomeOf("layer type", (*LAYERS, *LAYER_GROUPS)),
         "conv2d",
     ),
     "tensors": Option(
@@ -253,7 +257,7 @@ GRID_OPTIONS: Mapping[str, Option] = {
         "What of these layers to rank, with commas: weight, bias. A bias such as that of fc is a "
         "layer of its own, fc.bias.",
         str,
-        _tensors,
+        SomeOf("tensor", TENSORS),
         "weight",
     ),
     "include": Option(

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
         (["--p-prune", "-0.1"], "p_prune=-0.1 is outside [0, 1]"),
         (["--p-prune", "nan"], "p_prune=nan is outside [0, 1]"),
         (["--p-bern", "2"], "p_bern=2.0 is outside [0, 1]"),
-        (["--p-prune", "many"], "'--p-prune'"),
+        (["--p-prune", "many"], "p_prune='many' is no number; pass numbers with commas"),
         (["--method", "conections"], "unknown method 'conections'; did you mean connections"),
         (["--score", "l3"], "unknown score 'l3'; did you mean"),
         (["--scope", "world"], "unknown scope 'world'; pass one of global, layer, alone"),
@@ -72,8 +72,27 @@ def test_wrong_option_of_eval(refused, arguments, text):
     assert text in refused("eval", *arguments)
 
 
-def test_unknown_command(refused):
-    assert "No such command 'evil'" in refused("evil")
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("evil",), "No such command 'evil'. Did you mean 'eval'"),
+        (("eval", "--p_prun", "0.2"), "No such option: --p-prun (Possible options: --p-bern, --p-"),
+        (("eval", "-arch", "resnet18"), "-arch starts with one dash; pass --arch with two"),
+        (("sweep", "--p_prune=0.2", "-p_bern=1"), "-p_bern=1 starts with one dash; pass --p-bern"),
+        (("export", "--to", "onx", "--out", "a.onnx"), "unknown format 'onx'; did you mean onnx"),
+        (("sweep", "--engine", "rai"), "unknown engine 'rai'; did you mean ray?; pass one of ray"),
+        (("sweep", "--preset", "publised"), "unknown preset 'publised'; did you mean published?"),
+        (("eval", "--preset", "published", "plan.yaml"), "--preset published and the plan plan.y"),
+    ],
+)
+def test_what_is_unknown_is_answered_with_the_nearest(refused, arguments, text):
+    assert text in refused(*arguments)
+
+
+def test_nothing_at_all_is_answered_with_the_help(run):
+    outcome = run()
+    assert (outcome.code, outcome.err) == (2, "")
+    assert "Usage: network-prune" in outcome.out
 
 
 @pytest.fixture

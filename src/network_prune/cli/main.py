@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,9 +25,10 @@ from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
 from network_prune.cli.commands.transfer import transfer_command
+from network_prune.cli.command import OnceCommand
 from network_prune.cli.messages import printable_messages, show_traceback
 from network_prune.cli.output import say
-from network_prune.cli.takes import OnceCommand
+from network_prune.cli.version_line import say_version
 from network_prune.core.ending import SIGNALS, ends_in_order
 from network_prune.errors import OUT_OF_MEMORY, NetworkPruneError, is_out_of_memory, joined
 
@@ -38,7 +39,6 @@ app = typer.Typer(
         "token_normalize_func": lambda token: token.replace("_", "-"),
     },
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("eval", cls=OnceCommand)(evaluate_command)
@@ -57,6 +57,29 @@ app.command("records", cls=OnceCommand)(records_command)
 app.command("compare", cls=OnceCommand)(compare_command)
 app.command("report", cls=OnceCommand)(report_command)
 app.command("list", cls=OnceCommand)(list_command)
+
+
+def _say_version(context: typer.Context, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        say_version()
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            "-V",
+            callback=_say_version,
+            is_eager=True,
+            help="Show versions and the device, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Take what is said before a command."""
+
 
 _INTERRUPTED = 128 + signal.SIGINT
 _ENDED = {_INTERRUPTED: "interrupted"} | {128 + n: f"ended by {n.name}" for n in SIGNALS}
@@ -94,15 +117,16 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _INTERRUPTED
     except typer.Exit as stop:
         return stop.exit_code
-    except SystemExit:  # click's, where an output is gone
-        return 1
+    except SystemExit as stop:  # click's, where an output is gone, or a shell has been answered
+        return stop.code if isinstance(stop.code, int) else 1
     except OSError:
         raise
     except BaseException as error:
         if _is_interrupted(error):
             return _INTERRUPTED
         if isinstance(error, _CLICK_EXCEPTION):
-            return _fail(2, cast(Any, error).format_message())
+            message = cast(Any, error).format_message()
+            return _fail(2, message) if message else 2  # the help was shown instead
         if is_out_of_memory(error):
             return _fail(1, OUT_OF_MEMORY)
         show_traceback(error)

@@ -1,6 +1,7 @@
 """Where a command's result goes: text or JSON on stdout, and JSON to a file.
 
-Nothing else in the package prints, so that no name reaches a terminal as it is.
+Nothing else in the package prints, so that no name reaches a terminal as it is. Lines that start
+with ``warning`` or ``note:`` are remarks, which ``--quiet`` leaves out.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -18,6 +20,8 @@ from network_prune.plain_text import plain
 from network_prune.whole_file import write_whole
 
 OUTPUT = "Output"
+_REMARKS = ("warning:", "warning  ", "note:")
+_only_results: ContextVar[bool] = ContextVar("only_results", default=False)
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON instead of text.", rich_help_panel=OUTPUT)
@@ -28,9 +32,42 @@ Output = Annotated[
 ]
 
 
+@contextmanager
+def only_results() -> Generator[None]:
+    """Let nothing but results and errors be printed meanwhile."""
+    token = _only_results.set(True)
+    try:
+        yield
+    finally:
+        _only_results.reset(token)
+
+
 def say(*lines: str, to: TextIO | None = None) -> None:
-    """Print lines, each as one whatever it holds, on stdout unless ``to`` is another stream."""
+    """Print lines, each as one whatever it holds, on stdout unless ``to`` is another stream.
+
+    Remarks aren't printed where only results are.
+    """
+    if _only_results.get():
+        left = [line for line in lines if not line.startswith(_REMARKS)]
+        if lines and not left:
+            return
+        lines = tuple(left)
     print("\n".join(map(plain, lines)), file=to or sys.stdout, flush=True)
+
+
+def mention(*lines: str, to: TextIO | None = None) -> None:
+    """Print lines as `say` does, unless only results are to be printed.
+
+    They say how far a run is, or what can be done next.
+    """
+    if not _only_results.get():
+        say(*lines, to=to)
+
+
+def say_on(text: str) -> None:
+    """Print text on stdout, whose line goes on unless it ends with its end."""
+    end = "\n" if text.endswith("\n") else ""
+    print(plain(text.removesuffix("\n")), end=end, flush=True)
 
 
 @contextmanager

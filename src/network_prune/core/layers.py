@@ -7,6 +7,7 @@ from enum import StrEnum
 from torch import Tensor
 
 from network_prune.errors import ArgumentError, unknown_name
+from network_prune.options import METHODS, PLURALS
 
 
 class _Choice(StrEnum):
@@ -25,7 +26,13 @@ class Granularity(_Choice):
     @property
     def plural(self) -> str:
         """The name for more than one element."""
-        return f"{self.value}s"
+        return PLURALS[self.value]
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Granularity":
+        """Take the name for more than one element as well, e.g. ``connections``."""
+        one = METHODS.get(value) if isinstance(value, str) else None
+        return super()._missing_(value) if one is None else cls(one)
 
 
 class Scope(_Choice):

@@ -1,10 +1,13 @@
 """Choose the device that a command runs on."""
 
+import logging
 import os
 
 import torch
 
 from network_prune.errors import ArgumentError, one_line
+
+_LOG = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
@@ -27,7 +30,17 @@ def choose_device(name: str) -> torch.device:
         raise ArgumentError(
             f"device={name!r} isn't available here ({one_line(error)}); pass auto or cpu"
         ) from None
+    _LOG.info("device: %s", describe_device(device))
     return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Return a device's name and threads, or what it is called by who made it."""
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"cpu ({threads} thread{'' if threads == 1 else 's'})"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return f"{device} ({name})" if name else str(device)
 
 
 def _fastest() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from network_prune.errors import ArgumentError, unknown_name
+from network_prune.options import PLURALS
 from network_prune.results.records import Record
 from network_prune.results.rows import flat_row, row_parts
 
@@ -47,7 +48,9 @@ def _column(record: Record, name: str) -> Any:
 
 def _is(name: str, found: Any, value: str) -> bool:
     if isinstance(found, bool) or not isinstance(found, int | float):
-        return str(found).lower() == value.lower()
+        said = value.lower()
+        said = PLURALS.get(said, said) if name == "method" else said
+        return str(found).lower() == said
     try:
         return found == float(value)
     except ValueError:

@@ -1,6 +1,7 @@
 """Published weights: found in the local caches, else downloaded, else one clear line."""
 
 import http.client
+import logging
 import os
 import sys
 import urllib.error
@@ -18,6 +19,7 @@ from network_prune.errors import RunError, SourceError, brief
 from network_prune.sources.published_files import digits_in
 
 TIMEOUT_SECONDS = 10.0
+_LOG = logging.getLogger(__name__)
 _cache_dir: ContextVar[Path | None] = ContextVar("cache_dir", default=None)
 
 
@@ -107,6 +109,7 @@ def fetch_url(url: str) -> Path:
     folder = torch_cache() / "checkpoints"
     path = folder / os.path.basename(urlparse(url).path)
     if path.exists():
+        _LOG.info("weights: %s, which was there", path)
         return path
     remedy = f"put the file into {folder} or pass --weights FILE"
     check_reachable(url, path.name, remedy)
@@ -117,6 +120,7 @@ def fetch_url(url: str) -> Path:
         )
     except (OSError, RuntimeError) as error:
         raise failed_download(path.name, reason(error), remedy) from error
+    _LOG.info("weights: %s, downloaded", path)
     return path
 
 
@@ -161,6 +165,7 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
         ) from None
     cached = next((path for path in found if isinstance(path, str)), None)
     if cached is not None:
+        _LOG.info("from the hub: %s, which was there", cached)
         return Path(cached)
     # What isn't None says that the repository is known to lack the file.
     if None not in found:
@@ -172,7 +177,9 @@ def find_on_hub(repository: str, names: tuple[str, ...], *, instead: str) -> Pat
     check_reachable(url, what, remedy)
     for name in names:
         try:
-            return Path(huggingface_hub.hf_hub_download(repository, name, **where))
+            path = Path(huggingface_hub.hf_hub_download(repository, name, **where))
+            _LOG.info("from the hub: %s, downloaded", path)
+            return path
         except (OSError, RuntimeError, ValueError, EntryNotFoundError) as error:
             lacking = isinstance(error, EntryNotFoundError)
             if not lacking or isinstance(error, LocalEntryNotFoundError):

@@ -82,9 +82,9 @@ def test_a_wrong_argument_is_named_and_nothing_changed(case):
 
 def test_an_unknown_granularity_offers_the_nearest():
     with pytest.raises(
-        npr.NetworkPruneError, match=r"unknown granularity 'weights'; .*mean weight"
+        npr.NetworkPruneError, match=r"unknown granularity 'weigths'; .*mean weight"
     ):
-        npr.rank(networks.build("plain"), "weights", p_prune=0.5)
+        npr.rank(networks.build("plain"), "weigths", p_prune=0.5)
 
 
 def test_an_unknown_layer_of_a_set_or_draw_offers_the_nearest():

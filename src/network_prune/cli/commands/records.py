@@ -28,7 +28,7 @@ Csv = Annotated[
 Parquet = Annotated[
     Path | None,
     typer.Option(
-        help="Write the rows to a Parquet file; needs the extra \\[parquet].",
+        help="Write the rows to a Parquet file; needs the extra [parquet].",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -37,7 +37,7 @@ Plot = Annotated[
     Path | None,
     typer.Option(
         help="Draw the curve, Acc@1 against the realised ratio, to this .svg, .png or .pdf file; "
-        "of sensitivity, the heat map. Needs the extra \\[report].",
+        "of sensitivity, the heat map. Needs the extra [report].",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
+from network_prune.cli.completion import completes
 from network_prune.cli.output import OUTPUT, check_writable, say
 from network_prune.cli.recorded import tell
 from network_prune.errors import ArgumentError
+
+
+def _formats(incomplete: str) -> list[str]:
+    from network_prune.reports.report import FORMATS
+
+    return completes(FORMATS)(incomplete)
+
 
 Studies = Annotated[
     list[Path],
@@ -23,9 +31,10 @@ Format = Annotated[
     str | None,
     typer.Option(
         help="html, a page; md or csv, the table; svg, png or pdf, the curves. By default what "
-        "--out ends in. All but md and csv need the extra \\[report].",
+        "--out ends in. All but md and csv need the extra [report].",
         rich_help_panel=OUTPUT,
         show_default=False,
+        autocompletion=_formats,
     ),
 ]
 Title = Annotated[

@@ -41,7 +41,7 @@ Out = Annotated[
 Page = Annotated[
     Path | None,
     typer.Option(
-        help="Write the page to this file; it needs the extra \\[report].",
+        help="Write the page to this file; it needs the extra [report].",
         rich_help_panel=OUTPUT,
         show_default="page.html in the folder --out, where the extra is installed",
     ),

@@ -28,7 +28,7 @@ Out = Annotated[
 Plot = Annotated[
     Path | None,
     typer.Option(
-        help="Draw a heat map to this .svg, .png or .pdf file; needs the extra \\[report].",
+        help="Draw a heat map to this .svg, .png or .pdf file; needs the extra [report].",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -10,32 +10,16 @@ import typer
 
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.runs import ray_run
+from network_prune.cli.runs.plan_option import STUDY, PlanFile, Preset, plan_of
 from network_prune.cli.runs.tracked import Mlflow, server_address, tracked
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
 from network_prune.options import OPTIONS
-from network_prune.study.plan import make_plan, overruled
 from network_prune.study.sharding.shard import Shard
 
-STUDY = "Study"
-PlanFile = Annotated[
-    Path | None,
-    typer.Argument(
-        help="A plan in YAML: the options below as keys, with underscores, and grids, a list of "
-        "such keys. Options given here as well take precedence.",
-        show_default=False,
-    ),
-]
 Out = Annotated[
     Path,
     typer.Option(help="Folder for the records; one that is there goes on.", rich_help_panel=STUDY),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="A plan that comes along: published, the rows that the README calls so.",
-        rich_help_panel=STUDY,
-    ),
 ]
 DryRun = Annotated[
     bool,
@@ -90,13 +74,11 @@ def sweep_command(
     Example: network-prune sweep --method weights --p-prune 0.2 --p-prune 0.4
     --p-bern 0.5 --draws 3 --out study
     """
-    if plan is not None and preset is not None:
-        raise ArgumentError(f"--preset {preset} and the plan {plan} exclude each other; pass one")
     part = Shard.here(shard, os.environ)
     cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
     if cluster is not None and part.count > 1:
         raise ArgumentError(f"--engine ray and shard {part} exclude each other; leave out one")
-    made = make_plan(overruled(_read(plan, preset), values))
+    made = plan_of(plan, preset, values)
     check_writable(output)
     server = server_address(mlflow)
     if server is not None and (part.count > 1 or cluster is not None):
@@ -123,14 +105,6 @@ def sweep_command(
         else:
             with tracked(server, out=out) as tracker:
                 run_study(made, out=out, as_json=as_json, path=output, tracker=tracker)
-
-
-def _read(plan: Path | None, preset: str | None) -> dict[str, Any]:
-    from network_prune.study.plan_file import read_plan_file, read_preset
-
-    if preset is not None:
-        return read_preset(preset)
-    return {} if plan is None else read_plan_file(plan)
 
 
 def _without_shard(arguments: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ Plot = Annotated[
     Path | None,
     typer.Option(
         help="Draw success against passes to this .svg, .png or .pdf file; needs the extra "
-        "\\[report].",
+        "[report].",
         rich_help_panel=OUTPUT,
     ),
 ]

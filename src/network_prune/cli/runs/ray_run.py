@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from network_prune.cli.completion import completes
 from network_prune.errors import ArgumentError, check_choice
 from network_prune.extras import require
 from network_prune.study.engines.cluster import Cluster
@@ -23,9 +24,10 @@ CLUSTER: Final = "Cluster"
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="ray: compute in tasks on a cluster of Ray's; needs the extra \\[ray].",
+        help="ray: compute in tasks on a cluster of Ray's; needs the extra [ray].",
         show_default=False,
         rich_help_panel=CLUSTER,
+        autocompletion=completes(["ray"]),
     ),
 ]
 Address = Annotated[

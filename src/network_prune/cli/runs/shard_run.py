@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from network_prune.cli.output import hand_over, say
+from network_prune.cli.output import hand_over, mention, say
 from network_prune.cli.runs.missing import shard_lines
 from network_prune.cli.runs.study_run import check_none_failed
 from network_prune.evaluation.device import choose_device
@@ -135,14 +135,18 @@ class _Shown:
         if not self._is_quiet:
             say(*lines, to=self._to)
 
+    def _mention(self, line: str) -> None:
+        if not self._is_quiet:
+            mention(line, to=self._to)
+
     def tell(self, event: Event) -> None:
         """Show what happens."""
         match event:
             case Started():
                 what = f"{len(event.due)} variants on {event.images} images"
-                self.say(f"{event.network}: {what}")
+                self._mention(f"{event.network}: {what}")
             case Waiting():
-                self.say(str(event))
+                self._mention(str(event))
             case Failed():
                 self.failed.append(event)
                 say(f"{self._who}{event}", to=sys.stderr)

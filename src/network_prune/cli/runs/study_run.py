@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from network_prune.cli.output import hand_over, say, saying_where_it_goes_on
+from network_prune.cli.output import hand_over, mention, say, saying_where_it_goes_on
 from network_prune.cli.runs.live import LiveTable
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
@@ -163,12 +163,11 @@ class _Shown:
     def finish(self, records: Sequence[Record]) -> None:
         """Show what is below the rows."""
         heads = self._heads if len(self._plan.variants) > 1 else {}
-        lines = below_rows(records, self._plan, heads, self._table)
-        if self._out is not None:
+        self._print(*below_rows(records, self._plan, heads, self._table))
+        if self._out is not None and self._prints:
             recorded = f"{len(records)} of {self._count} variants are recorded"
             shows = f"; network-prune records {shlex.quote(str(self._out))} shows them"
-            lines += ["", recorded + shows]
-        self._print(*lines)
+            mention("", recorded + shows)
 
     def json(self, records: Sequence[Record]) -> list[Record]:
         """Return the records, and at the end an entry for each network that failed."""

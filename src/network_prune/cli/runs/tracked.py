@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, say
+from network_prune.cli.output import OUTPUT, mention
 from network_prune.reports.tracking.server_address import ServerAddress
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Mlflow = Annotated[
     typer.Option(
         metavar="URI",
         help="Send parameters, figures and page to this MLflow server as well, one nested run a "
-        "variant, e.g. http://localhost:5000; needs the extra \\[mlflow].",
+        "variant, e.g. http://localhost:5000; needs the extra [mlflow].",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
@@ -45,5 +45,5 @@ def tracked(address: ServerAddress | None, *, out: Path | None) -> "Generator[To
     from network_prune.reports.tracking.tracking import tracked as tracked_at
 
     # On the stderr of the moment: a live table prints above itself.
-    with tracked_at(address, out=out, told=lambda line: say(line, to=sys.stderr)) as take:
+    with tracked_at(address, out=out, told=lambda line: mention(line, to=sys.stderr)) as take:
         yield take

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from network_prune.cli.output import hand_over, say, saying_where_it_goes_on
+from network_prune.cli.output import hand_over, mention, say, saying_where_it_goes_on
 from network_prune.display.progress import above_bars
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
@@ -166,12 +166,13 @@ class _Shown:
         match event:
             case Started():
                 self.notes, self._keys = event.notes, event.keys
-                self._print(*transfer_head(self._plan, event.due, event.images, event.clean), "")
+                head = transfer_head(self._plan, event.due, event.images, event.clean)
+                self._print(say, *head, "")
             case Noted():
                 self.notes = (*self.notes, *event.notes)
             case Recorded():
                 self._attacked.append(Attacked(event.record, event.predictions))
-                self._print(row_line(AttackSet(self._attacked[-1:])))
+                self._print(mention, row_line(AttackSet(self._attacked[-1:])))
             case Dropped() | Damaged():
                 with above_bars():
                     say(str(event), to=sys.stderr)
@@ -190,7 +191,7 @@ class _Shown:
             store.put(each.predictions.to_bytes())
         return Transfer([each.record for each in self._attacked], store)
 
-    def _print(self, *lines: str) -> None:
+    def _print(self, say: Callable[..., None], *lines: str) -> None:
         if self._to is not None:
             with above_bars():
                 say(*lines, to=self._to)

@@ -27,7 +27,7 @@ from network_prune.sources.data.pictures import Batch
 
 KEPT_BYTES: Final = 256 << 20
 _LEAST_SHARE: Final = 0.05
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -92,8 +92,10 @@ class SharedPrefix:
             return self._prove(batch)
         step = cuts.steps.first_to_read(w for _, w in weights_at(self._model, layers))
         images = sum(map(len, self._batches))
-        if cuts.share(step) < _LEAST_SHARE or cuts.bytes(step, images) > KEPT_BYTES:
+        share = cuts.share(step)
+        if share < _LEAST_SHARE or cuts.bytes(step, images) > KEPT_BYTES:
             return self._runner(batch)
+        _LOG.info("variants share %.0f%% of the work, before layers that are pruned", 100 * share)
         try:
             return self._runner.logits_of(batch, lambda: self._from(step, cuts, batch))
         except Exception as error:
@@ -146,7 +148,7 @@ class SharedPrefix:
         return same_bits(found, logits)
 
     def _give_up(self, reason: str) -> None:
-        _log.info(
+        _LOG.info(
             "each variant is computed from the images on, as the network isn't cut: %s", reason
         )
         self._given_up, self._steps = True, None

@@ -1,5 +1,6 @@
 """A copy of a network that computes the same, faster."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from network_prune.options import check_options
 from network_prune.pruning.faster_copy.copies import independent_copy
 from network_prune.pruning.faster_copy.folding import fold_norms
 
+_LOG = logging.getLogger(__name__)
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -73,6 +75,17 @@ class Prepared:
     compiled: bool = False
     dtype: str | None = None
 
+    @property
+    def text(self) -> str:
+        """What was done, for people."""
+        done = {
+            "channels last": self.channels_last,
+            f"{self.folded} BatchNorms folded": self.folded,
+            "compiled": self.compiled,
+            f"cast to {self.dtype}": self.dtype,
+        }
+        return ", ".join(what for what, is_so in done.items() if is_so)
+
 
 @no_exits()
 def prepare(model: nn.Module, speed: Speed, ranked: Collection[str] = ()) -> Prepared:
@@ -92,9 +105,10 @@ def prepare(model: nn.Module, speed: Speed, ranked: Collection[str] = ()) -> Pre
         return Prepared(model)
     try:
         twin = independent_copy(model)
-    except UnsupportedNetworkError:
+    except UnsupportedNetworkError as error:
         if speed.compile or speed.dtype:
             raise
+        _LOG.info("the network itself is computed, no faster copy of it: %s", error)
         return Prepared(model)
     dtype = DTYPES[speed.dtype] if speed.dtype else None
     folded = fold_norms(twin, dtype=dtype, ranked=ranked) if fold else 0
@@ -105,7 +119,9 @@ def prepare(model: nn.Module, speed: Speed, ranked: Collection[str] = ()) -> Pre
         return Prepared(model)
     if speed.compile:
         twin.compile()
-    return Prepared(twin, channels_last, folded, speed.compile, speed.dtype)
+    prepared = Prepared(twin, channels_last, folded, speed.compile, speed.dtype)
+    _LOG.info("a copy of the network is computed: %s", prepared.text)
+    return prepared
 
 
 def _lay_out(model: nn.Module) -> bool:

@@ -1,6 +1,7 @@
 """Data sets of the datasets library: ``hf:DATASET:SPLIT``, or a folder it saved to disk."""
 
 import io
+import logging
 import os
 import re
 import sys
@@ -31,6 +32,7 @@ from network_prune.sources.downloads import (
 from network_prune.sources.orientation import is_turned
 from network_prune.sources.outputs import Outputs
 
+_LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 # Taken where no split is named, the first that there is.
 SPLITS = ("test", "validation", "valid", "val")
@@ -92,6 +94,7 @@ def _open(request: Request) -> _Opened:
         # Tables and unpacked archives lie in the first, single pictures in the second.
         folders = (str(datasets_cache()), hub_cache())
         dataset = _choose_split(_download(name, folders[0]), split, spec)
+        _LOG.info("data: %s, kept in %s", spec, folders[0])
     image = _image_column(dataset.features, request.image_column, spec)
     undecoded = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
     looked_at = cache(partial(_is_turned, _column(undecoded, image), folders))

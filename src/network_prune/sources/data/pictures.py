@@ -1,5 +1,6 @@
 """Labelled pictures, one at a time or in batches, with unreadable ones told apart."""
 
+import logging
 import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -29,6 +30,7 @@ from network_prune.sources.digests import (
 from network_prune.sources.orientation import turned
 from network_prune.sources.preprocessing import check_pixel_format, convert
 
+_LOG = logging.getLogger(__name__)
 Sample = tuple[Any, int]
 Transform = Callable[[Image.Image], Any]
 
@@ -316,10 +318,12 @@ def make_loader(
     if workers is None:
         workers = _cores() if in_files else 0
     batches = math.ceil(len(guarded) / batch_size)
+    workers = min(workers, batches)
+    _LOG.info("images are read by %s", f"{workers} workers" if workers else "this process")
     return _Loader(
         guarded,
         batch_size,
-        num_workers=min(workers, batches),
+        num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin_memory,
         worker_init_fn=say_nothing_at_the_end,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from network_prune.cli.completion import completes
 from network_prune.cli.one_variant import (
     GRID,
     ONE,
@@ -30,8 +31,9 @@ To = Annotated[
     typer.Option(
         help="packed (.safetensors: a bit for each zero, for --arch packed:FILE), safetensors "
         "(plain weights), torch (.pt2: a program of torch.export), onnx (.onnx, needs the extra "
-        "\\[onnx]) or hf (a folder for timm or transformers).",
+        "[onnx]) or hf (a folder for timm or transformers).",
         rich_help_panel=OUTPUT,
+        autocompletion=completes(SUFFIXES),
     ),
 ]
 Out = Annotated[

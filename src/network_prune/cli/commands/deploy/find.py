@@ -13,6 +13,7 @@ from network_prune.cli.output import (
     Output,
     check_writable,
     hand_over,
+    mention,
     say,
     saying_where_it_goes_on,
     waiting,
@@ -82,7 +83,7 @@ Save = Annotated[
 Plot = Annotated[
     Path | None,
     typer.Option(
-        help="Draw what was measured to this .svg, .png or .pdf file; needs the extra \\[report].",
+        help="Draw what was measured to this .svg, .png or .pdf file; needs the extra [report].",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -119,7 +120,7 @@ def find_command(
 
     if plot is not None:
         check_plot(plot)
-    tell = partial(say, to=sys.stderr) if as_json else say
+    tell = partial(mention, to=sys.stderr) if as_json else mention
     told = _Told(tell)
     goal: dict[str, Any] = {
         "max_drop": max_drop,

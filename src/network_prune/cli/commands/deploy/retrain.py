@@ -18,6 +18,7 @@ from network_prune.cli.output import (
     Output,
     check_writable,
     hand_over,
+    mention,
     say,
     waiting,
 )
@@ -48,7 +49,7 @@ Plot = Annotated[
     Path | None,
     typer.Option(
         help="Draw the accuracy after each epoch to this .svg, .png or .pdf file; needs the extra "
-        "\\[report].",
+        "[report].",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -107,11 +108,11 @@ def retrain_command(
     if plot is not None:
         check_plot(plot)
     device = choose_device(values["device"])
-    tell = partial(say, to=sys.stderr) if as_json else say
+    tell = partial(mention, to=sys.stderr) if as_json else mention
     inputs = load_inputs(values)
     (variant,) = variant.spelt_out(inputs.network.model)
     inputs.network.model.to(device)
-    _say_head(inputs, values, variant, str(device), tell)
+    _say_head(inputs, values, variant, str(device), tell if as_json else say)
     told = _Told(tell, sys.stdout)
     try:
         # What a network prints isn't the command's output.
