@@ -62,7 +62,7 @@ def test_every_option_named_exists(command):
     )
     names = {name for function in functions for name in inspect.signature(function).parameters}
     name = command.removeprefix("--").removeprefix("no-").replace("-", "_")
-    assert name in {*names, "json", "help", "write_tables"}  # the last is pytest's
+    assert name in {*names, "json", "help", "version", "write_tables"}  # the last is pytest's
 
 
 @pytest.mark.parametrize("name", network_prune.__all__)

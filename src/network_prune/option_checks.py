@@ -90,9 +90,7 @@ class OneOf:
         """Return the name that ``value`` is or stands for."""
         said = text(name, value)
         chosen = self.also.get(said, said)
-        check_choice(
-            self.kind, chosen.partition(":")[0] if self.is_open else chosen, self.names
-        )
+        check_choice(self.kind, chosen.partition(":")[0] if self.is_open else chosen, self.names)
         return chosen
 
 

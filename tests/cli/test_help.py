@@ -1,6 +1,7 @@
 """The help: every word of it is shown, letters mean the same everywhere, and it has an example."""
 
 import re
+from pathlib import Path
 
 import pytest
 import typer
@@ -55,7 +56,9 @@ def test_every_text_is_shown_as_it_is_written(helps, name):
 
 
 def test_every_extra_is_shown_where_it_is_named(helps):
-    extras = {extra for text in helps.values() for extra in re.findall(r"extra\s+(\[?\w+\]?)", text)}
+    extras = {
+        extra for text in helps.values() for extra in re.findall(r"extra\s+(\[?\w+\]?)", text)
+    }
     named = {"[mlflow]", "[onnx]", "[parquet]", "[ray]", "[report]", "[torchattack]"}
     assert named <= extras
     assert all(extra.startswith("[") for extra in extras if extra in {"ray", "onnx", "report"})
@@ -64,7 +67,9 @@ def test_every_extra_is_shown_where_it_is_named(helps):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_help_has_an_example(helps, name):
-    assert f"network-prune {name}" in " ".join(helps[name].split())
+    usage, *others = " ".join(helps[name].split()).split(f"network-prune {name} ")
+    assert "Usage:" in usage
+    assert any(" --" in text or "study" in text or "'" in text for text in others[1:])
 
 
 def short_and_long():
@@ -107,3 +112,9 @@ def test_texts_stay_as_they_are_where_rich_is_not_used(monkeypatch):
 def test_an_error_names_its_extra_in_full(refused, monkeypatch):
     monkeypatch.setattr("network_prune.extras.importlib.util.find_spec", lambda name: None)
     assert refused("sweep", "--engine", "ray").endswith("pip install 'network-prune[ray]'")
+
+
+def test_the_documentation_has_all_letters():
+    page = Path(__file__).parents[2] / "docs" / "command-line.md"
+    listed = dict(re.findall(r"\| `-(\w)` \| `--([\w-]+)` ", page.read_text(encoding="utf-8")))
+    assert listed == {each: name.replace("_", "-") for name, each in LETTERS.items()}

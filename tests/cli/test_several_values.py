@@ -35,7 +35,11 @@ def test_whole_numbers():
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
-        ("many", float, r"p_prune='many' is no number; pass numbers with commas between them, or S"),
+        (
+            "many",
+            float,
+            r"p_prune='many' is no number; pass numbers with commas between them, or S",
+        ),
         ("0.1,", float, r"p_prune='0.1,': '' is no number"),
         ("0.1,x,0.2", float, r"p_prune='0.1,x,0.2': 'x' is no number"),
         ("0.1,0:1", float, r"p_prune='0.1,0:1': '0:1' is no range; .* e.g. 0.1, 0.1,0.2 or 0:0.5"),

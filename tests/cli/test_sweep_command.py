@@ -72,6 +72,26 @@ def test_a_plan_file_and_options_that_overrule_it(run, tmp_path):
     assert {record["asked"]["running"]["fold"] for record in json.loads(out)} == {False}
 
 
+def test_eval_takes_plans_as_sweep_does(run, refused, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("limit: 8\np_bern: 0.5\ngrids:\n  - {method: neuron, p_prune: [0.1, 0.2]}\n")
+    sweep = run("sweep", plan, "--out", tmp_path / "study", "--draws", 2, "--json")
+    found = run("eval", plan, "--draws", 2, "--json")
+    assert (found.code, found.out.count('"method": "neurons"')) == (0, 4)
+    times = ("timings", "seconds")
+    rows = [
+        [{name: v for name, v in record.items() if name not in times} for record in json.loads(out)]
+        for out in (found.out, sweep.out)
+    ]
+    assert rows[0] == rows[1]
+    assert [path.name for path in tmp_path.iterdir()].count("study") == 1
+    shown = run("eval", plan, "--p-prune", 0.3).out
+    assert shown.count("| digits | neurons | 0.3 | 0.5 |") == 1
+    assert "| digits | neurons | 0.1 |" not in shown
+    plan.write_text("limit: 8\nmethods: weights\n")
+    assert "plan.yaml line 2: unknown key 'methods'; did you mean method" in refused("eval", plan)
+
+
 def test_a_dry_run_writes_nothing(run, tmp_path):
     outcome = run("sweep", "--dry-run", "--out", tmp_path / "study", *SMALL, "--p-bern", 0.5)
     assert "digits: 40 images, 1 dense and 2 pruned variants" in outcome.out

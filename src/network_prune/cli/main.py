@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from network_prune.cli.command import OnceCommand
 from network_prune.cli.commands.compare import compare_command
 from network_prune.cli.commands.deploy.bench import bench_command
 from network_prune.cli.commands.deploy.export import export_command
@@ -25,7 +26,6 @@ from network_prune.cli.commands.reproduce import reproduce_command
 from network_prune.cli.commands.sensitivity import sensitivity_command
 from network_prune.cli.commands.sweep import sweep_command
 from network_prune.cli.commands.transfer import transfer_command
-from network_prune.cli.command import OnceCommand
 from network_prune.cli.messages import printable_messages, show_traceback
 from network_prune.cli.output import say
 from network_prune.cli.version_line import say_version

@@ -141,6 +141,4 @@ def _channels(name: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ArgumentError(
-            f"{name}={text!r} isn't numbers; pass e.g. 0.485,0.456,0.406"
-        ) from None
+        raise ArgumentError(f"{name}={text!r} isn't numbers; pass e.g. 0.485,0.456,0.406") from None

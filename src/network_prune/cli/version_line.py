@@ -24,8 +24,6 @@ def _torch() -> str:
 def _device() -> str:
     """Return the device that ``--device auto`` takes, or why there is none."""
     try:
-        import torch
-
         from network_prune.evaluation.device import choose_device, describe_device
 
         return describe_device(choose_device("auto"))

@@ -65,8 +65,9 @@ def rank(
             float64 weights on any device.
         granularity: ``weight`` (one number), ``connection`` (one kernel
             ``[o, i, :, :]``; one number of a Linear) or ``neuron`` (one filter
-            ``[o, :, :, :]``; one row of a Linear). Each entry of a vector, such as a bias
-            or a norm's weight, is a weight, a connection and a neuron.
+            ``[o, :, :, :]``; one row of a Linear), or one of these in the plural. Each entry
+            of a vector, such as a bias or a norm's weight, is a weight, a connection and a
+            neuron.
         p_prune: fraction in [0, 1] of the elements that is prunable, any real number but a bool,
             by its exact value (float32's 0.1 is 0.10000000149011612); or a mapping from layer
             paths to fractions, which ranks each layer for itself, whatever ``scope`` is. A
