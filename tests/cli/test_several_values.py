@@ -108,14 +108,26 @@ def test_a_wrong_value_among_several_is_named(refused, arguments, text):
     assert text in refused("eval", *arguments)
 
 
-def test_names_may_have_commas(refused):
-    assert "unknown network 'resnet18,resnet34'" in refused(
-        "eval", "--arch", "resnet18,resnet34", "--data", "fake:2"
-    )
+def test_patterns_and_paths_may_have_commas(refused):
+    assert "unknown layer or pattern 'conv1,fc'" in refused("eval", "--include", "conv1,fc")
+    assert "a,b.py" in refused("eval", "--arch", "a,b.py:net", "--data", "fake:2")
 
 
-def test_where_one_value_is_taken_several_are_none(refused):
-    assert "0.1,0.2" in refused("inspect", "--p-prune", "0.1,0.2")
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("inspect", "--p-prune", "0.1,0.2"), "--p-prune '0.1,0.2': "),
+        (("eval", "-l", "ten"), "--limit 'ten': "),
+        (("bench", "--repeats", "1:3:1"), "--repeats '1:3:1': "),
+        (("bench", "--repeats", "0"), "--repeats '0': "),
+    ],
+)
+def test_where_one_value_is_taken_another_one_is_named(refused, arguments, text):
+    assert text in refused(*arguments)
+
+
+def test_what_must_be_said_is_named(refused):
+    assert "--to" in refused("export", "--out", "network.onnx")
 
 
 def test_passes_of_transfer_are_whole_numbers(refused):

@@ -1,11 +1,13 @@
 """What all commands have in common, however their options are declared."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
 
 from network_prune.core.foreign_code import no_exits
-from network_prune.errors import ArgumentError
+from network_prune.errors import ArgumentError, brief
 from network_prune.options import LETTERS
 
 
@@ -36,20 +38,29 @@ class OnceCommand(TyperCommand):
         """Parse the command line as click does, once what it says is looked through.
 
         Raises:
-            ArgumentError: an option that takes one value is given more than once, or a long one
-                with one dash.
+            ArgumentError: a value isn't of its option's kind, an option that takes one value is
+                given more than once, or a long one with one dash.
         """
-        if not ctx.resilient_parsing:  # a shell that completes what isn't finished
-            self._check(ctx, args)
-        return super().parse_args(ctx, args)
+        if ctx.resilient_parsing:  # for a shell, of what isn't finished
+            return super().parse_args(ctx, args)
+        values = self._checked(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            name = getattr(error.param, "name", None)
+            if error.param is None or values.get(name) is None:
+                raise
+            said = brief(values[name])
+            raise ArgumentError(f"{error.param.opts[0]} {said}: {error.message}") from None
 
-    def _check(self, ctx: Any, args: list[str]) -> None:
+    def _checked(self, ctx: Any, args: list[str]) -> Mapping[str, Any]:
+        """Return what the command line says of each parameter, as text."""
         names = {name for parameter in self.params for name in parameter.opts}
         for said in args[: args.index("--") if "--" in args else None]:
             name = said.partition("=")[0].replace("_", "-")
             if len(name) > 2 and f"-{name}" in names:
                 raise ArgumentError(f"{said} starts with one dash; pass -{name} with two")
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
         seen: set[str] = set()
         for parameter in order:
             if parameter.name in seen and not getattr(parameter, "multiple", False):
@@ -57,6 +68,7 @@ class OnceCommand(TyperCommand):
                     f"{parameter.opts[0]} is given more than once; it takes one value here"
                 )
             seen.add(str(parameter.name))
+        return values
 
 
 def show_as_written(command: Any) -> None:

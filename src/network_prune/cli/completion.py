@@ -1,6 +1,7 @@
 """What a shell is offered for an option's value; nothing of it imports PyTorch."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from network_prune.option_checks import OneOf, SomeOf
 from network_prune.options import Option
@@ -26,13 +27,9 @@ def completes(names: Iterable[str], *, several: bool = False) -> Completes:
 def option_completes(name: str, option: Option, *, takes_one: bool) -> Completes | None:
     """Return what completes an option's values; None for the shell's own, such as files."""
     several = option.many and not takes_one
-    match option.check:
-        case OneOf() as check:
-            return completes(check.names, several=several)
-        case SomeOf() as check:
-            return completes(check.names, several=True)
-        case _:
-            pass
+    check: Any = option.check
+    if isinstance(check, OneOf | SomeOf):
+        return completes(check.names, several=several or isinstance(check, SomeOf))
     if name in _NETWORKS:
         return lambda incomplete: _fitting(network_names(incomplete), incomplete, several=False)
     return completes(_USUAL[name]) if name in _USUAL else None

@@ -29,7 +29,7 @@ class Granularity(_Choice):
         return PLURALS[self.value]
 
     @classmethod
-    def _missing_(cls, value: object) -> "Granularity":
+    def _missing_(cls, value: object) -> _Choice:
         """Take the name for more than one element as well, e.g. ``connections``."""
         one = METHODS.get(value) if isinstance(value, str) else None
         return super()._missing_(value) if one is None else cls(one)
