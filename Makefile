@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: .venv/installed
 	$(BIN)/network-prune inspect --method weights --p-prune 0.3
@@ -25,6 +25,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
+	$(BIN)/codespell
+
+docs: .venv/installed
+	$(BIN)/mkdocs build --strict
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "network-prune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; pass PYTHON=python3.12, say")'
@@ -34,4 +38,4 @@ lint: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv site

@@ -1,6 +1,7 @@
-"""What all tests share: the hypothesis profile, the real inputs, the command line."""
+"""What all tests share: the hypothesis profile, real inputs, a browser, the command line."""
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,6 +97,19 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("NETWORK_PRUNE_TEST_DATA isn't set: the folder with the real network")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; the tests of pages as people see them are skipped where there is none."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 @pytest.fixture

@@ -31,6 +31,16 @@ _UNITS: Final = 2**32
 
 
 class _Origin(Struct):
+    """The network that a packed file's was made from.
+
+    Attributes:
+        arch: its name, as for ``--arch``.
+        weights_sha256: SHA-256 (hex) of its weights.
+        root_sha256: SHA-256 (hex) of the weights that the first of all stages began with, which
+            is no packed file.
+        parameters: how many numbers its parameters are.
+    """
+
     arch: str
     weights_sha256: str
     root_sha256: str
@@ -38,7 +48,14 @@ class _Origin(Struct):
 
 
 class _Made(Struct):
-    """How the network of a packed file was made."""
+    """How the network of a packed file was made.
+
+    Attributes:
+        stage: what made it, such as pruned, recalibrated, retrained or removed.
+        of: the network that it was made from.
+        parameters: how many numbers its parameters are.
+        non_zeros: how many of these aren't zero.
+    """
 
     stage: str
     of: _Origin
@@ -47,6 +64,16 @@ class _Made(Struct):
 
 
 class _Network(Struct):
+    """A network.
+
+    Attributes:
+        name: as for ``--arch``.
+        weights: their name or file.
+        weights_sha256: SHA-256 (hex) of the state's names, dtypes, shapes and bytes.
+        classes (whole number): how many outputs it has.
+        made: of a packed file alone: how it was made.
+    """
+
     name: str
     weights: str
     weights_sha256: str
@@ -54,6 +81,18 @@ class _Network(Struct):
 
 
 class _Preprocessing(Struct):
+    """What is done to an image before the network sees it.
+
+    Attributes:
+        resize: pixels of the shorter side, or of both; null for none.
+        crop: pixels of the square that is cut from the middle; null for none.
+        interpolation: how pictures are resized.
+        mean: what is subtracted from each channel.
+        std: what each channel is divided by.
+        crop_mode: center keeps the picture's proportions, squash doesn't.
+        crop_rounding: where the crop starts if half a pixel is left over: even or down.
+    """
+
     resize: int | list[Plain] | None
     crop: int | list[Plain] | None
     interpolation: str
@@ -64,11 +103,32 @@ class _Preprocessing(Struct):
 
 
 class _Data(Struct):
+    """The images.
+
+    Attributes:
+        name: as for ``--data``.
+        n (whole number): how many there are.
+        identity: SHA-256 (hex) over labels, files' relative paths and the sizes of at most
+            10 000 of them; of pictures in memory over their bytes.
+        images (text): as identity, without the labels.
+        classes_by (text): what classes were matched with the network's outputs by.
+    """
+
     name: str
     identity: str
 
 
 class _Asked(Struct):
+    """What was asked for.
+
+    Attributes:
+        weights: the option of this name.
+        data: options of the data by name.
+        running: what decides how networks are computed: batch size, precision, device, layout,
+            folding, compiling; of ``diversity`` also how many ``draws`` are compared.
+        preprocessing: what overrules the network's own.
+    """
+
     weights: str | None
     data: Flat
     running: Flat
@@ -76,17 +136,46 @@ class _Asked(Struct):
 
 
 class _Used(Struct):
+    """How the network was computed.
+
+    Attributes:
+        channels_last (true or false): whether memory had the channels last.
+        folded_norms (whole number): BatchNorms that were folded into convolutions.
+        warnings: what to know of it.
+    """
+
     warnings: list[str] = []
 
 
 class _ScoreData(Struct):
+    """The images that a score was learned from.
+
+    Attributes:
+        name: as for ``--score-data``.
+        identity: as of the data.
+        n: how many of them were taken.
+    """
+
     name: str
     identity: str
     n: Count
 
 
 class _Shared(Struct):
-    """What most records of a study have in common."""
+    """What most records of a study have in common.
+
+    Attributes:
+        network: which network.
+        preprocessing: what was done to the images.
+        data: which images.
+        asked: what was asked for.
+        versions: of the program, Python and the libraries that decide figures.
+        notes: what was guessed about networks and images, for people.
+        score_data: which images a score was learned from; null for other scores.
+        used: how the network was computed.
+        read: hashes over what the images were read from, ``data``, and those that a score was
+            learned from, ``score_data``.
+    """
 
     network: _Network
     preprocessing: _Preprocessing
@@ -100,6 +189,26 @@ class _Shared(Struct):
 
 
 class _Variant(Struct):
+    """What was pruned.
+
+    Attributes:
+        method: connections, neurons or weights.
+        p_prune: fraction of the elements that is prunable, in [0, 1].
+        p_bern: probability that a prunable element is pruned, in [0, 1].
+        score: what elements were ranked by.
+        scope: global, or layer; a layer that is pruned alone is of scope layer, and included.
+        layers: the layer types that were ranked.
+        tensors: what of the layers was ranked, where that isn't weights alone.
+        include: patterns of layer paths that were ranked.
+        exclude: patterns of layer paths that were left out.
+        with_norm: whether neurons' biases and BatchNorms were pruned with them.
+        floor: fraction of each layer that stayed out, where there is one.
+        by_layer: p_prune by layer, where that was asked for.
+        recalibrate: how many images the BatchNorms' statistics were estimated on anew, if any.
+        seed: the draw's name, first part.
+        index: the draw's name, second part.
+    """
+
     method: str
     score: str
     scope: str
@@ -118,6 +227,28 @@ class _Variant(Struct):
 
 
 class _Realised(Struct, forbid_unknown_fields=True):
+    """What pruning came to, over all ranked layers.
+
+    Attributes:
+        granularity: what an element is.
+        elements: how many there are.
+        prunable: how many of them are prunable.
+        pruned: how many the draw prunes.
+        pruning_ratio: pruned / elements.
+        weights: single weights of the ranked layers.
+        zeroed: those under the mask.
+        zeroed_ratio: zeroed / weights.
+        zero_before: those that are zero without any mask.
+        zero_before_ratio: zero_before / weights.
+        newly_zeroed: those under the mask that weren't zero before.
+        network_weights: all weights and biases of the network.
+        network_zeroed_ratio: share of these under masks.
+        silenced: biases and norms' entries under masks, by ``with_norm``.
+        newly_silenced: those of them that weren't zero before.
+        layers: name and counts for each layer.
+        warnings: layers that vanish, and the like.
+    """
+
     pruning_ratio: float
     zeroed_ratio: float
     network_zeroed_ratio: float = 0.0
@@ -138,6 +269,26 @@ class _Realised(Struct, forbid_unknown_fields=True):
 
 
 class _Metrics(Struct):
+    """What the network scored.
+
+    Attributes:
+        n: images that were evaluated.
+        hits1: those whose label has the greatest output.
+        hits5: those whose label is among the five greatest outputs.
+        acc1: Acc@1 in percent.
+        acc1_interval: its 95% interval, Wilson's.
+        acc5: Acc@5 in percent.
+        acc5_interval: its 95% interval, Wilson's.
+        loss: mean cross-entropy in nats; null where an image has none.
+        loss_interval: its 95% interval, by the normal approximation.
+        loss_sum: the sum of all losses in units of 2**-32 nats, each rounded first.
+        loss_square_sum (whole number): the sum of the squares of these rounded numbers.
+        non_finite: images without a finite loss, counted as misses.
+        ties: images whose hit is settled by the order of equal outputs.
+        unreadable: images that were skipped; not in n.
+        seconds (number): wall time from the first batch's reading to the last figure.
+    """
+
     n: Count
     hits1: Count
     hits5: Count
@@ -154,6 +305,25 @@ class _Metrics(Struct):
 
 
 class _Difference(Struct):
+    """What pruning changed, image by image.
+
+    Attributes:
+        n: images that were compared.
+        gained1: those right at 1 when pruned and wrong when dense.
+        lost1: those wrong at 1 when pruned and right when dense.
+        gained5 (whole number): as gained1, among the five greatest outputs.
+        lost5 (whole number): as lost1, among the five greatest outputs.
+        acc1_difference: Acc@1 less the dense network's, in percentage points.
+        acc1_interval: its paired 95% interval, Agresti's and Min's.
+        acc5_difference: Acc@5 less the dense network's, in percentage points.
+        acc5_interval: its paired 95% interval, Agresti's and Min's.
+        loss_difference: mean loss less the dense network's, in nats.
+        loss_interval: its paired 95% interval, by the normal approximation.
+        loss_sum: the sum of the differences in units of 2**-32 nats.
+        loss_square_sum (whole number): the sum of the squares of these whole numbers.
+        non_finite (whole number): images without a finite loss in one of both.
+    """
+
     n: Count
     gained1: Count
     lost1: Count
@@ -167,7 +337,22 @@ class _Difference(Struct):
 
 
 class _Own(Struct, forbid_unknown_fields=True):
-    """What is a record's alone."""
+    """What is a record's alone.
+
+    Attributes:
+        variant: what was pruned, by option; null for the dense network.
+        score: the score's name; of one that learns with a hash of its images and labels.
+        prunable_sha256: SHA-256 (hex) of the prunable set.
+        draw_sha256: SHA-256 (hex) of the draw.
+        realised: what pruning came to; null for the dense network.
+        metrics: what the network scored.
+        difference: to the dense network on the same images; null for the dense network, and
+            where that was left out.
+        outcomes: names of what ``outcomes.jsonl`` keeps: ``sha256`` of the images' outcomes,
+            ``images`` of their names and classes, ``losses`` of the dense network; null if
+            nothing was kept.
+        diversity: of ``diversity`` alone: figures of draws, of dropout, and their difference.
+    """
 
     variant: Variant
     realised: _Realised | None

@@ -1,6 +1,5 @@
-"""A study of two methods on named images, its page, and a browser that looks at it."""
+"""A study of two methods on named images, its page, and that page in a browser."""
 
-import shutil
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,19 +36,6 @@ class Seen:
     def from_elsewhere(self):
         inside = ("blob:null/", "data:")
         return [url for url in self.asked[1:] if not url.startswith(inside)]
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium; the tests of the page as people see it are skipped where there is none."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,89 @@
+"""The reference of the command line: a page for each command, made from its declaration."""
+
+import html
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from network_prune.cli.main import app
+
+_RUN = re.compile(r"(?:Examples?: )?(network-prune .*)")
+
+
+def command_pages() -> dict[str, str]:
+    """Return the pages' texts by their places in the site, in the commands' order."""
+    group: Any = typer.main.get_command(app)
+    pages = {
+        f"reference/commands/{name}.md": _page(name, command)
+        for name, command in group.commands.items()
+        if not command.hidden
+    }
+    names = ", ".join(f"[{name}]({name}.md)" for name in group.commands if _place(name) in pages)
+    head = f"# network-prune\n\n{_prose(group.help or '')}\n\nCommands: {names}.\n"
+    return {"reference/commands/index.md": head + _options(group, "network-prune"), **pages}
+
+
+def _place(name: str) -> str:
+    return f"reference/commands/{name}.md"
+
+
+def _page(name: str, command: Any) -> str:
+    texts = [inspect.cleandoc(text) for text in (command.help, command.epilog) if text]
+    parts = [part for text in texts for part in _parts(text)]
+    return "\n\n".join([f"# network-prune {name}", *parts]) + "\n" + _options(command, name)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield a help text's paragraphs, commands that stand on lines of their own as blocks."""
+    for paragraph in re.split(r"\n\s*\n", text.replace("\b", "").replace("\f", "")):
+        prose, runs = list[str](), list[str]()
+        for line in paragraph.strip().splitlines():
+            run = _RUN.fullmatch(line.strip())
+            is_run = run is not None and (
+                line.strip().startswith("Example") or not prose or prose[-1].endswith(":")
+            )
+            if run is not None and is_run:
+                runs.append(run[1])
+            else:
+                prose.append(line.strip())
+        if prose:
+            yield _prose(" ".join(prose))
+        if runs:
+            yield "```console\n" + "\n".join(map(_plain, runs)) + "\n```"
+
+
+def _options(command: Any, name: str) -> str:
+    """Return a section for each panel of the help, with an entry for each option."""
+    context = command.context_class(command, info_name=name)
+    panels: dict[str, list[str]] = {}
+    for parameter in command.params:
+        record = parameter.get_help_record(context)
+        if record is None or getattr(parameter, "hidden", False):
+            continue
+        is_option = parameter.param_type_name == "option"
+        usual = "Options" if is_option else "Arguments"
+        panel = getattr(parameter, "rich_help_panel", None) or usual
+        panels.setdefault(panel, []).append(_entry(parameter, record, is_option=is_option))
+    return "".join(f"\n## {panel}\n\n" + "\n".join(entries) for panel, entries in panels.items())
+
+
+def _entry(parameter: Any, record: tuple[str, str], *, is_option: bool) -> str:
+    said, help_text = (" ".join(part.split()) for part in record)
+    code = f"`{said.strip()}`"
+    anchor = f"option-{parameter.name.replace('_', '-')}" if is_option else parameter.name
+    return f"### {code} {{ #{anchor} }}\n\n{_prose(help_text)}\n"
+
+
+def _prose(text: str) -> str:
+    """Return help as Markdown in which nothing but its words counts."""
+    shown = html.escape(_plain(" ".join(text.split())), quote=False)
+    return re.sub(r"([\\`*_\[\]#|])", r"\\\1", shown)
+
+
+def _plain(text: str) -> str:
+    """Return help without rich's markup, where the command line reads it as such."""
+    return Text.from_markup(text).plain if app.rich_markup_mode == "rich" else text

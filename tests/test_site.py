@@ -1,0 +1,195 @@
+"""The site of the documentation: built strictly, whole, from nowhere else, and read as people do."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from site_pages.names import public_names
+from site_pages.records import study_members, transfer_members
+
+import network_prune
+from tests.shown_commands import ROOT, commands
+
+PHONE = {"width": 390, "height": 844}
+NARROW = ("index.html", "published.html", "reference/commands/sweep.html")
+# What a browser fetches by itself.
+FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    call = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+class _Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.ids = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        said = dict(attributes)
+        self.ids.add(said.get("id"))
+        if tag == "link" and said.get("rel") not in ("next", "prev", "canonical"):
+            self.fetched.append(said.get("href"))
+        if tag in FETCHED:
+            self.fetched.append(said.get(FETCHED[tag]))
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    found = {path.relative_to(site).as_posix(): path for path in site.rglob("*.html")}
+    return {name: _Page(path.read_text("utf-8")) for name, path in found.items()}
+
+
+def test_nothing_comes_from_elsewhere(site, pages):
+    links = [link for page in pages.values() for link in page.fetched if link]
+    assert [link for link in links if re.match(r"(\w+:)?//", link)] == []
+    styles = "".join(path.read_text("utf-8") for path in site.rglob("*.css"))
+    assert re.findall(r"url\([\"']?(?:\w+:)?//|@import", styles) == []
+
+
+def test_every_page_of_the_folder_is_there(pages):
+    names = {path.stem for path in (ROOT / "docs").glob("*.md")}
+    assert {f"{name}.html" for name in names} <= pages.keys()
+
+
+def test_every_public_name_is_described(pages):
+    found = set().union(
+        *(page.ids for name, page in pages.items() if name.startswith("reference/python/"))
+    )
+    assert public_names().keys() == set(network_prune.__all__)
+    assert {f"network_prune.{name}" for name in network_prune.__all__} <= found
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_option_of_every_command_is_described(site, pages, name):
+    page = f"reference/commands/{name}.html"
+    text = (site / page).read_text("utf-8")
+    shown = [each for each in commands()[name].params if not getattr(each, "hidden", False)]
+    assert len(shown) > 1
+    for parameter in shown:
+        for written in (*parameter.opts, *parameter.secondary_opts):
+            if written.startswith("--"):
+                assert f"option-{parameter.name.replace('_', '-')}" in pages[page].ids
+                assert written in text, written
+
+
+def undescribed(value, members, place=""):
+    """Yield the paths of what a record holds and its declaration doesn't describe."""
+    for name, inner in value.items():
+        if name not in members:
+            yield f"{place}{name}"
+        elif members[name].part is not None:
+            for each in inner if isinstance(inner, list) else [inner]:
+                if isinstance(each, dict):
+                    yield from undescribed(each, members[name].part, f"{place}{name}.")
+
+
+def test_all_that_a_record_of_a_study_holds_is_described(pages):
+    plan = {"limit": 8, "method": "neurons", "recalibrate": 8, "floor": 0.1}
+    _, record = network_prune.sweep(plan)
+    _, compared = network_prune.sweep({"limit": 8}, measure=network_prune.DrawsCompared(2))
+    assert not {*undescribed(record, study_members()), *undescribed(compared, study_members())} - {
+        "schema",
+        "key",
+    }
+    assert {f"study-{name}" for name in ("network", "metrics")} <= pages[
+        "reference/records.html"
+    ].ids
+
+
+def test_all_that_a_record_of_a_transfer_run_holds_is_described():
+    run = network_prune.transfer(
+        {
+            "surrogate": ["digits"],
+            "victim": ["digits-plain"],
+            "goal": ["untargeted"],
+            "augmentation": ["none", "dwp"],
+            "passes": 1,
+            "limit": 2,
+        }
+    )
+    for record in run:
+        assert not {*undescribed(record, transfer_members())} - {"schema", "key"}
+
+
+def test_what_a_part_doesnt_say_is_refused():
+    import msgspec
+    from site_pages.records import members
+
+    class Part(msgspec.Struct):
+        """A part.
+
+        Attributes:
+            said: a name.
+        """
+
+        said: str
+        unsaid: int
+
+    with pytest.raises(ValueError, match="Part doesn't say what unsaid mean"):
+        members(Part)
+
+
+@pytest.fixture(scope="module")
+def opened(browser, site):
+    """Open a page from the folder, without a network; what it asks for is kept."""
+    context = browser.new_context(viewport=PHONE)
+    context.set_offline(True)
+    page = context.new_page()
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+
+    def open_page(name, scheme="light"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto((site / name).as_uri())
+        page.wait_for_selector("article")
+        return page
+
+    yield open_page
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", NARROW)
+def test_nothing_is_wider_than_a_phone(opened, name, scheme):
+    page = opened(name, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    # Of what lies in the text, only what is in a box that scrolls may reach out.
+    reaching = page.evaluate(
+        """width => [...document.querySelectorAll("article *")].filter(
+            each => each.getBoundingClientRect().right > width + 1
+                && !each.closest(".md-typeset__scrollwrap, pre, code, .md-code__nav")
+        ).map(each => each.outerHTML.slice(0, 80))""",
+        PHONE["width"],
+    )
+    assert reaching == []
+    dark = page.evaluate("document.body.getAttribute('data-md-color-scheme')")
+    assert dark == {"light": "default", "dark": "slate"}[scheme]
+
+
+def test_a_wide_table_scrolls_in_its_own_box(opened):
+    page = opened("published.html")
+    widths = page.evaluate(
+        "(box => [box.scrollWidth, box.clientWidth])"
+        "(document.querySelector('.md-typeset__scrollwrap'))"
+    )
+    assert widths[0] > widths[1]
+
+
+def test_search_finds_an_option_without_a_server(opened):
+    page = opened("index.html")
+    page.locator("label.md-header__button[for=__search]").click()
+    page.locator("input.md-search__input").fill("recalibrate")
+    page.wait_for_selector(".md-search-result__item", timeout=10_000)
+    found = page.locator(".md-search-result__link").evaluate_all("all => all.map(a => a.href)")
+    assert any("recalibration.html" in link for link in found)
+    assert any("reference/commands/" in link for link in found)
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
