@@ -28,7 +28,7 @@ lint: .venv/installed
 	$(BIN)/codespell
 
 docs: .venv/installed
-	$(BIN)/mkdocs build --strict
+	$(BIN)/python scripts/build_site.py
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "network-prune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; pass PYTHON=python3.12, say")'

@@ -20,10 +20,6 @@ _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 _COPIED = (".ipynb", ".svg", ".png", ".json")
 
 
-def page(path: str) -> str:
-    """Return a text file of the repository as Markdown, its links those of the site."""
-    return relinked((ROOT / path).read_text(encoding="utf-8"), path=path, uri=OWN[path])
-
 
 def relinked(text: str, *, path: str, uri: str) -> str:
     """Return Markdown whose links to files of the repository lead to their places in the site.

@@ -1,0 +1,90 @@
+"""What the site's generator reads: the pages of docs/, those that are made, and its settings."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from site_pages.citing import citing_page
+from site_pages.commands import command_pages
+from site_pages.examples import example_files, examples_page
+from site_pages.names import name_pages
+from site_pages.records import records_page
+from site_pages.repository import DOCS, OWN, ROOT, file_page, linked, place_of, relinked
+
+SETTINGS = ROOT / "scripts" / "site.yml"
+
+
+def write_sources(folder: Path) -> Path:
+    """Write all that the generator reads into an empty folder, and return its settings' file.
+
+    It writes the site into the folder ``site`` beside them.
+    """
+    pages = _made_pages()
+    docs = folder / "docs"
+    shutil.copytree(ROOT / DOCS, docs, ignore=shutil.ignore_patterns("*.md"))
+    for path, text in _written():
+        uri = place_of(path)
+        pages.setdefault(uri, relinked(text, path=path, uri=uri))
+    for uri, text in pages.items():
+        _write(docs / uri, text)
+    for path in _shown_files():
+        uri = place_of(path)
+        if uri.endswith(".md"):
+            _write(docs / uri, file_page(path))
+        else:
+            (docs / uri).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / path, docs / uri)
+    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    settings["nav"] = _filled(settings["nav"], list(pages))
+    settings["plugins"][-1]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT / "src")]
+    _write(folder / "mkdocs.yml", yaml.safe_dump(settings, sort_keys=False))
+    return folder / "mkdocs.yml"
+
+
+def _made_pages() -> dict[str, str]:
+    """Return the pages that no file holds, by their places in the site."""
+    return {
+        "reference/records.md": records_page(),
+        "examples.md": examples_page(),
+        "citing.md": citing_page(),
+        **command_pages(),
+        **name_pages(),
+    }
+
+
+def _written() -> Iterator[tuple[str, str]]:
+    """Yield path and text of each page that a file of the repository holds."""
+    inside = sorted((ROOT / DOCS).rglob("*.md"))
+    for path in [*(path.relative_to(ROOT).as_posix() for path in inside), *OWN]:
+        if (ROOT / path).is_file() and path.endswith(".md"):
+            yield path, (ROOT / path).read_text(encoding="utf-8")
+
+
+def _shown_files() -> list[str]:
+    """Return the other files of the repository that pages link to."""
+    found = (linked(text, path=path) for path, text in _written())
+    return sorted({*example_files(), *(each for links in found for each in links)})
+
+
+def _filled(nav: Any, pages: list[str]) -> Any:
+    """Return the navigation with the pages below a folder in the folder's place."""
+    if isinstance(nav, list):
+        return [_filled(each, pages) for each in nav]
+    if isinstance(nav, dict):
+        return {title: _filled(each, pages) for title, each in nav.items()}
+    below = [uri for uri in pages if uri.startswith(f"{nav}/")]
+    return [_titled(uri) for uri in below] if below else nav
+
+
+def _titled(uri: str) -> str | dict[str, str]:
+    name = Path(uri).stem
+    is_command = uri.startswith("reference/commands/") and name != "index"
+    return {name: uri} if is_command else uri
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
