@@ -1,29 +1,30 @@
 // The search runs in a Worker, which browsers refuse to pages that are opened from a folder
-// (file:). There, a frame does the same work: it loads the same script and gives and takes the
-// same messages.
+// (file:). There, a frame does the same work: it loads the same script, and gives and takes
+// copies of the same messages, each in a turn of its own.
 if (location.protocol === "file:") {
   window.IFrameWorker = class extends EventTarget {
     constructor(url) {
       super();
-      this.waiting = [];
-      const frame = document.createElement("iframe");
-      frame.hidden = true;
-      document.body.append(frame);
-      const inside = frame.contentWindow;
-      const script = frame.contentDocument.createElement("script");
-      inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
-      script.onload = () => {
-        this.inside = inside;
-        this.waiting.splice(0).forEach((data) => this.postMessage(data));
-      };
+      this.frame = document.createElement("iframe");
+      this.frame.hidden = true;
+      document.body.append(this.frame);
+      const inside = this.frame.contentWindow;
+      const script = inside.document.createElement("script");
+      this.ready = new Promise((resolve, reject) => Object.assign(script, { onload: resolve, onerror: reject }));
+      this.ready.catch(() => this.onerror?.(new Event("error", { cancelable: true })));
+      inside.postMessage = (data) => later(data, (event) => this.tell(event));
       script.src = url;
-      frame.contentDocument.body.append(script);
-      this.frame = frame;
+      inside.document.body.append(script);
+    }
+
+    tell(event) {
+      this.dispatchEvent(event);
+      this.onmessage?.(event);
     }
 
     postMessage(data) {
-      if (this.inside) this.inside.dispatchEvent(new MessageEvent("message", { data }));
-      else this.waiting.push(data);
+      const send = (event) => this.ready.then(() => this.frame.contentWindow.dispatchEvent(event), () => {});
+      later(data, send);
     }
 
     terminate() {
@@ -31,4 +32,9 @@ if (location.protocol === "file:") {
     }
   };
   window.Worker = window.IFrameWorker;
+
+  function later(data, send) {
+    const event = new MessageEvent("message", { data: structuredClone(data) });
+    setTimeout(() => send(event));
+  }
 }

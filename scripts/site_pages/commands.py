@@ -1,6 +1,5 @@
 """The reference of the command line: a page for each command, made from its declaration."""
 
-import html
 import inspect
 import re
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from rich.text import Text
 
 from network_prune.cli.main import app
 
+# What Markdown would take for markup.
+_LITERAL = str.maketrans({**{each: f"\\{each}" for each in "\\`*_[]#|"}, "<": "&lt;", "&": "&amp;"})
 _RUN = re.compile(r"(?:Examples?: )?(network-prune .*)")
 
 
@@ -72,16 +73,19 @@ def _options(command: Any, name: str) -> str:
 
 
 def _entry(parameter: Any, record: tuple[str, str], *, is_option: bool) -> str:
-    said, help_text = (" ".join(part.split()) for part in record)
-    code = f"`{said.strip()}`"
+    said = re.sub(r"<list\[(.*?)\]>", r"<\1>", " ".join(record[0].split()))
     anchor = f"option-{parameter.name.replace('_', '-')}" if is_option else parameter.name
-    return f"### {code} {{ #{anchor} }}\n\n{_prose(help_text)}\n"
+    help_text = parameter.help or ""
+    # What Typer adds, in brackets: the default, a range.
+    more = record[1].removeprefix(help_text).strip().removeprefix("[").removesuffix("]")
+    more = re.sub(r"default: \((.*)\)", r"default: \1", more)
+    texts = [_prose(help_text), f"[{more}]".translate(_LITERAL)] if more else [_prose(help_text)]
+    return f"### `{said}` {{ #{anchor} }}\n\n" + "\n\n".join(texts) + "\n"
 
 
 def _prose(text: str) -> str:
     """Return help as Markdown in which nothing but its words counts."""
-    shown = html.escape(_plain(" ".join(text.split())), quote=False)
-    return re.sub(r"([\\`*_\[\]#|])", r"\\\1", shown)
+    return _plain(" ".join(text.split())).translate(_LITERAL)
 
 
 def _plain(text: str) -> str:
