@@ -367,6 +367,17 @@ def test_dark_mode_is_followed_by_page_and_plots(page):
     assert dark == ["rgb(20, 23, 27)", "#ececec"]
 
 
+def test_the_table_lies_on_the_pages_ground(page):
+    ground = "(name) => getComputedStyle(document.querySelector(name)).backgroundColor"
+    for scheme, there in (("light", ""), ("dark", ".dark")):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_selector(f"html{there}", state="attached")
+        assert page.evaluate(ground, ".dt-container") in (
+            page.evaluate(ground, "body"),
+            "rgba(0, 0, 0, 0)",
+        )
+
+
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_shows_it_without_scrolling_sideways(page, width):
     page.set_viewport_size({"width": width, "height": 800})
