@@ -15,7 +15,8 @@ import pytest
 from network_prune import sweep
 from network_prune.study.plan_file import read_plan_file
 
-STORY = Path(__file__).parents[1] / "examples" / "story.ipynb"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+STORY, TRANSFER = EXAMPLES / "story.ipynb", EXAMPLES / "transfer.ipynb"
 # In a process of its own, as the sockets to the kernel are closed when that ends; the kernel is
 # of the interpreter that runs the tests, wherever kernels are installed.
 EXECUTE = """
@@ -69,6 +70,46 @@ def test_the_story_runs_and_ends_with_a_plot(tmp_path, request):
     if request.config.getoption("--write-tables"):
         nbformat.write(found, STORY)
     assert any(is_png(output) for output in nbformat.read(STORY, as_version=4).cells[-1].outputs)
+
+
+def test_the_loop_of_an_attack_runs_and_is_plotted_once(tmp_path, request):
+    found = tidied(executed(TRANSFER, tmp_path))
+    shown = [output for cell in found.cells for output in cell.get("outputs", ())]
+    assert not [o for o in shown if o.output_type == "stream" and o.name == "stderr"]
+    assert sum(map(is_png, shown)) == 1
+    rates = success_of(found)
+    assert len(rates) == 8
+    # On the network that they are made on images succeed, and more often than elsewhere.
+    for surrogate in ("plain", "diversified"):
+        own, *others = (rates[name] for name in rates if name[0] == surrogate)
+        assert own > 80
+        assert 0 < min(others) <= max(others) < own
+    # What the last words say of the comparisons.
+    assert [float(p) > 0.05 for p in re.findall(r", p (\S+)$", printed(found), re.MULTILINE)] == [
+        True
+    ] * 3
+    if request.config.getoption("--write-tables"):
+        nbformat.write(found, TRANSFER)
+    kept = success_of(nbformat.read(TRANSFER, as_version=4))
+    assert rates == pytest.approx(kept, abs=5)  # another version of PyTorch may round otherwise
+
+
+def printed(notebook):
+    return "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", ()))
+
+
+def success_of(notebook):
+    """The rates that the loop's cell printed, by surrogate and network."""
+    rows = re.findall(r"^(\w+) +→ (\S+) +(\S+) % \[", printed(notebook), re.MULTILINE)
+    return {(surrogate, name): float(rate) for surrogate, name, rate in rows}
+
+
+def test_the_table_of_examples_has_all_and_no_other():
+    page = (EXAMPLES / "README.md").read_text("utf-8")
+    named = re.findall(r"^\| \[(\S+)\]\((\S+)\) \|", page, re.MULTILINE)
+    files = {path.name for path in EXAMPLES.iterdir() if path.is_file()}
+    assert {name for name, _ in named} == files - {"README.md"}
+    assert all(name == target for name, target in named)
 
 
 def test_the_plan_of_recalibration_gives_what_its_page_says():
