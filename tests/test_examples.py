@@ -5,15 +5,18 @@ Plans give what the documentation says they give.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 from network_prune import sweep
 from network_prune.study.plan_file import read_plan_file
+from tests.shown_commands import parsed
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 STORY, TRANSFER = EXAMPLES / "story.ipynb", EXAMPLES / "transfer.ipynb"
@@ -110,6 +113,30 @@ def test_the_table_of_examples_has_all_and_no_other():
     files = {path.name for path in EXAMPLES.iterdir() if path.is_file()}
     assert {name for name, _ in named} == files - {"README.md"}
     assert all(name == target for name, target in named)
+
+
+def test_commands_of_the_table_exist():
+    page = (EXAMPLES / "README.md").read_text("utf-8")
+    commands = re.findall(r"`(network-prune .*?)`", page)
+    assert len(commands) == 2
+    for command in commands:
+        parsed(shlex.split(command)[1:])
+
+
+def test_the_job_on_kubernetes_starts_a_sweep_that_can_be_planned(run):
+    job = yaml.safe_load((EXAMPLES / "ray-job.yaml").read_text("utf-8"))
+    assert (job["kind"], job["apiVersion"]) == ("RayJob", "ray.io/v1")
+    _, *arguments = shlex.split(job["spec"]["entrypoint"])
+    engine = arguments.index("--engine")
+    assert arguments[engine:] == ["--engine", "ray", "--num-cpus-per-task", "2"]
+    parsed(arguments)
+    # The same sweep, of the embedded networks, by one process.
+    ours = {"resnet18": "digits", "resnet50": "digits-plain", "/images/val": "digits"}
+    small = [ours.get(each, each) for each in arguments[:engine]]
+    del small[small.index("--out") : small.index("--out") + 2]
+    outcome = run(*small, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "digits-plain" in outcome.out
 
 
 def test_the_plan_of_recalibration_gives_what_its_page_says():
