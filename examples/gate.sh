@@ -25,5 +25,5 @@ shift
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-network-prune sweep "$@" --out "$folder/gate"
+network-prune sweep "$@" --out "$folder/gate" > /dev/null  # compare prints what counts
 network-prune compare "$folder/gate" --max-drop "$points"

@@ -22,7 +22,9 @@ def build(site: Path) -> int:
     Side effects:
         1. An older site is replaced whole.
     """
-    if site.exists() and not (site.is_dir() and ((site / _MARK).exists() or not any(site.iterdir()))):
+    if site.exists() and not (
+        site.is_dir() and ((site / _MARK).exists() or not any(site.iterdir()))
+    ):
         print(f"{site} holds something else than a site; pass another folder", file=sys.stderr)
         return 2
     with TemporaryDirectory() as folder:

@@ -26,6 +26,7 @@ PLAN = {
     "p_prune": [0.05, 0.1, 0.2, 0.3, 0.4],
     "p_bern": 0.5,
     "draws": 5,
+    "device": "cpu",
 }
 TITLE = "The embedded network, pruned in three ways"
 SCHEMES = ("light", "dark")

@@ -124,10 +124,11 @@ def main() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return ours without what would change colours, width or speed on a small network."""
+    """Return ours without what would change colours, width, device or speed."""
     left_out = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    return {**kept, "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
+    own = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "CUDA_VISIBLE_DEVICES": ""}
+    return {**kept, **own, "OMP_NUM_THREADS": "1"}
 
 
 def _read(terminal: int) -> Iterator[bytes]:
