@@ -76,7 +76,6 @@ def test_wrong_option_of_eval(refused, arguments, text):
     ("arguments", "text"),
     [
         (("evil",), "No such command 'evil'. Did you mean 'eval'"),
-        (("eval", "--p_prun", "0.2"), "No such option: --p-prun (Possible options: --p-bern, --p-"),
         (("eval", "-arch", "resnet18"), "-arch starts with one dash; pass --arch with two"),
         (("sweep", "--p_prune=0.2", "-p_bern=1"), "-p_bern=1 starts with one dash; pass --p-bern"),
         (("export", "--to", "onx", "--out", "a.onnx"), "unknown format 'onx'; did you mean onnx"),
@@ -87,6 +86,12 @@ def test_wrong_option_of_eval(refused, arguments, text):
 )
 def test_what_is_unknown_is_answered_with_the_nearest(refused, arguments, text):
     assert text in refused(*arguments)
+
+
+def test_an_unknown_option_is_answered_with_the_nearest(refused):
+    line = refused("eval", "--p_prun", "0.2")
+    assert "No such option" in line
+    assert "--p-prune" in line
 
 
 def test_nothing_at_all_is_answered_with_the_help(run):

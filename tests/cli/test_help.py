@@ -20,9 +20,10 @@ def only_text(text):
     return FRAME.sub("", text)
 
 
-def as_written(escaped):
-    """Return a help text as it was before it was kept from being markup."""
-    return Text.from_markup(escaped, emoji=False).plain
+def as_written(text, command):
+    """Return a help text as it was before it was kept from being markup, where it would be."""
+    is_markup = command.rich_markup_mode == "rich"  # which it isn't in all versions of Typer
+    return Text.from_markup(text, emoji=False).plain if is_markup else text
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +48,12 @@ def helps():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_text_is_shown_as_it_is_written(helps, name):
-    shown = only_text(helps[name])
-    for parameter in GROUP.commands[name].params:
-        if not parameter.hidden:
-            assert only_text(as_written(parameter.help)) in shown, parameter.name
-    for paragraph in as_written(GROUP.commands[name].help).split("\n\n"):
+    command, shown = GROUP.commands[name], only_text(helps[name])
+    texts = {each.name: each.help for each in command.params if not each.hidden and each.help}
+    assert len(texts) > 1
+    for parameter, text in texts.items():
+        assert only_text(as_written(text, command)) in shown, parameter
+    for paragraph in as_written(command.help, command).split("\n\n"):
         assert only_text(paragraph) in shown
 
 

@@ -47,11 +47,11 @@ class OnceCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
-            name = getattr(error.param, "name", None)
-            if error.param is None or values.get(name) is None:
+            parameter: Any = error.param
+            said = None if parameter is None else values.get(parameter.name)
+            if said is None:
                 raise
-            said = brief(values[name])
-            raise ArgumentError(f"{error.param.opts[0]} {said}: {error.message}") from None
+            raise ArgumentError(f"{parameter.opts[0]} {brief(said)}: {error.message}") from None
 
     def _checked(self, ctx: Any, args: list[str]) -> Mapping[str, Any]:
         """Return what the command line says of each parameter, as text."""
