@@ -77,6 +77,7 @@ def test_wrong_option_of_eval(refused, arguments, text):
     [
         (("evil",), "No such command 'evil'. Did you mean 'eval'"),
         (("eval", "-arch", "resnet18"), "-arch starts with one dash; pass --arch with two"),
+        (("eval", "-no-fold"), "-no-fold starts with one dash; pass --no-fold with two"),
         (("sweep", "--p_prune=0.2", "-p_bern=1"), "-p_bern=1 starts with one dash; pass --p-bern"),
         (("export", "--to", "onx", "--out", "a.onnx"), "unknown format 'onx'; did you mean onnx"),
         (("sweep", "--engine", "rai"), "unknown engine 'rai'; did you mean ray?; pass one of ray"),

@@ -121,9 +121,11 @@ def test_bash_itself_completes(tmp_path):
         "source <(network-prune --show-completion bash)\n"
         "COMP_WORDS=(network-prune sweep --method con); COMP_CWORD=3\n"
         '_network_prune_completion network-prune; echo "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(network-prune sweep -a resnet18); COMP_CWORD=3\n"
+        '_network_prune_completion network-prune; echo "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr.strip()) == ("connections", "")
+    assert (done.stdout, done.stderr.strip()) == ("connections\nresnet18\n", "")
 
 
 def test_names_of_networks_are_those_that_the_libraries_list():

@@ -53,5 +53,5 @@ def test_torch_may_be_missing(run, monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("network_prune.cli.version_line.version", missing)
+    monkeypatch.setattr("importlib.metadata.version", missing)
     assert ", no torch, " in run("--version").out

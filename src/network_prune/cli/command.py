@@ -55,11 +55,7 @@ class OnceCommand(TyperCommand):
 
     def _checked(self, ctx: Any, args: list[str]) -> Mapping[str, Any]:
         """Return what the command line says of each parameter, as text."""
-        names = {name for parameter in self.params for name in parameter.opts}
-        for said in args[: args.index("--") if "--" in args else None]:
-            name = said.partition("=")[0].replace("_", "-")
-            if len(name) > 2 and f"-{name}" in names:
-                raise ArgumentError(f"{said} starts with one dash; pass -{name} with two")
+        self._check_dashes(args[: args.index("--") if "--" in args else None])
         values, _, order = self.make_parser(ctx).parse_args(args=list(args))
         seen: set[str] = set()
         for parameter in order:
@@ -69,6 +65,14 @@ class OnceCommand(TyperCommand):
                 )
             seen.add(str(parameter.name))
         return values
+
+    def _check_dashes(self, args: list[str]) -> None:
+        """Refuse -arch, which would be -a with the value rch."""
+        names = {name for each in self.params for name in (*each.opts, *each.secondary_opts)}
+        for said in args:
+            name = said.partition("=")[0].replace("_", "-")
+            if len(name) > 2 and f"-{name}" in names:
+                raise ArgumentError(f"{said} starts with one dash; pass -{name} with two")
 
 
 def show_as_written(command: Any) -> None:

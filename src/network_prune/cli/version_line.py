@@ -1,7 +1,6 @@
 """``network-prune --version``: versions at once, and the device once PyTorch is imported."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 from network_prune.cli.output import say_on
 from network_prune.errors import NetworkPruneError, failure_text
@@ -15,6 +14,8 @@ def say_version() -> None:
 
 
 def _torch() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"torch {version('torch')}"
     except PackageNotFoundError:
