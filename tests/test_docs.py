@@ -4,7 +4,9 @@ import re
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from network_prune.cli.main import app
 from network_prune.study.plan_file import read_plan_file
 from tests.shown_commands import (
     NEEDS,
@@ -63,7 +65,8 @@ def test_an_option_that_isnt_there_is_found():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_and_options_within_lines_exist(page):
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    known = {word for command in commands().values() for word in options_of(command)}
+    all_commands = (get_command(app), *commands().values())
+    known = {word for command in all_commands for word in options_of(command)}
     for code in re.findall(r"`([^`\n]+)`", text):
         if (found := re.match(r"network-prune ([a-z]+)\b", code)) and found[1] != "COMMAND":
             assert found[1] in commands(), code

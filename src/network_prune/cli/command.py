@@ -1,7 +1,7 @@
 """What all commands have in common, however their options are declared."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand
@@ -47,8 +47,8 @@ class OnceCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
-            parameter: Any = error.param
-            said = None if parameter is None else values.get(parameter.name)
+            parameter = cast(Any, error).param
+            said = values.get(parameter.name) if parameter else None
             if said is None:
                 raise
             raise ArgumentError(f"{parameter.opts[0]} {brief(said)}: {error.message}") from None
