@@ -35,6 +35,8 @@ LONGEST = (
     "cli/test_mlflow.py",
     "study/engines/test_ray.py",
     "test_examples.py",
+    "test_site.py",
+    "test_docs.py",
     "study/test_sweep.py",
     "study/sharding/test_shard_runs.py",
     "study/test_disturbed_runs.py",

@@ -15,16 +15,14 @@ OURS = {
     ("network-prune",): (),
     ("python", "eval.py"): ("eval",),
 }
-# What a command has in it that can't be run here, and why.
+# What a command, behind its page, has in it that can't be run here, and why.
 NEEDS = {
     "imagenet": "ImageNet or its compatible photographs; tests/sources/test_real_inputs.py",
-    "IMAGENET": "ImageNet",
     "images.csv": "the ImageNet-compatible photographs",
     "labels.csv": "images with targets; tests/transfer/test_real_photographs.py",
     "others.csv": "the ImageNet-compatible photographs",
     "--arch resnet": "published weights or minutes; tests/sources, tests/deploy",
     "/shared/study": "a disk of several machines; tests/study/sharding",
-    "--shard $shard": "a loop of the shell; tests/cli/test_shard_command.py",
     "--engine ray": "a cluster; tests/study/engines/test_ray.py",
     "--mlflow": "a server; tests/cli/test_mlflow.py",
     "--watch": "somebody who ends it; tests/cli/test_report.py",
@@ -32,11 +30,13 @@ NEEDS = {
     "--p-prune P ": "a fraction put in its place",
     "study#1f3a": "keys that are other ones for each machine; tests/cli/test_compare.py",
     "old new": "two studies of yours; tests/cli/test_compare.py",
+    "removal.md network-prune inspect": "what the command before it writes",
     "timm:": "names by the hundred; tests/cli/test_list.py",
 }
 # What begins a line that isn't one of our commands, and what runs it instead.
 OTHERS = {
     ".venv/bin/python -m benchmarks": "tests/test_benchmarks.py",
+    "OMP_NUM_THREADS": "a loop of the shell; tests/cli/test_shard_command.py",
     "awk": "the ImageNet-compatible photographs",
     "done": "a loop of the shell",
     "for": "a loop of the shell",
@@ -49,7 +49,14 @@ OTHERS = {
     "torchrun": "tests/study/sharding",
 }
 # What makes a command small enough for a test, where it has the option and doesn't say it.
-SMALL = {"limit": "20", "repeats": "2", "passes": "2", "epochs": "1"}
+SMALL = {
+    "limit": "20",
+    "repeats": "2",
+    "surrogate": "digits",
+    "goal": "untargeted",
+    "passes": "5",
+    "seeds": "1",
+}
 # Files that pages take for granted, in the folder where their commands run.
 PLAN = "method: weights\np_prune: [0.2, 0.4]\nlimit: 20\n"
 
@@ -84,12 +91,15 @@ class Shown:
         """Why it isn't run here; None if it is."""
         if self.arguments is None:
             return next((why for start, why in OTHERS.items() if self.text.startswith(start)), None)
-        return next((why for part, why in NEEDS.items() if part in self.text), None)
+        place = f"{self.page} {self.text}"
+        return next((why for part, why in NEEDS.items() if part in place), None)
 
 
 def shown_in(page: Path) -> list[Shown]:
     """Return the commands of a page's blocks, in their order."""
-    blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```console\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     name = page.relative_to(ROOT).as_posix()
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     texts = (" ".join(re.sub(r"\s+# .*|^# .*", "", line).split()) for line in lines)

@@ -1,4 +1,4 @@
-"""The site of the documentation: built strictly, whole, from nowhere else, and read as people do."""
+"""The site of the documentation: whole, from nowhere else, and read as people read it."""
 
 import re
 import subprocess
@@ -6,10 +6,10 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from site_pages.names import public_names
-from site_pages.records import study_members, transfer_members
 
 import network_prune
+from site_pages.names import public_names
+from site_pages.records import study_members, transfer_members
 from tests.shown_commands import ROOT, commands
 
 PHONE = {"width": 390, "height": 844}
@@ -123,6 +123,7 @@ def test_all_that_a_record_of_a_transfer_run_holds_is_described():
 
 def test_what_a_part_doesnt_say_is_refused():
     import msgspec
+
     from site_pages.records import members
 
     class Part(msgspec.Struct):
@@ -139,23 +140,25 @@ def test_what_a_part_doesnt_say_is_refused():
         members(Part)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def opened(browser, site):
     """Open a page from the folder, without a network; what it asks for is kept."""
-    context = browser.new_context(viewport=PHONE)
-    context.set_offline(True)
-    page = context.new_page()
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
+    contexts = []
 
     def open_page(name, scheme="light"):
-        page.emulate_media(color_scheme=scheme)
+        contexts.append(browser.new_context(viewport=PHONE, color_scheme=scheme))
+        contexts[-1].set_offline(True)
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
         page.goto((site / name).as_uri())
         page.wait_for_selector("article")
         return page
 
     yield open_page
-    context.close()
+    for context in contexts:
+        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -188,8 +191,7 @@ def test_a_wide_table_scrolls_in_its_own_box(opened):
 def test_search_finds_an_option_without_a_server(opened):
     page = opened("index.html")
     page.locator("label[for=__search]").first.click()
-    page.locator("input[type=search], .md-search input").first.fill("recalibrate")
-    found = ".md-search a[href*='{}']"
-    page.wait_for_selector(found.format("reference/commands/eval.html#option-recalibrate"))
-    page.wait_for_selector(found.format("recalibration.html"))
+    page.locator("input[aria-label=Search]").fill("recalibrate")
+    page.wait_for_selector("a[href*='commands/eval.html'][href$='#option-recalibrate']")
+    assert page.locator("a[href*='recalibration.html']").count()
     assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []

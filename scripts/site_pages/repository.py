@@ -20,7 +20,6 @@ _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 _COPIED = (".ipynb", ".svg", ".png", ".json")
 
 
-
 def relinked(text: str, *, path: str, uri: str) -> str:
     """Return Markdown whose links to files of the repository lead to their places in the site.
 
