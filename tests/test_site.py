@@ -4,10 +4,13 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from posixpath import dirname, join, normpath
+from urllib.parse import unquote
 
 import pytest
 
 import network_prune
+from build_site import build
 from site_pages.names import public_names
 from site_pages.records import study_members, transfer_members
 from tests.shown_commands import ROOT, commands
@@ -30,7 +33,7 @@ def site(tmp_path_factory):
 class _Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.fetched, self.ids = [], set()
+        self.fetched, self.links, self.ids = [], [], set()
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -38,6 +41,8 @@ class _Page(HTMLParser):
         self.ids.add(said.get("id"))
         if tag == "link" and said.get("rel") not in ("next", "prev", "canonical"):
             self.fetched.append(said.get("href"))
+        if tag == "a" and said.get("href"):
+            self.links.append(said["href"])
         if tag in FETCHED:
             self.fetched.append(said.get(FETCHED[tag]))
 
@@ -53,6 +58,26 @@ def test_nothing_comes_from_elsewhere(site, pages):
     assert [link for link in links if re.match(r"(\w+:)?//", link)] == []
     styles = "".join(path.read_text("utf-8") for path in site.rglob("*.css"))
     assert re.findall(r"url\([\"']?(?:\w+:)?//|@import", styles) == []
+
+
+def test_every_link_leads_to_a_page_and_a_place_that_is_there(site, pages):
+    """The strict build looks at links to pages alone."""
+    broken = []
+    for name, page in pages.items():
+        if name == "404.html":
+            continue
+        for link in [*page.links, *filter(None, page.fetched)]:
+            path, _, place = unquote(link).partition("#")
+            if re.match(r"\w+:", link):
+                continue
+            target = normpath(join(dirname(name), path.partition("?")[0])) if path else name
+            is_there = (site / target).exists() and (
+                not place or target not in pages or place in pages[target].ids
+            )
+            if not is_there:
+                broken.append(f"{name}: {link}")
+    assert broken == []
+    assert sum(len(page.links) for page in pages.values()) > 2000
 
 
 def test_every_page_of_the_folder_is_there(pages):
@@ -195,3 +220,10 @@ def test_search_finds_an_option_without_a_server(opened):
     page.wait_for_selector("a[href*='commands/eval.html'][href$='#option-recalibrate']")
     assert page.locator("a[href*='recalibration.html']").count()
     assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    assert build(tmp_path) == 2
+    assert "holds something else than a site; pass another folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

@@ -42,19 +42,22 @@ def _parts(text: str) -> Iterator[str]:
     """Yield a help text's paragraphs, commands that stand on lines of their own as blocks."""
     for paragraph in re.split(r"\n\s*\n", text.replace("\b", "").replace("\f", "")):
         prose, runs = list[str](), list[str]()
-        for line in paragraph.strip().splitlines():
-            run = _RUN.fullmatch(line.strip())
-            is_run = run is not None and (
-                line.strip().startswith("Example") or not prose or prose[-1].endswith(":")
-            )
-            if run is not None and is_run:
+        for line in map(str.strip, paragraph.strip().splitlines()):
+            run = _RUN.fullmatch(line)
+            if runs and line.startswith("-"):
+                runs[-1] += f" {line}"
+            elif run is not None and (line.startswith("Example") or _announced(prose)):
                 runs.append(run[1])
             else:
-                prose.append(line.strip())
+                prose.append(line)
         if prose:
             yield _prose(" ".join(prose))
         if runs:
             yield "```console\n" + "\n".join(map(_plain, runs)) + "\n```"
+
+
+def _announced(prose: list[str]) -> bool:
+    return not prose or prose[-1].endswith(":")
 
 
 def _options(command: Any, name: str) -> str:

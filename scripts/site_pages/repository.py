@@ -13,6 +13,7 @@ OWN = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "CITATION.cff": "citing.md",
+    "docs": "index.md",
     "examples": "examples.md",
 }
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(?=[)#])")
