@@ -18,18 +18,14 @@ _RUN = re.compile(r"(?:Examples?: )?(network-prune .*)")
 def command_pages() -> dict[str, str]:
     """Return the pages' texts by their places in the site, in the commands' order."""
     group: Any = typer.main.get_command(app)
-    pages = {
-        f"reference/commands/{name}.md": _page(name, command)
-        for name, command in group.commands.items()
-        if not command.hidden
-    }
-    names = ", ".join(f"[{name}]({name}.md)" for name in group.commands if _place(name) in pages)
-    head = f"# network-prune\n\n{_prose(group.help or '')}\n\nCommands: {names}.\n"
+    shown = {name: each for name, each in group.commands.items() if not each.hidden}
+    pages = {f"reference/commands/{name}.md": _page(name, each) for name, each in shown.items()}
+    lines = [
+        f"* [{name}]({name}.md): {_prose((each.help or '').strip().partition('.')[0])}"
+        for name, each in shown.items()
+    ]
+    head = f"# network-prune\n\n{_prose(group.help or '')}\n\n" + "\n".join(lines) + "\n"
     return {"reference/commands/index.md": head + _options(group, "network-prune"), **pages}
-
-
-def _place(name: str) -> str:
-    return f"reference/commands/{name}.md"
 
 
 def _page(name: str, command: Any) -> str:
