@@ -1,5 +1,6 @@
 """The site of the documentation: whole, from nowhere else, and read as people read it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from site_pages.records import study_members, transfer_members
 from tests.shown_commands import ROOT, commands
 
 PHONE = {"width": 390, "height": 844}
-NARROW = ("index.html", "published.html", "reference/commands/sweep.html")
+NOTEBOOK = "files/examples/story.ipynb.html"
+NARROW = ("index.html", "published.html", "reference/commands/sweep.html", NOTEBOOK)
 # What a browser fetches by itself.
 FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 
@@ -95,6 +97,19 @@ def test_no_markdown_is_left_in_the_text(site, pages):
 def test_every_page_of_the_folder_is_there(pages):
     names = {path.stem for path in (ROOT / "docs").glob("*.md")}
     assert {f"{name}.html" for name in names} <= pages.keys()
+
+
+def test_a_notebook_is_a_page_with_what_its_code_gave(site, pages):
+    cells = json.loads((ROOT / "examples" / "story.ipynb").read_text("utf-8"))["cells"]
+    given = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in data for data in given)
+    tables = sum("text/html" in data and "image/png" not in data for data in given)
+    text = (site / NOTEBOOK).read_text("utf-8")
+    assert (
+        sum(str(link).startswith("data:image/png") for link in pages[NOTEBOOK].fetched) == pictures
+    )
+    assert (pictures > 0, text.count("<table>")) == (True, tables)
+    assert (site / NOTEBOOK.removesuffix(".html")).exists()
 
 
 def test_every_public_name_is_described(pages):

@@ -18,7 +18,7 @@ OWN = {
 }
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(?=[)#])")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
-_COPIED = (".ipynb", ".svg", ".png", ".json")
+_COPIED = (".svg", ".png", ".json")
 
 
 def relinked(text: str, *, path: str, uri: str) -> str:

@@ -11,6 +11,7 @@ from site_pages.citing import citing_page
 from site_pages.commands import command_pages
 from site_pages.examples import example_files, examples_page
 from site_pages.names import name_pages
+from site_pages.notebooks import notebook_page
 from site_pages.records import records_page
 from site_pages.repository import DOCS, OWN, ROOT, file_page, linked, place_of, relinked
 
@@ -31,17 +32,22 @@ def write_sources(folder: Path) -> Path:
     for uri, text in pages.items():
         _write(docs / uri, text)
     for path in _shown_files():
-        uri = place_of(path)
-        if uri.endswith(".md"):
-            _write(docs / uri, file_page(path))
-        else:
-            (docs / uri).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / path, docs / uri)
+        _add_file(docs, path)
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     settings["nav"] = _filled(settings["nav"], list(pages))
     settings["plugins"][-1]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT / "src")]
     _write(folder / "mkdocs.yml", yaml.safe_dump(settings, sort_keys=False))
     return folder / "mkdocs.yml"
+
+
+def _add_file(docs: Path, path: str) -> None:
+    """Write the page of a file of the repository, or the file itself, or both."""
+    uri, is_notebook = place_of(path), path.endswith(".ipynb")
+    (docs / uri).parent.mkdir(parents=True, exist_ok=True)
+    if uri.endswith(".md"):
+        _write(docs / uri, notebook_page(path) if is_notebook else file_page(path))
+    if is_notebook or not uri.endswith(".md"):
+        shutil.copyfile(ROOT / path, docs / uri.removesuffix(".md"))
 
 
 def _made_pages() -> dict[str, str]:
