@@ -94,9 +94,13 @@ def test_no_markdown_is_left_in_the_text(site, pages):
     assert left == []
 
 
-def test_every_page_of_the_folder_is_there(pages):
-    names = {path.stem for path in (ROOT / "docs").glob("*.md")}
+def test_every_page_of_the_folder_is_there_and_found(pages):
+    names = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
     assert {f"{name}.html" for name in names} <= pages.keys()
+    listed = re.findall(r"\]\((\S+)\.md\)", (ROOT / "docs" / "index.md").read_text("utf-8"))
+    assert sorted(listed) == sorted(names)
+    navigation = (ROOT / "scripts" / "site.yml").read_text("utf-8")
+    assert [name for name in names if f": {name}.md\n" not in navigation] == []
 
 
 def test_a_notebook_is_a_page_with_what_its_code_gave(site, pages):

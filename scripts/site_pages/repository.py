@@ -13,11 +13,20 @@ OWN = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "CITATION.cff": "citing.md",
-    "docs": "index.md",
+    "docs": "contents.md",
+    "docs/index.md": "contents.md",
     "examples": "examples.md",
+    "examples/README.md": "examples.md",
 }
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(?=[)#])")
-_LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
+_LANGUAGES = {
+    ".sh": "bash",
+    ".sbatch": "bash",
+    ".py": "python",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+}
 _COPIED = (".svg", ".png", ".json")
 
 

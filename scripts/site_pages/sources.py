@@ -9,7 +9,6 @@ import yaml
 
 from site_pages.citing import citing_page
 from site_pages.commands import command_pages
-from site_pages.examples import example_files, examples_page
 from site_pages.names import name_pages
 from site_pages.notebooks import notebook_page
 from site_pages.records import records_page
@@ -54,7 +53,6 @@ def _made_pages() -> dict[str, str]:
     """Return the pages that no file holds, by their places in the site."""
     return {
         "reference/records.md": records_page(),
-        "examples.md": examples_page(),
         "citing.md": citing_page(),
         **command_pages(),
         **name_pages(),
@@ -72,7 +70,7 @@ def _written() -> Iterator[tuple[str, str]]:
 def _shown_files() -> list[str]:
     """Return the other files of the repository that pages link to."""
     found = (linked(text, path=path) for path, text in _written())
-    return sorted({*example_files(), *(each for links in found for each in links)})
+    return sorted({each for links in found for each in links})
 
 
 def _filled(nav: Any, pages: list[str]) -> Any:
