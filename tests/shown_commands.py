@@ -31,7 +31,6 @@ NEEDS = {
     "study#1f3a": "keys that are other ones for each machine; tests/cli/test_compare.py",
     "old new": "two studies of yours; tests/cli/test_compare.py",
     "removal.md network-prune inspect": "what the command before it writes",
-    "timm:": "names by the hundred; tests/cli/test_list.py",
 }
 # What begins a line that isn't one of our commands, and what runs it instead.
 OTHERS = {

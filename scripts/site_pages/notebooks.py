@@ -6,22 +6,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from site_pages.repository import ROOT
+from site_pages.repository import ROOT, place_of, relinked
 
 
 def notebook_page(path: str) -> str:
     """Return a notebook as Markdown, with a link to the file itself, which lies beside the page."""
-    notebook = json.loads((ROOT / path).read_text(encoding="utf-8"))
-    parts = [part for cell in notebook["cells"] for part in _parts(cell)]
+    parts = [part for cell in _cells(path) for part in _parts(cell, path)]
     name = Path(path).name
     return "\n\n".join([*parts, f"The notebook itself: [{name}]({name})"]) + "\n"
 
 
-def _parts(cell: dict[str, Any]) -> Iterator[str]:
+def notebook_text(path: str) -> str:
+    """Return the Markdown of a notebook's cells as it stands there."""
+    texts = (cell["source"] for cell in _cells(path) if cell["cell_type"] == "markdown")
+    return "\n\n".join(map("".join, texts))
+
+
+def _cells(path: str) -> list[dict[str, Any]]:
+    return json.loads((ROOT / path).read_text(encoding="utf-8"))["cells"]
+
+
+def _parts(cell: dict[str, Any], path: str) -> Iterator[str]:
     """Yield a cell's source, and what it gave."""
     source = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
-        yield source
+        yield relinked(source, path=path, uri=place_of(path))
     elif source.strip():
         yield f"`````python\n{source}\n`````"
     yield from filter(None, map(_shown, cell.get("outputs", [])))

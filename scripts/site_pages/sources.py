@@ -10,7 +10,7 @@ import yaml
 from site_pages.citing import citing_page
 from site_pages.commands import command_pages
 from site_pages.names import name_pages
-from site_pages.notebooks import notebook_page
+from site_pages.notebooks import notebook_page, notebook_text
 from site_pages.records import records_page
 from site_pages.repository import DOCS, OWN, ROOT, file_page, linked, place_of, relinked
 
@@ -69,8 +69,10 @@ def _written() -> Iterator[tuple[str, str]]:
 
 def _shown_files() -> list[str]:
     """Return the other files of the repository that pages link to."""
-    found = (linked(text, path=path) for path, text in _written())
-    return sorted({each for links in found for each in links})
+    found = {each for path, text in _written() for each in linked(text, path=path)}
+    notebooks = [path for path in found if path.endswith(".ipynb")]
+    found.update(each for path in notebooks for each in linked(notebook_text(path), path=path))
+    return sorted(found)
 
 
 def _filled(nav: Any, pages: list[str]) -> Any:
