@@ -18,6 +18,7 @@ OURS = {
 # What a command, behind its page, has in it that can't be run here, and why.
 NEEDS = {
     "imagenet": "ImageNet or its compatible photographs; tests/sources/test_real_inputs.py",
+    "IMAGENET": "ImageNet",
     "images.csv": "the ImageNet-compatible photographs",
     "labels.csv": "images with targets; tests/transfer/test_real_photographs.py",
     "others.csv": "the ImageNet-compatible photographs",
