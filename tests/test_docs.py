@@ -6,8 +6,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from network_prune.cli.main import app
 import network_prune
+from network_prune.cli.main import app
 from network_prune.study.plan_file import read_plan_file
 from tests.made_studies import random_study, variant
 from tests.shown_commands import (
