@@ -19,6 +19,7 @@ started, found = {*sys.modules}, {}
 def note(step, *unwanted, code=0, shown=""):
     present = sorted({*unwanted} & ({*sys.modules} - started))
     found[step] = {"code": code, "imported": present, "shown": shown}
+    found[step]["modules"] = len({*sys.modules} - started)
 
 def run(*call, without=("torch",)):
     out = io.StringIO()
@@ -105,6 +106,16 @@ def test_each_step_was_taken(found):
 @pytest.mark.parametrize("step", STEPS)
 def test_what_isnt_needed_isnt_imported(found, step):
     assert (found[step]["code"], found[step]["imported"]) == (STEPS[step], []), found[step]
+
+
+# How many modules are imported up to a step, 15 % above what was counted: seconds depend on the
+# machine, these on libraries' versions alone.
+MOST = {"the package": 3, "--help": 430, "records study": 610, "eval --limit 8": 2240}
+
+
+@pytest.mark.parametrize("step", MOST)
+def test_a_start_keeps_its_budget_of_modules(found, step):
+    assert found[step]["modules"] <= MOST[step]
 
 
 def test_each_command_did_what_it_does(found, folder):

@@ -6,10 +6,13 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
 
+from network_prune.extras import require
+
 IMAGENET_CLASSES: Final = 1000
 _SYNSET: Final = re.compile(r"n\d{8}")
 # Of 1000 names some are spelled otherwise here and there, or stand for two classes.
 _KNOWN_SHARE: Final = 0.99
+_WHAT: Final = "knowing ImageNet's classes by name"
 
 
 def are_synsets(names: Collection[str]) -> bool:
@@ -25,6 +28,7 @@ def synsets_of(count: int | None) -> tuple[str | None, ...]:
     None here; 11221, 11821, 21841, 21842 and 21843 are published parts of the whole.
     No other number says what the outputs are: an empty tuple.
     """
+    require("timm", what=_WHAT)
     # timm takes seconds to import, and most data doesn't need it.
     from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
@@ -67,6 +71,7 @@ def to_synsets(names: Sequence[str]) -> tuple[str | None, ...] | None:
 @cache
 def _english() -> dict[str, str]:
     """Return the synsets of ILSVRC's classes by what they are called in English."""
+    require("timm", what=_WHAT)
     from timm.data.imagenet_info import ImageNetInfo
 
     whole: dict[str, str] = {}

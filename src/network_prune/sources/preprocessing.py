@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from network_prune.errors import ArgumentError, SourceError, brief, check_choice
+from network_prune.extras import require
 from network_prune.plain_numbers import plain_number
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -360,8 +361,10 @@ def from_timm(config: Mapping[str, Any], *, name: str) -> Preprocessing:
     Same as ``timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=config))``.
 
     Raises:
-        SourceError: the configuration asks for what :class:`Preprocessing` can't hold.
+        SourceError: the configuration asks for what :class:`Preprocessing` can't hold, or timm
+            isn't installed.
     """
+    require("timm", what=f"the preprocessing of {name}")
     # timm takes seconds to import, and networks of other kinds don't need it.
     from timm.data.config import resolve_data_config
 

@@ -4,10 +4,9 @@ import platform
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,6 +18,8 @@ from network_prune.results.record_key import record_key
 from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.networks.load import LoadedNetwork
 from network_prune.version import __version__
+
+_ABSENT: Final = "not installed"
 
 
 def describe_network(network: LoadedNetwork) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def describe_versions() -> dict[str, str]:
         "torch": torch.__version__,
         # Importing these two takes seconds, and not every network needs them.
         "torchvision": _written_version("torchvision"),
-        "timm": version("timm"),
+        "timm": _written_version("timm"),
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
@@ -81,7 +82,8 @@ def describe_versions() -> dict[str, str]:
 def _written_version(package: str) -> str:
     """Return ``package.__version__`` from its version.py; with the build, unlike its metadata."""
     spec = find_spec(package)
-    assert spec is not None, f"{package} is a dependency"
+    if spec is None:
+        return _ABSENT
     assert spec.origin is not None
     text = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
     (found,) = re.findall(r"^__version__ = ['\"](.+)['\"]$", text, re.MULTILINE)

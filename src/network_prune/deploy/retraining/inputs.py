@@ -11,6 +11,7 @@ from torch import Tensor
 
 from network_prune.deploy.retraining.chance import SPLIT, order_of
 from network_prune.errors import ArgumentError
+from network_prune.extras import require
 from network_prune.sources.data.loaded import LoadedData
 from network_prune.sources.digits.names import DIGITS, NAMES, TRAINING_DIGITS
 from network_prune.sources.inputs import Inputs
@@ -81,9 +82,13 @@ class Augmented:
 
     Args:
         preprocessing: of the network.
+
+    Raises:
+        SourceError: torchvision isn't installed.
     """
 
     def __init__(self, preprocessing: Preprocessing) -> None:
+        require("torchvision", what="cutting pictures at random")
         self._preprocessing = preprocessing
 
     def __call__(self, image: Image.Image) -> Tensor:

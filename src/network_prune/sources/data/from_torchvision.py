@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from network_prune.errors import SourceError, one_line, unknown_name
+from network_prune.extras import require
 from network_prune.sources.data.class_names import (
     NUMBERS,
     Matched,
@@ -105,6 +106,7 @@ def _read(dataset: Any, spec: str, position: int) -> Picture:
 
 
 def _open(name: str, root: str) -> Any:
+    require("torchvision", what=f"torchvision:{name}")
     import torchvision.datasets
 
     def told(error: Exception) -> str:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import torch
 
 from network_prune.errors import SourceError, unknown_name
+from network_prune.extras import require
 from network_prune.sources.digits.embedded import NETWORKS
 from network_prune.sources.networks.from_timm import build_timm, list_timm
 from network_prune.sources.networks.from_torchvision import count_torchvision, list_torchvision
@@ -40,8 +41,11 @@ def find_networks(pattern: str | None = None) -> list[Entry]:
     ``timm:NAME.TAG``, one entry for each of timm's weights.
 
     Raises:
-        SourceError: nothing matches; the message has the nearest names.
+        SourceError: nothing matches; the message has the nearest names, or says that timm, which
+            the pattern names, isn't installed.
     """
+    if pattern is not None and pattern.lower().startswith("timm:"):
+        require("timm", what=pattern)
     known = list(_known())
     if pattern is None:
         return known

@@ -13,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from network_prune.errors import SourceError, one_line, unknown_name
+from network_prune.extras import is_installed, require
 from network_prune.sources.downloads import fetch_from_hub, fetch_url
 from network_prune.sources.imagenet import synsets_of
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
@@ -27,8 +28,9 @@ def open_timm(spec: str) -> Architecture:
     """Return the ways to make timm's network ``spec``, ``timm:NAME`` or ``timm:NAME.TAG``.
 
     Raises:
-        SourceError: timm has no such network, or it has no classifier.
+        SourceError: timm isn't installed, has no such network, or it has no classifier.
     """
+    require("timm", what=spec)
     import timm
 
     name = spec.removeprefix("timm:")
@@ -68,8 +70,11 @@ def build_timm(spec: str, outputs: int | None = None) -> nn.Module:
 def list_timm() -> dict[str, tuple[str, ...]]:
     """Return the specs of timm's classifiers, each with its weights, the default first.
 
-    A family whose default weights don't classify is there by those that do, each alone.
+    A family whose default weights don't classify is there by those that do, each alone. There
+    are none where timm isn't installed.
     """
+    if not is_installed("timm"):
+        return {}
     import timm
 
     tags: dict[str, list[str]] = {name: [] for name in timm.list_models()}

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from network_prune.errors import SourceError, unknown_name
+from network_prune.extras import is_installed, require
 from network_prune.sources.digits.names import NAMES as EMBEDDED
 from network_prune.sources.downloads import fetch_url
 from network_prune.sources.networks.architecture import Architecture, Published, unfit
@@ -31,8 +32,9 @@ def open_torchvision(name: str) -> Architecture:
     """Return the ways to make torchvision's classifier ``name``.
 
     Raises:
-        SourceError: torchvision has no classifier of that name.
+        SourceError: torchvision isn't installed, or has no classifier of that name.
     """
+    require("torchvision", what=f"the network {name}")
     import torchvision
 
     names = torchvision.models.list_models(module=torchvision.models)
@@ -56,6 +58,8 @@ def open_torchvision(name: str) -> Architecture:
 
 def _elsewhere(name: str) -> str:
     """Return an error text for a name that timm knows; empty if it doesn't."""
+    if not is_installed("timm"):
+        return ""
     import timm
 
     family = name.partition(".")[0]
@@ -65,7 +69,12 @@ def _elsewhere(name: str) -> str:
 
 
 def list_torchvision() -> dict[str, tuple[str, ...]]:
-    """Return the names of torchvision's classifiers, each with its weights, the default first."""
+    """Return the names of torchvision's classifiers, each with its weights, the default first.
+
+    There are none where torchvision isn't installed.
+    """
+    if not is_installed("torchvision"):
+        return {}
     import torchvision
 
     found: dict[str, tuple[str, ...]] = {}

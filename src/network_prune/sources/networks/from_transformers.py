@@ -221,6 +221,7 @@ def _check_config(place: Place) -> dict[str, Any]:
 
 def _instead_of(place: Place, content: Mapping[str, Any]) -> str:
     """Return what loads a network of timm, of which ``content`` is the configuration."""
+    require("timm", what=place.name)
     from timm.models import is_model, is_model_pretrained
 
     name = place.name.removeprefix("hf:").partition("@")[0].rpartition("/")[2]
