@@ -269,6 +269,24 @@ def test_timms_cached_weights_that_are_others_are_one_line(offline, monkeypatch,
         load_network("timm:resnet10t")
 
 
+class Touching:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_timms_cached_weights_that_need_code_run_none(offline, monkeypatch):
+    """Releases of timm before 1.0.26 would have run it."""
+    path = offline / "pytorch_model.bin"
+    torch.save({"state_dict": Touching(offline / "touched")}, path)
+    monkeypatch.setattr("network_prune.sources.networks.from_timm.fetch_from_hub", lambda *_: path)
+    with pytest.raises(SourceError, match=r"pytorch_model.bin can't be loaded as the weights of"):
+        load_network("timm:resnet10t")
+    assert not (offline / "touched").exists()
+
+
 def test_timm_weights_come_from_the_cache_with_their_preprocessing(offline, monkeypatch):
     import huggingface_hub
 
