@@ -29,7 +29,7 @@ lint: .venv/installed-dev
 	$(BIN)/pyright
 	$(BIN)/codespell
 
-docs: .venv/installed
+docs: .venv/installed-dev
 	$(BIN)/python scripts/build_site.py
 
 # What runs, and what tests beside it: installed at once, so that nothing is downloaded twice.

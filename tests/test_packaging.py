@@ -2,7 +2,6 @@
 
 import ast
 import email
-import importlib.metadata
 import re
 import subprocess
 import sys
@@ -19,6 +18,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "network_prune"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 MB = 1_000_000
+# What brings a package that is imported by another name.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "art": "adversarial-robustness-toolbox",
+    "mlflow": "mlflow-skinny",
+    "yaml": "pyyaml",
+}
 
 
 def files_in(folder):
@@ -121,13 +127,9 @@ def test_what_is_imported_is_declared():
     del extras["dev"]
     wanted = declared(PROJECT["dependencies"])
     wanted |= {name for own in extras.values() for name in declared(own)}
-    of = importlib.metadata.packages_distributions()
-    missing = {name for name in imported_packages() if not wanted & plain(of.get(name, [name]))}
-    assert missing == set()
-
-
-def plain(names):
-    return {name.lower().replace("_", "-") for name in names}
+    found = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in imported_packages()}
+    assert len(found) > 20
+    assert found <= wanted
 
 
 def test_extras_that_are_named_exist():
