@@ -31,8 +31,23 @@ REFUSED = {
     ("eval", "--data", "synsets"): (
         "knowing ImageNet's classes by name needs the package timm: pip install timm"
     ),
+    ("eval", "--arch", "net.py:make", "--data", "fake:2"): (
+        "the preprocessing of net.py:make needs the package timm: pip install timm; say what the "
+        "network takes with --resize --crop --mean --std"
+    ),
+    ("retrain", "--augment", "crop"): (
+        "cutting pictures at random needs the package torchvision: pip install torchvision"
+    ),
     ("list", "timm:resnet"): "timm:resnet needs the package timm: pip install timm",
 }
+NETWORK = """
+from torch import nn
+
+def make():
+    model = nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten())
+    model.default_cfg = {"input_size": (3, 8, 8)}
+    return model
+"""
 # The packages are hidden where Python looks for modules and for what is installed.
 CODE = """
 import contextlib, io, json, sys
@@ -74,6 +89,7 @@ def without(tmp_path_factory):
     for name in ("n01440764", "n01443537"):
         (folder / "synsets" / name).mkdir(parents=True)
         (folder / "synsets" / name / "a.png").touch()
+    (folder / "net.py").write_text(NETWORK)
     calls = [*SAME.values(), *REFUSED, ("list",)]
     process = [sys.executable, "-c", CODE, json.dumps(calls)]
     done = subprocess.run(process, cwd=folder, capture_output=True, text=True)
