@@ -1,5 +1,6 @@
 """What ``make demo`` says of its download before it starts."""
 
+import shutil
 import subprocess
 import sys
 
@@ -66,3 +67,17 @@ def test_a_build_without_cuda_and_sizes_that_arent_said(say):
 def test_without_a_connection_it_says_so_and_lets_the_installation_go_on(say, err, told):
     _, line = say(err=err, code=2)
     assert line.startswith(f"How large the download is can't be known: {told}")
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize(("target", "what"), [("demo", "."), ("test", ".[dev]")])
+def test_make_installs_what_its_target_needs_and_takes_pytorchs_cpu_build(target, what):
+    call = ["make", "-nB", target, "TORCH=cpu"]
+    done = subprocess.run(call, cwd=download_size.ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    (told,) = (place for place, line in enumerate(lines) if "download_size.py" in line)
+    installs = [line for line in lines if "uv pip install" in line]
+    assert installs == [lines[told + 1]]
+    assert lines[told].endswith("--torch-backend cpu")
+    assert ("--extra dev" in lines[told]) == (what == ".[dev]")
+    assert installs[0].endswith(f"--torch-backend cpu --editable '{what}'")
