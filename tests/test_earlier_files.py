@@ -95,6 +95,8 @@ def test_a_study_is_read_and_has_the_figures_of_the_present(folder, measured):
 
 def test_a_study_goes_on_beside_what_was_measured(folder, measured, tmp_path):
     """And both are compared image by image."""
+    if folder.name == npr.__version__:
+        pytest.skip("the present version goes on with its own")
     shutil.copytree(folder / "study", tmp_path / "study")
     before = (tmp_path / "study" / "records.jsonl").read_bytes()
     found = npr.sweep(GRID, out=tmp_path / "study", progress=False)
