@@ -13,6 +13,7 @@ from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.deploy.retrain import retrain_command
 from network_prune.cli.commands.diversity import diversity_command
+from network_prune.cli.commands.doctor import doctor_command
 from network_prune.cli.commands.evaluate import evaluate_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
@@ -48,6 +49,7 @@ def test_python_examples_of_the_documentation_run(page):
 def test_every_option_named_exists(command):
     functions = (
         bench_command,
+        doctor_command,
         evaluate_command,
         export_command,
         find_command,

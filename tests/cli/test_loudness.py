@@ -14,6 +14,7 @@ from network_prune.display.progress import progress_bar
 COMPUTING = (
     "bench",
     "diversity",
+    "doctor",
     "eval",
     "export",
     "find",

@@ -17,6 +17,7 @@ from network_prune.cli.commands.deploy.find import find_command
 from network_prune.cli.commands.deploy.remove import remove_command
 from network_prune.cli.commands.deploy.retrain import retrain_command
 from network_prune.cli.commands.diversity import diversity_command
+from network_prune.cli.commands.doctor import doctor_command
 from network_prune.cli.commands.evaluate import evaluate_command
 from network_prune.cli.commands.inspect import inspect_command
 from network_prune.cli.commands.listing import list_command
@@ -57,6 +58,7 @@ app.command("records", cls=OnceCommand)(records_command)
 app.command("compare", cls=OnceCommand)(compare_command)
 app.command("report", cls=OnceCommand)(report_command)
 app.command("list", cls=OnceCommand)(list_command)
+app.command("doctor", cls=OnceCommand)(doctor_command)
 
 
 def _say_version(context: typer.Context, is_asked: bool) -> None:

@@ -100,6 +100,27 @@ def hub_cache() -> str:
     return huggingface_hub.constants.HF_HUB_CACHE
 
 
+def cache_folders(folder: Path | None = None) -> dict[str, Path]:
+    """Return by what they hold the folders of downloads, in ``folder`` or the libraries' own.
+
+    Nothing is made, and no library imported for it.
+    """
+    token = None if folder is None else _cache_dir.set(folder.absolute())
+    try:
+        import huggingface_hub.constants as hub
+
+        own = os.environ.get("HF_DATASETS_CACHE") or Path(hub.HF_HOME, "datasets")
+        inside = _cache_dir.get()
+        return {
+            "published weights": torch_cache() / "checkpoints",
+            "networks of the hub": Path(hub_cache()),
+            "data sets of the hub": Path(own) if inside is None else datasets_cache(),
+        }
+    finally:
+        if token is not None:
+            _cache_dir.reset(token)
+
+
 def fetch_url(url: str) -> Path:
     """Return the file of ``url`` in torch's cache, downloaded and checked if it isn't there.
 

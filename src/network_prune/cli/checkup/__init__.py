@@ -1,0 +1,1 @@
+"""What network-prune finds around it: packages, folders of downloads, devices and their speed."""
