@@ -66,7 +66,7 @@ def test_what_is_finished_so_far_is_recorded_by_merge(run, tmp_path):
     three = ("--arch", "digits", "--arch", "digits-plain", "--arch", "digits-mixer")
     for shard in ("1/3", "2/3"):
         run("sweep", *OPTIONS, *three, "--out", tmp_path, "--shard", shard)
-    merged = run("records", "merge", tmp_path)
+    merged = run("records", "merge", tmp_path, "--each")
     assert merged.code == 0
     assert "| digits | dense |" in merged.out
     assert "2 of 3 shards are done" in merged.out

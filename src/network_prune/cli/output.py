@@ -48,11 +48,20 @@ def say(*lines: str, to: TextIO | None = None) -> None:
     Remarks aren't printed where only results are.
     """
     if _only_results.get():
-        left = [line for line in lines if not line.startswith(_REMARKS)]
+        left = list(_without_remarks(lines))
         if lines and not left:
             return
         lines = tuple(left)
     print("\n".join(map(plain, lines)), file=to or sys.stdout, flush=True)
+
+
+def _without_remarks(lines: Iterable[str]) -> Generator[str]:
+    is_remark = False
+    for line in lines:
+        goes_on = is_remark and line.startswith("  ")  # below a line that was too long
+        is_remark = goes_on or line.startswith(_REMARKS)
+        if not is_remark:
+            yield line
 
 
 def mention(*lines: str, to: TextIO | None = None) -> None:
@@ -73,7 +82,7 @@ def say_on(text: str) -> None:
 @contextmanager
 def waiting(text: str) -> Generator[None]:
     """Show a line on the terminal meanwhile."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield
         return
     print(f"{plain(text)} …", end="", file=sys.stderr, flush=True)

@@ -3,46 +3,81 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from network_prune.evaluation.mean import Mean, excludes_zero
-from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
+from network_prune.display.table import Column, Part, Table
+from network_prune.evaluation.mean import Mean, excludes_zero, plain
+from network_prune.reports.forms.forms import markdown_lines
+from network_prune.reports.markdown import markdown_line
 from network_prune.reports.tables import figures_text
+from network_prune.results.axes import axes
 from network_prune.results.naming import network_text
 from network_prune.results.records import Record
 from network_prune.results.series.diverse import diverse
 from network_prune.results.series.families import Family, told_apart
 
 _MODES = ("prune", "dropout", "difference")
-_TITLES = (
-    *("network", "method", "mode", "p_prune", "p_bern"),
-    *("ratio", "Acc@1", "agreement", "cosine"),
+_COLUMNS = (
+    Column("network", is_words=True, goes=5),
+    Column("method", is_words=True),
+    Column("mode", is_words=True),
+    Column("p_prune"),
+    Column("p_bern", goes=4),
+    Column("ratio", goes=1),
+    Column("Acc@1", goes=3),
+    Column("agreement"),
+    Column("cosine", goes=2),
 )
 _DIGITS = {"acc1": 2, "agreement": 2, "cosine": 3}
 
 
 def diversity_lines(records: Sequence[Record]) -> list[str]:
     """Return the table in Markdown, with what to know below."""
+    return markdown_lines(diversity_parts(records))
+
+
+def diversity_parts(records: Sequence[Record]) -> list[Part]:
+    """Return the table, with what to know below."""
     families = diverse(records)
-    rows = [
-        row for family in families for record in family.records for row in _rows(family, record)
-    ]
-    head = markdown_head(_TITLES, words=3).splitlines()
+    shown = [(family, record) for family in families for record in family.records]
+    rows = [row for each in shown for row in _rows(*each)]
+    data = [row for _, record in shown for row in _data(record)]
     dense = {id(each.dense): each.dense for each in families if each.dense is not None}.values()
-    return ["", *head, *rows, "", *_dense_lines([*dense]), *_foot(families)]
+    return ["", Table(_COLUMNS, rows, data), "", *_dense_lines([*dense]), *_foot(families)]
 
 
-def _rows(family: Family, record: Record) -> Iterator[str]:
-    variant, realised = record["variant"], record["realised"]
-    ratio = variant["p_bern"] * realised["prunable"] / realised["elements"]
+def _rows(family: Family, record: Record) -> Iterator[list[str]]:
+    variant = record["variant"]
     for mode in _MODES:
         found = record["diversity"][mode]
         texts = (_mean(found[name], n, mode == "difference") for name, n in _DIGITS.items())
         name = [family.network, " ".join([family.method, *family.others_but_p_bern]), mode]
-        numbers = [f"{variant['p_prune']:g}", f"{variant['p_bern']:g}", f"{ratio:.2%}"]
-        yield markdown_row([*name, *numbers, *texts])
+        numbers = [f"{variant['p_prune']:g}", f"{variant['p_bern']:g}", f"{_ratio(record):.2%}"]
+        yield [*name, *numbers, *texts]
+
+
+def _data(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield a record's rows as plain numbers: its settings, then means with their intervals."""
+    for mode in _MODES:
+        figures: dict[str, Any] = {}
+        for name in _DIGITS:
+            mean = _mean_of(record["diversity"][mode][name])
+            low, high = map(plain, mean.interval)
+            figures |= {name: plain(mean.mean), f"{name}_low": low, f"{name}_high": high}
+        draws = record["diversity"]["draws"]
+        yield {**axes(record), "draws": draws, "mode": mode, "ratio": _ratio(record), **figures}
+
+
+def _ratio(record: Record) -> float:
+    """Return the ratio that is expected of a draw."""
+    realised = record["realised"]
+    return record["variant"]["p_bern"] * realised["prunable"] / realised["elements"]
+
+
+def _mean_of(found: Mapping[str, Any]) -> Mean:
+    return Mean(found["n"], found["total"], found["square_total"])
 
 
 def _mean(found: Mapping[str, Any], digits: int, is_difference: bool) -> str:
-    mean = Mean(found["n"], found["total"], found["square_total"])
+    mean = _mean_of(found)
     sign = "+" if is_difference else ""
     mark = " *" if is_difference and excludes_zero(mean.interval) else ""
     return f"{mean.mean:{sign}.{digits}f} ± {mean.half_width:.{digits}f}{mark}"

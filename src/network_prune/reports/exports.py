@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +17,8 @@ from network_prune.whole_file import write_whole
 _FORMULA: Final = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\t\r\n＝＋－＠'])")
 
 
-def write_csv(rows: Callable[[], Iterable[Row]], path: Path) -> None:
-    """Write rows, asked for twice, with a line of column names; an empty cell is a missing value.
+def csv_text(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> str:
+    """Return rows, asked for twice, with a line of column names; an empty cell is a missing value.
 
     What isn't printable in text, such as controls that a terminal would obey, is written as
     visible escapes. Text that a spreadsheet would compute, at its start or behind a semicolon,
@@ -26,16 +26,22 @@ def write_csv(rows: Callable[[], Iterable[Row]], path: Path) -> None:
     away. Numbers are as they are.
 
     Source: OWASP, "CSV Injection".
-
-    Raises:
-        RunError: ``path`` can't be written.
     """
     text = io.StringIO(newline="")
     names = list(dict.fromkeys(name for row in rows() for name in row))
     writer = csv.writer(text)
     writer.writerow(map(_harmless, names))
     writer.writerows([_harmless(row.get(name)) for name in names] for row in rows())
-    write_whole(path, text.getvalue().encode())
+    return text.getvalue()
+
+
+def write_csv(rows: Callable[[], Iterable[Mapping[str, Any]]], path: Path) -> None:
+    """Write rows, asked for twice, to a file as `csv_text` has them.
+
+    Raises:
+        RunError: ``path`` can't be written.
+    """
+    write_whole(path, csv_text(rows).encode())
 
 
 def write_parquet(rows: Iterable[Row], path: Path) -> None:

@@ -3,23 +3,26 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from network_prune.display.table import Part
+from network_prune.display.terminal import head_lines
 from network_prune.evaluation.metrics import FIGURES
 from network_prune.evaluation.variant import Network, Variant
-from network_prune.reports.tables import difference_text, mean_row, number, warning_lines
-from network_prune.results.groups import draws_of
+from network_prune.reports.tables import (
+    difference_text,
+    mean_cells,
+    number,
+    record_table,
+    warning_lines,
+)
+from network_prune.results.groups import Draws, draws_of
 from network_prune.results.naming import network_of
 from network_prune.results.records import Record
 from network_prune.sources.data.class_names import NUMBERS
 from network_prune.sources.preprocessing import Preprocessing
 from network_prune.study.plan import Plan
 
-Table = Callable[[Sequence[Record]], list[str]]
+Parts = Callable[[Sequence[Record]], list[Part]]
 _IN_HEAD = ("p_bern", "seed", "score", "scope")
-
-
-def head_lines(lines: Mapping[str, str]) -> list[str]:
-    """Return titles and texts in two columns."""
-    return [f"{title:<14} {text}" for title, text in lines.items()]
 
 
 def network_head(base: Mapping[str, Any]) -> dict[str, str]:
@@ -73,8 +76,10 @@ def below_rows(
     records: Sequence[Record],
     plan: Plan,
     heads: Mapping[Network, Mapping[str, str]],
-    table: Table | None,
-) -> list[str]:
+    table: Parts | None,
+    *,
+    width: int | None = None,
+) -> list[Part]:
     """Return lines for each network, and what to know of the plan.
 
     Args:
@@ -82,23 +87,25 @@ def below_rows(
         plan: the study.
         heads: what stands above a network's lines, if anything.
         table: shows one network's records, where they have no rows.
+        width: of the terminal, for the heads.
     """
-    lines: list[str] = []
+    lines: list[Part] = []
     for network in plan.variants:
         own = [record for record in records if network_of(record) == network]
         if not own:
             continue
         if network in heads:
-            lines += ["", *head_lines(heads[network])]
+            lines += ["", *head_lines(heads[network], width=width)]
         lines += [*(table or foot_lines)(own), *warning_lines(own)]
     return [*lines, *(f"warning: {note}" for note in plan.notes)]
 
 
-def foot_lines(records: Sequence[Record]) -> list[str]:
+def foot_lines(records: Sequence[Record]) -> list[Part]:
     """Return the means over draws of one network's records, and details of a single variant."""
     groups = list(draws_of(records))
-    means = [mean_row(group) for group in groups if len(group) > 1]
-    lines = [*means, ""]
+    means = [mean_cells(Draws.of(group)) for group in groups if len(group) > 1]
+    lines: list[Part] = [record_table(means, goes_on=True)] if means else []
+    lines.append("")
     if means:
         lines.append("rows with ±: mean ± standard deviation over draws")
     if len(groups) <= 1:

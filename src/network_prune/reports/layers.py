@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from network_prune.display.table import Column, Part, Table
 from network_prune.evaluation.mean import excludes_zero
-from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
+from network_prune.reports.forms.forms import markdown_lines
 from network_prune.reports.tables import figures_text
 from network_prune.results.records import Record
+from network_prune.results.rows import flat_row
 from network_prune.results.series.alone import LayerTable, layer_tables
 from network_prune.results.series.targets import Target, targets_of
 from network_prune.sources.fractions_file import fractions_text
@@ -15,17 +17,22 @@ from network_prune.whole_file import write_whole
 
 def layer_lines(records: Sequence[Record]) -> list[str]:
     """Return the tables of one network's records in Markdown, with what to know below each."""
-    return [line for table in layer_tables(records) for line in ["", *_lines(table)]]
+    return markdown_lines(layer_parts(records))
 
 
-def _lines(table: LayerTable) -> Iterator[str]:
-    yield markdown_line(table.title)
-    yield ""
-    head = ["layer", *(f"p_prune {p:g}" for p in table.p_prunes)]
-    yield from markdown_head(head, words=1).splitlines()
-    for layer in table.layers:
-        cells = (_cell(table.cells.get((layer, p_prune))) for p_prune in table.p_prunes)
-        yield markdown_row([layer, *cells])
+def layer_parts(records: Sequence[Record]) -> list[Part]:
+    """Return the tables of one network's records, with what to know below each."""
+    return [part for table in layer_tables(records) for part in ["", *_parts(table)]]
+
+
+def _parts(table: LayerTable) -> Iterator[Part]:
+    titles = [Column(f"p_prune {p:g}", f"{p:g}") for p in table.p_prunes]
+    rows = [
+        [layer, *(_cell(table.cells.get((layer, p_prune))) for p_prune in table.p_prunes)]
+        for layer in table.layers
+    ]
+    data = [flat_row(record) for record in table.cells.values()]
+    yield Table([Column("layer", is_words=True), *titles], rows, data, table.title)
     yield ""
     if table.dense is not None:
         yield f"dense: {figures_text(table.dense['metrics'])}"
@@ -49,8 +56,8 @@ def _cell(record: Record | None) -> str:
     return f"{difference['acc1_difference']:+.2f}{mark}"
 
 
-def write_targets(records: Sequence[Record], *, target: float, path: Path) -> list[str]:
-    """Write each layer's fraction to a file, and return a table of them in Markdown.
+def write_targets(records: Sequence[Record], *, target: float, path: Path) -> list[Part]:
+    """Write each layer's fraction to a file, and return a table of them.
 
     Args:
         records: of one network's layers pruned alone, in one way.
@@ -67,15 +74,17 @@ def write_targets(records: Sequence[Record], *, target: float, path: Path) -> li
     about = f"{target:.4g} of the weights of {table.title}"
     write_whole(path, fractions_text(fractions, [about]).encode())
     return [
-        *_target_lines(targets),
+        "",
+        _target_table(targets),
+        "",
         f"p_prune by layer for {about} is in {path}; --p-prune-file takes it",
     ]
 
 
-def _target_lines(targets: Mapping[str, Target]) -> list[str]:
-    head = ["layer", "p_prune", "weights", "loss alone"]
+def _target_table(targets: Mapping[str, Target]) -> Table:
+    columns = [Column("layer", is_words=True), *map(Column, ("p_prune", "weights", "loss alone"))]
     rows = [
-        markdown_row([layer, f"{each.fraction:.4f}", str(each.weights), f"{each.loss:+.4f}"])
+        [layer, f"{each.fraction:.4f}", str(each.weights), f"{each.loss:+.4f}"]
         for layer, each in targets.items()
     ]
-    return ["", *markdown_head(head, words=1).splitlines(), *rows, ""]
+    return Table(columns, rows)

@@ -1,10 +1,10 @@
-"""Published and measured figures side by side, in Markdown, from the records of one network."""
+"""Published and measured figures side by side, from the records of one network."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from network_prune.display.table import Column, Part, Table
 from network_prune.evaluation.metrics import FIGURES
-from network_prune.reports.markdown import markdown_head, markdown_row
 from network_prune.reports.tables import number
 from network_prune.results.axes import DENSE
 from network_prune.results.naming import network_text
@@ -12,36 +12,70 @@ from network_prune.results.published.beside import Beside, beside
 from network_prune.results.published.figures import PublishedRow
 from network_prune.results.records import Record
 
-_TITLES = (
-    "network", "method", "p_prune", "p_bern", "draws", "images", "published", "measured",
-    "Acc@1 less published", "95% of Acc@1", "published lies",
-)  # fmt: skip
+_GOES = {"Loss": 3, "Acc@1": 0, "Acc@5": 2}
+_COLUMNS = (
+    Column("network", is_words=True, goes=8),
+    Column("method", is_words=True),
+    Column("p_prune"),
+    Column("p_bern", goes=7, blank="0"),
+    Column("draws", goes=5),
+    Column("images", goes=1),
+    *(
+        Column(f"{what} {title}", f"{short} {title}", goes=goes, within=what, lead=f"{title} ")
+        for what, short in (("published", "publ."), ("measured", "here"))
+        for title, goes in _GOES.items()
+    ),
+    Column("Acc@1 less published", "less", goes=4),
+    Column("95% of Acc@1", "95%", goes=6),
+    Column("published lies", "lies", goes=9),
+)
 
 
-def reproduction_lines(records: Sequence[Record], rows: Sequence[PublishedRow]) -> list[str]:
+def reproduction_parts(records: Sequence[Record], rows: Sequence[PublishedRow]) -> list[Part]:
     """Return the table of one network's records, and what to know below."""
     found = list(beside(records, rows))
-    head = markdown_head(_TITLES, words=2).splitlines()
-    return ["", *head, *map(_row, found), "", *_foot(found)]
+    data = [_data(each) for each in found]
+    return ["", Table(_COLUMNS, list(map(_row, found)), data), "", *_foot(found)]
 
 
-def _row(each: Beside) -> str:
+def _row(each: Beside) -> list[str]:
     variant: dict[str, Any] = each.first["variant"] or DENSE
     interval, difference = each.interval("acc1"), each.difference("acc1")
-    return markdown_row(
-        [
-            network_text(each.first),
-            variant["method"],
-            *(f"{variant[name]:g}" for name in ("p_prune", "p_bern")),
-            str(len(each.records)),
-            str(each.images),
-            "–" if each.row is None else str(each.row),
-            "  ".join(f"{title} {_figure(each, name)}" for title, name in FIGURES.items()),
-            "–" if difference is None else number(difference, sign="+"),
-            "–" if interval is None else f"[{', '.join(map(number, interval))}]",
-            _verdict(each),
-        ]
-    )
+    published = ["", "–", ""] if each.row is None else list(_published(each.row))
+    return [
+        network_text(each.first),
+        variant["method"],
+        *(f"{variant[name]:g}" for name in ("p_prune", "p_bern")),
+        str(len(each.records)),
+        str(each.images),
+        *published,
+        *(_figure(each, name) for name in FIGURES.values()),
+        "–" if difference is None else number(difference, sign="+"),
+        "–" if interval is None else f"[{', '.join(map(number, interval))}]",
+        _verdict(each),
+    ]
+
+
+def _published(row: PublishedRow) -> Iterator[str]:
+    for name in FIGURES.values():
+        value = getattr(row, name)
+        yield "" if value is None else f"{value:.{row.digits}f}"
+
+
+def _data(each: Beside) -> dict[str, Any]:
+    """Return all that is known of a row, a column for each figure."""
+    found = each.to_dict()
+    kinds = ("published", "measured", "spread", "difference", "interval", "published_in_interval")
+    data = {name: value for name, value in found.items() if name not in (*kinds, "keys")}
+    for kind in kinds:
+        for name in FIGURES.values():
+            value = (found[kind] or {}).get(name)
+            if kind == "interval":
+                low, high = value or (None, None)
+                data |= {f"{name}_low": low, f"{name}_high": high}
+            else:
+                data[f"{name}_{kind}"] = value
+    return data
 
 
 def _figure(each: Beside, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a retraining comes to, epoch by epoch and in the end, in Markdown and as a curve."""
+"""What a retraining comes to, epoch by epoch and in the end, as tables and as a curve."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,35 +7,77 @@ from network_prune.deploy.retraining.history import Epoch
 from network_prune.deploy.retraining.retrained import Retrained
 from network_prune.display.canvas import looks, save_plot
 from network_prune.display.charts import Line, draw_lines
-from network_prune.reports.markdown import markdown_head, markdown_row
-from network_prune.reports.tables import difference_text, figures_text
+from network_prune.display.fitted import fit
+from network_prune.display.table import Column, Part, Table
+from network_prune.reports.forms.forms import markdown_lines
+from network_prune.reports.tables import difference_texts, figure_texts
 
-_TITLES = ("round", "epoch", "p_prune", "pruning ratio", "lr", "training loss", "validation")
-EPOCH_HEAD = markdown_head(_TITLES, words=0)
-_HEAD = markdown_head(("network", "images", "eval performance", "Acc@1 to dense"), words=1)
+_COLUMNS = (
+    *map(Column, ("round", "epoch", "p_prune")),
+    Column("pruning ratio", "ratio", goes=3),
+    Column("lr", goes=4),
+    Column("training loss", "training"),
+    *(
+        Column(title, goes=goes, within="validation", lead=f"{title} ")
+        for title, goes in {"Loss": 2, "Acc@1": 0, "Acc@5": 1}.items()
+    ),
+)
+_NEEDS = (5, 5, 7, 7, 8, 7, 6, 7, 7)  # characters that their cells take
+_TO_DENSE = "Acc@1 to dense"
+_FIGURES = (
+    Column("network", is_words=True),
+    Column("images", goes=1),
+    *(
+        Column(title, goes=goes, within="eval performance", lead=f"{title} ")
+        for title, goes in {"Loss": 3, "Acc@1": 0, "Acc@5": 2}.items()
+    ),
+    Column(_TO_DENSE, "to dense", within=_TO_DENSE),
+    Column("95% interval", "95%", goes=4, within=_TO_DENSE),
+)
 _NAMES = {"dense": "dense", "pruned": "pruned, not retrained", "retrained": "retrained"}
 
 
-def epoch_row(epoch: Epoch) -> str:
-    """Return an epoch as a row below `EPOCH_HEAD`."""
+class EpochRows:
+    """Makes a line of each epoch: as narrow as the terminal, or in Markdown.
+
+    Args:
+        width: of the terminal; None for a file.
+    """
+
+    def __init__(self, width: int | None) -> None:
+        self._layout = None if width is None else fit(_COLUMNS, _NEEDS, width=width)
+
+    def head(self) -> list[str]:
+        """Return the lines above the rows."""
+        return (
+            markdown_lines([Table(_COLUMNS, ())]) if self._layout is None else [self._layout.head()]
+        )
+
+    def row(self, epoch: Epoch) -> str:
+        """Return an epoch's line."""
+        cells = _epoch_cells(epoch)
+        if self._layout is not None:
+            return self._layout.row(cells)
+        (row,) = markdown_lines([Table(_COLUMNS, [cells], goes_on=True)])
+        return row
+
+
+def _epoch_cells(epoch: Epoch) -> list[str]:
     metrics = epoch.metrics
-    return markdown_row(
-        (),
-        [
-            str(epoch.round),
-            str(epoch.epoch),
-            f"{epoch.p_prune:.4g}",
-            f"{epoch.pruning_ratio:.2%}",
-            f"{epoch.lr:.3g}",
-            f"{epoch.loss:.4f}",
-            "–" if metrics is None else figures_text(metrics.to_dict()),
-        ],
-    )
+    return [
+        str(epoch.round),
+        str(epoch.epoch),
+        f"{epoch.p_prune:.4g}",
+        f"{epoch.pruning_ratio:.2%}",
+        f"{epoch.lr:.3g}",
+        f"{epoch.loss:.4f}",
+        *(["–", "", ""] if metrics is None else figure_texts(metrics.to_dict())),
+    ]
 
 
-def retrained_lines(result: Retrained) -> list[str]:
-    """Return the networks before and after as rows, and what to know of them."""
-    return ["", *_HEAD.splitlines(), *_rows(result), "", *_foot(result)]
+def retrained_parts(result: Retrained) -> list[Part]:
+    """Return the networks before and after as a table, and what to know of them."""
+    return ["", Table(_FIGURES, list(_rows(result))), "", *_foot(result)]
 
 
 def draw_history(history: Sequence[Epoch], path: Path) -> None:
@@ -68,17 +110,12 @@ def draw_history(history: Sequence[Epoch], path: Path) -> None:
         save_plot(figure, path)
 
 
-def _rows(result: Retrained) -> Iterator[str]:
+def _rows(result: Retrained) -> Iterator[list[str]]:
     for name, each in result.figures.items():
         paired = each.paired
-        yield markdown_row(
-            [_NAMES[name]],
-            [
-                str(each.metrics.n),
-                figures_text(each.metrics.to_dict()),
-                difference_text(paired.to_dict(), "acc1") if paired.n else "–",
-            ],
-        )
+        to_dense = difference_texts(paired.to_dict(), "acc1") if paired.n else ("–", "")
+        figures = figure_texts(each.metrics.to_dict())
+        yield [_NAMES[name], str(each.metrics.n), *figures, *to_dense]
 
 
 def _foot(result: Retrained) -> Iterator[str]:

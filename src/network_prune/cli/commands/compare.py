@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from network_prune.cli.forms import Format, form_of, show
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
 from network_prune.cli.recorded import Where, tell
 from network_prune.errors import ArgumentError, RunError
@@ -62,6 +63,7 @@ def compare_command(
     images: Images = False,
     markdown: Markdown = False,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
 ) -> None:
     """Compare variants, draws, networks or studies on the same images.
@@ -73,7 +75,8 @@ def compare_command(
 
     Example: network-prune compare study#method=weights study#method=neurons --max-drop 1
     """
-    _check(max_drop, markdown=markdown, as_json=as_json)
+    form = form_of(format, as_json=as_json, markdown=markdown)
+    _check(max_drop)
     check_writable(output)
     from network_prune.reports.comparing.compare import compare_loaded
     from network_prune.results.lines.uncollected import uncollected
@@ -82,21 +85,22 @@ def compare_command(
     with uncollected():
         found = compare_loaded(studies or ["study"], read_study, where=where or (), to=to)
         tell(notice for study in found.studies for notice in study.notices)
-        if as_json or output is not None:
-            hand_over(found.to_dict(images=images), as_json=as_json, path=output)
-        if not as_json:
-            say(*found.lines(images=images, markdown=markdown))
+        is_json = form == "json"
+        if is_json or output is not None:
+            hand_over(found.to_dict(images=images), as_json=is_json, path=output)
+        if markdown:
+            say(*found.lines(images=images, markdown=True))
+        elif not is_json:
+            show(found.parts(images=images), form)
     if max_drop is not None:
         _check_drop(found, max_drop)
 
 
-def _check(max_drop: float | None, *, markdown: bool, as_json: bool) -> None:
+def _check(max_drop: float | None) -> None:
     if max_drop is not None and not 0 <= max_drop < math.inf:
         raise ArgumentError(
             f"max_drop={max_drop} is no loss; pass percentage points, 0 or more, e.g. 1"
         )
-    if markdown and as_json:
-        raise ArgumentError("--json and --markdown exclude each other; pass one")
 
 
 def _check_drop(found: "Compared", max_drop: float) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from network_prune.cli.forms import Format, form_of
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
 from network_prune.cli.runs import ray_run
 from network_prune.cli.runs.tracked import Mlflow, server_address, tracked
@@ -44,6 +45,7 @@ def diversity_command(
     num_cpus_per_task: ray_run.Cpus = None,
     num_gpus_per_task: ray_run.Gpus = None,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
     mlflow: Mlflow = None,
 ) -> None:
@@ -54,6 +56,7 @@ def diversity_command(
 
     Example: network-prune diversity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.2
     """
+    form = form_of(format, as_json=as_json)
     values = with_files(values)
     for name in ("p_prune", "p_bern"):
         if 0 in values[name]:
@@ -65,14 +68,14 @@ def diversity_command(
 
     with waiting("importing PyTorch"):
         from network_prune.cli.runs.study_run import run_study
-        from network_prune.reports.diversity import diversity_lines
+        from network_prune.reports.diversity import diversity_parts
         from network_prune.transfer.diversity import DrawsCompared
 
     shown: dict[str, Any] = {
-        "as_json": as_json,
+        "form": form,
         "path": output,
         "measure": DrawsCompared(values["draws"]),
-        "table": diversity_lines,
+        "table": diversity_parts,
     }
     if cluster is None:
         with tracked(server, out=out) as tracker:

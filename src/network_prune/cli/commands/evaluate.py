@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from network_prune.cli.forms import Format, form_of
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.runs.plan_option import PlanFile, Preset, plan_of
 from network_prune.cli.takes import takes
@@ -14,6 +15,7 @@ def evaluate_command(
     plan: PlanFile = None,
     preset: Preset = None,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
 ) -> None:
     """Prune a network, evaluate it beside the dense one, and restore it.
@@ -31,10 +33,11 @@ def evaluate_command(
     are evaluated in turn. One that fails is a row with its error,
     {"network": {"name": …}, "error": …} in JSON, and the command ends with 1.
     """
+    form = form_of(format, as_json=as_json)
     made = plan_of(plan, preset, values)
     check_writable(output)
 
     with waiting("importing PyTorch"):
         from network_prune.cli.runs.study_run import run_study
 
-    run_study(made, as_json=as_json, path=output)
+    run_study(made, form=form, path=output)

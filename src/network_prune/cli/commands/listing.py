@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, hand_over, say
+from network_prune.cli.forms import Format, form_of, show
+from network_prune.cli.output import OUTPUT, Json, hand_over
+from network_prune.display.table import Column, Part, Table
 
 if TYPE_CHECKING:
     from network_prune.sources.networks.catalogue import Entry
@@ -35,6 +37,7 @@ def list_command(
     pattern: Pattern = None,
     parameters: Parameters = False,
     as_json: Json = False,
+    format: Format = None,
 ) -> None:
     """Show the classifiers that --arch knows by name, with parameters and weights.
 
@@ -44,21 +47,23 @@ def list_command(
 
     Example: network-prune list 'timm:convnext_*'
     """
+    form = form_of(format, as_json=as_json)
     from network_prune.sources.networks.catalogue import counts_slowly, find_networks
 
     entries = find_networks(pattern)
     slow = sum(counts_slowly(entry.name) for entry in entries)
     counts = _count(entries, slowly=parameters or slow <= FEW)
-    if as_json:
+    if form == "json":
         _print_json(entries, counts)
         return
-    _print_table(entries, counts)
+    parts: list[Part] = [_table(entries, counts)]
     if any(count is None for count in counts) and not parameters:
-        say(
+        parts += [
             "",
             f"Parameters of more than {FEW} timm networks aren't counted unasked: pass a "
             "narrower PATTERN, or --parameters (some minutes for all)",
-        )
+        ]
+    show(parts, form, plain=True)
 
 
 def _count(entries: "list[Entry]", *, slowly: bool) -> list[int | None]:
@@ -74,12 +79,21 @@ def _count(entries: "list[Entry]", *, slowly: bool) -> list[int | None]:
         ]
 
 
-def _print_table(entries: "list[Entry]", counts: list[int | None]) -> None:
-    width = max(len("network"), *(len(entry.name) for entry in entries))
-    say(f"{'network':<{width}}  {'parameters':>14}  weights, the default first")
-    for entry, count in zip(entries, counts, strict=True):
-        shown = "–" if count is None else f"{count:,}"
-        say(f"{entry.name:<{width}}  {shown:>14}  {', '.join(entry.weights) or 'none'}")
+def _table(entries: "list[Entry]", counts: list[int | None]) -> Table:
+    columns = [
+        Column("network", is_words=True),
+        Column("parameters"),
+        Column("weights, the default first", "weights", is_words=True),
+    ]
+    rows = [
+        [entry.name, "–" if count is None else f"{count:,}", ", ".join(entry.weights) or "none"]
+        for entry, count in zip(entries, counts, strict=True)
+    ]
+    data = [
+        {"network": entry.name, "parameters": count, "weights": ",".join(entry.weights)}
+        for entry, count in zip(entries, counts, strict=True)
+    ]
+    return Table(columns, rows, data)
 
 
 def _print_json(entries: "list[Entry]", counts: list[int | None]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from network_prune.cli.forms import Format, form_of, show
 from network_prune.cli.output import OUTPUT, Json, check_writable, print_each, say
 from network_prune.cli.recorded import Where, tell
 from network_prune.errors import ArgumentError, SourceError
@@ -22,6 +23,10 @@ Folder = Annotated[
     ),
 ]
 Merged = Annotated[Path | None, typer.Argument(hidden=True)]
+Each = Annotated[
+    bool,
+    typer.Option("--each", help="A row for each draw, not for all of a variant."),
+]
 Csv = Annotated[
     Path | None, typer.Option(help="Write the rows to a CSV file.", rich_help_panel=OUTPUT)
 ]
@@ -47,19 +52,26 @@ def records_command(
     folder: Folder = Path("study"),
     merged: Merged = None,
     where: Where = None,
+    each: Each = False,
     csv: Csv = None,
     parquet: Parquet = None,
     plot: Plot = None,
     as_json: Json = False,
+    format: Format = None,
 ) -> None:
     """List, filter, export and draw what sweep recorded.
+
+    A row is a variant: where it has several draws mean ± standard deviation,
+    and --each shows them one by one. Files and JSON hold each draw; --format
+    csv has columns of means and deviations, unless --each is given.
 
     Of a study that shards are at work on, what is missing is told, and which
     command brings it; network-prune records merge FOLDER records what they
     have finished so far. The last shard to be done does that by itself.
 
-    Example: network-prune records study --where method=weights --csv weights.csv
+    Example: network-prune records study --where method=weights --format latex
     """
+    form = form_of(format, as_json=as_json)
     if merged is not None:
         folder = _merge(folder, merged)
     check_writable(csv, parquet, plot)
@@ -71,7 +83,7 @@ def records_command(
     if plot is not None:
         check_plot(plot)
     missing = _missing(folder)
-    is_shown = not (as_json or csv or parquet or plot)
+    is_shown = not (form or csv or parquet or plot)
     if missing and is_shown and not (folder / FILE).exists():
         say(*missing)
         return
@@ -92,12 +104,12 @@ def records_command(
             from network_prune.results.study import Study
 
             draw_plot(Study(chosen, chosen.store), plot)
-        if as_json:
+        if form == "json":
             print_each(chosen)
         else:
-            _say_table(chosen, len(found))
+            _show(chosen, len(found), form, each=each)
         if missing:
-            say(*missing, to=sys.stderr if as_json else None)
+            say(*missing, to=sys.stderr if form else None)
 
 
 def _missing(folder: Path) -> list[str]:
@@ -122,14 +134,22 @@ def _merge(word: Path, folder: Path) -> Path:
     return folder
 
 
-def _say_table(chosen: "Streamed", count: int) -> None:
+def _show(chosen: "Streamed", count: int, form: str | None, *, each: bool) -> None:
     """Print records as a table, with how many there are of so many."""
-    from network_prune.reports.tables import HEAD, Warnings, record_row
+    from network_prune.reports.tables import Warnings, draws_table, record_cells, record_table
     from network_prune.results.axes import differing
+    from network_prune.results.groups import grouped_draws
 
-    names, warnings, rows = differing(chosen.heads), Warnings(), list[str]()
-    for record in chosen:
-        rows.append(record_row(record, differing=names))
-        warnings.add(record)
-    say(*HEAD.splitlines(), *rows)
-    say("", f"{len(chosen)} of {count} records", *warnings.lines())
+    names, warnings, rows = differing(chosen.heads), Warnings(), list[list[str]]()
+    grouped = grouped_draws(warnings.through(chosen)) if not each else ()
+    for record in warnings.through(chosen) if each else ():
+        rows.append(record_cells(record, differing=names))
+    table = (
+        record_table(rows, list(chosen.rows()) if form == "csv" else ())
+        if each
+        else draws_table(grouped, differing=names)
+    )
+    draws = sum(len(group) > 1 for group in grouped)
+    over = ["rows with ±: mean ± standard deviation over draws; --each shows these"]
+    found = f"{len(chosen)} of {count} records"
+    show([table, "", *(over if draws else []), found, *warnings.lines()], form)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from network_prune.cli.forms import Format, form_of
 from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
 from network_prune.cli.takes import takes
 from network_prune.errors import ArgumentError
@@ -54,6 +55,7 @@ def reproduce_command(
     out: Out = Path("reproduce"),
     page: Page = None,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
 ) -> None:
     """Measure what was published, and show both side by side.
@@ -68,21 +70,22 @@ def reproduce_command(
     """
     if values.get("data") is None and not set(values["arch"]) <= set(NAMES):
         raise ArgumentError(_NO_DATA)
+    form = form_of(format, as_json=as_json)
     plan = _plan(values)
     check_writable(page, output)
 
     with waiting("importing PyTorch"):
         from network_prune.cli.runs.study_run import run_study
-        from network_prune.reports.reproduction import reproduction_lines
+        from network_prune.reports.reproduction import reproduction_parts
 
     rows = published_rows()
     page = _page(page, out)
     run_study(
         plan,
         out=out,
-        as_json=as_json,
+        form=form,
         path=output,
-        table=partial(reproduction_lines, rows=rows),
+        table=partial(reproduction_parts, rows=rows),
         data=partial(_data, rows=rows),
         draw=None if page is None else partial(_write_page, rows=rows, path=page),
     )

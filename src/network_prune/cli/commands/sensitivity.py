@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from network_prune.cli.output import OUTPUT, Json, Output, check_writable, say, waiting
+from network_prune.cli.forms import Format, form_of, show
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, waiting
 from network_prune.cli.runs import ray_run
 from network_prune.cli.runs.tracked import Mlflow, server_address, tracked
 from network_prune.cli.takes import takes
@@ -68,6 +69,7 @@ def sensitivity_command(
     num_cpus_per_task: ray_run.Cpus = None,
     num_gpus_per_task: ray_run.Gpus = None,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
     plot: Plot = None,
     mlflow: Mlflow = None,
@@ -83,6 +85,7 @@ def sensitivity_command(
 
     Example: network-prune sensitivity --arch resnet18 --data FOLDER --limit 1000 --p-prune 0.5
     """
+    form = form_of(format, as_json=as_json)
     plan = make_plan({**values, "scope": "alone"})
     cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
     check_writable(output, plot)
@@ -95,13 +98,13 @@ def sensitivity_command(
     with waiting("importing PyTorch"):
         from network_prune.cli.runs.study_run import run_study
         from network_prune.display.canvas import check_plot
-        from network_prune.reports.layers import layer_lines, write_targets
+        from network_prune.reports.layers import layer_parts, write_targets
         from network_prune.reports.plots import draw_plot
 
     if plot is not None:
         check_plot(plot)
     draw = None if plot is None else partial(draw_plot, path=plot)
-    shown: dict[str, Any] = {"as_json": as_json, "path": output, "table": layer_lines}
+    shown: dict[str, Any] = {"form": form, "path": output, "table": layer_parts}
     if cluster is None:
         with tracked(server, out=out) as tracker:
             records = run_study(plan, out=out, draw=draw, tracker=tracker, **shown)
@@ -111,8 +114,8 @@ def sensitivity_command(
         if draw is not None:
             draw(records)
     if targets is not None:
-        lines = write_targets(records, target=targets, path=targets_out)
-        say(*lines, to=sys.stderr if as_json else sys.stdout)
+        parts = write_targets(records, target=targets, path=targets_out)
+        show(parts, to=sys.stdout if form is None else sys.stderr)
 
 
 def _check_one_way(plan: Plan) -> None:

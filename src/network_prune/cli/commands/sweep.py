@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from network_prune.cli.forms import Format, form_of
 from network_prune.cli.output import Json, Output, check_writable, waiting
 from network_prune.cli.runs import ray_run
 from network_prune.cli.runs.plan_option import STUDY, PlanFile, Preset, plan_of
@@ -57,6 +58,7 @@ def sweep_command(
     num_gpus_per_task: ray_run.Gpus = None,
     dry_run: DryRun = False,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
     mlflow: Mlflow = None,
 ) -> None:
@@ -74,6 +76,7 @@ def sweep_command(
     Example: network-prune sweep --method weights --p-prune 0.2 --p-prune 0.4
     --p-bern 0.5 --draws 3 --out study
     """
+    form = form_of(format, as_json=as_json)
     part = Shard.here(shard, os.environ)
     cluster = ray_run.cluster_of(engine, ray_address, num_cpus_per_task, num_gpus_per_task)
     if cluster is not None and part.count > 1:
@@ -97,14 +100,14 @@ def sweep_command(
             from network_prune.cli.runs.study_run import run_study
 
         if cluster is not None:
-            shown: dict[str, Any] = {"out": out, "as_json": as_json, "path": output}
+            shown: dict[str, Any] = {"out": out, "form": form, "path": output}
             ray_run.run_on_ray(made, cluster, arguments=context.obj, **shown)
         elif part.count > 1:
             command = _without_shard(context.obj)
-            run_shard(made, part, out=out, as_json=as_json, path=output, command=command)
+            run_shard(made, part, out=out, form=form, path=output, command=command)
         else:
             with tracked(server, out=out) as tracker:
-                run_study(made, out=out, as_json=as_json, path=output, tracker=tracker)
+                run_study(made, out=out, form=form, path=output, tracker=tracker)
 
 
 def _without_shard(arguments: Sequence[str]) -> str:

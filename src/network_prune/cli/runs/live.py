@@ -1,7 +1,7 @@
 """A table on the terminal whose rows fill in while a study runs, above a bar for all of it."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,9 +13,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
+from network_prune.display.fitted import fit
+from network_prune.display.table import Column
 from network_prune.evaluation.metrics import Metrics
 from network_prune.evaluation.variant import Network, Variant
 from network_prune.plain_text import plain
@@ -24,6 +25,18 @@ from network_prune.study.events import Advanced, Event, Failed, PartKept, Record
 
 # Lines of the terminal that are the table's head, the bar, and what was printed last.
 _OTHER_LINES = 6
+_COLUMNS: Final = (
+    Column("method", is_words=True),
+    Column("p_prune"),
+    Column("p_bern", goes=5),
+    Column("draw", goes=4),
+    Column("images", goes=3),
+    Column("Loss", goes=2),
+    Column("Acc@1"),
+    Column("Acc@5", goes=1),
+)
+_PLACES: Final = range(len(_COLUMNS))
+_LEAST: Final = {True: 11, False: 7}  # characters of words and of figures, which come and go
 
 
 class LiveTable:
@@ -101,13 +114,15 @@ class LiveTable:
         self._progress.update(self._bar, description=plain(str(event.network)), total=total)
 
     def _render(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("method", no_wrap=True, min_width=11)
-        for title in ("p_prune", "p_bern", "draw", "images", "Loss", "Acc@1", "Acc@5"):
-            table.add_column(title, justify="right", no_wrap=True, min_width=7)
-        for variant in self._window():
-            table.add_row(*(Text(plain(cell)) for cell in self._cells(variant)))
-        return Group(table, self._progress)
+        rows = [self._cells(variant) for variant in self._window()]
+        cells = [[row[place] if place < len(row) else "" for row in rows] for place in _PLACES]
+        needs = [
+            max([_LEAST[column.is_words], *(len(plain(cell)) for cell in own)])
+            for column, own in zip(_COLUMNS, cells, strict=True)
+        ]
+        layout = fit(_COLUMNS, needs, width=self._console.width)
+        shown = [layout.row(row) for row in zip(*cells, strict=True)]
+        return Group(Text(layout.head(), style="bold"), *map(Text, shown), self._progress)
 
     def _window(self) -> list[Variant | None]:
         """Return the rows that fit the terminal, around the one that is computed."""

@@ -14,6 +14,7 @@ from network_prune.extras import require
 from network_prune.study.engines.cluster import Cluster
 
 if TYPE_CHECKING:
+    from network_prune.display.table import Part
     from network_prune.results.records import Record
     from network_prune.results.study import Study
     from network_prune.study.measure import Measure
@@ -94,11 +95,11 @@ def run_on_ray(
     cluster: Cluster,
     *,
     out: Path,
-    as_json: bool,
+    form: str | None,
     path: Path | None,
     arguments: Sequence[str],
     measure: "Measure | None" = None,
-    table: "Callable[[Sequence[Record]], list[str]] | None" = None,
+    table: "Callable[[Sequence[Record]], list[Part]] | None" = None,
 ) -> "Study":
     """Evaluate a plan on a cluster, and show and return it.
 
@@ -106,7 +107,7 @@ def run_on_ray(
         plan: the whole study.
         cluster: where tasks run.
         out: folder of the study.
-        as_json: print the records as JSON, and no text.
+        form: print the records so and no text, one of `cli.forms.FORMS`; None for text.
         path: file to write the JSON to as well.
         arguments: that the command was called with.
         measure: what is found out of each variant; None for loss and accuracy.
@@ -130,7 +131,7 @@ def run_on_ray(
         goes_on="the same command goes on",
         out=out,
         is_shown=True,
-        as_json=as_json,
+        form=form,
         path=path,
         table=table,
     )

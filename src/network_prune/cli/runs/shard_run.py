@@ -1,23 +1,30 @@
 """Run one shard of a sweep, or a sweep on a cluster, and show the study once it is whole."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from network_prune.cli.forms import show
 from network_prune.cli.output import hand_over, mention, say
 from network_prune.cli.runs.missing import shard_lines
 from network_prune.cli.runs.study_run import check_none_failed
+from network_prune.display.table import Part
+from network_prune.display.terminal import head_lines, shown_width
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.reports.head_and_foot import (
-    Table,
+    Parts,
     below_rows,
-    head_lines,
     network_head,
     plan_head,
 )
-from network_prune.reports.tables import HEAD, record_row
+from network_prune.reports.tables import (
+    record_cells,
+    record_table,
+    study_table,
+    warning_lines,
+)
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
 from network_prune.results.study import Study
@@ -28,7 +35,7 @@ from network_prune.study.sharding.sweep_shard import sweep_shard
 
 
 def run_shard(
-    plan: Plan, shard: Shard, *, out: Path, as_json: bool, path: Path | None, command: str
+    plan: Plan, shard: Shard, *, out: Path, form: str | None, path: Path | None, command: str
 ) -> None:
     """Evaluate a shard of a plan; the first of its group shows what there is.
 
@@ -36,7 +43,7 @@ def run_shard(
         plan: the whole study.
         shard: which share of it.
         out: folder of the study.
-        as_json: print the records as JSON, and no text.
+        form: print the records so and no text, one of `cli.forms.FORMS`; None for text.
         path: file to write the JSON to as well.
         command: that each shard runs, for people.
 
@@ -61,7 +68,7 @@ def run_shard(
         goes_on=f"the same command with --shard {shard} goes on",
         out=out,
         is_shown=is_first,
-        as_json=as_json,
+        form=form,
         path=path,
     )
 
@@ -75,9 +82,9 @@ def run_shared(
     goes_on: str,
     out: Path,
     is_shown: bool,
-    as_json: bool,
+    form: str | None,
     path: Path | None,
-    table: Table | None = None,
+    table: Parts | None = None,
 ) -> Study:
     """Run what several processes share, and show what there is of it at the end, and return that.
 
@@ -89,15 +96,15 @@ def run_shared(
         goes_on: what to do after Ctrl-C.
         out: folder of the study.
         is_shown: whether this is the process that shows it.
-        as_json: print the records as JSON, and no text.
+        form: print the records so and no text, one of `cli.forms.FORMS`; None for text.
         path: file to write the JSON to as well.
         table: shows one network's records, instead of a row for each.
 
     Raises:
         NetworkPruneError: the study can't be run, or networks failed.
     """
-    shown = _Shown(who, is_quiet=as_json or not is_shown)
-    shown.say(*head_lines(head), "")
+    shown = _Shown(who, is_quiet=form is not None or not is_shown)
+    shown.say(*head_lines(head, width=shown_width(sys.stdout)), "")
     try:
         with redirect_stdout(sys.stderr):
             study = run(shown.tell)
@@ -105,10 +112,13 @@ def run_shared(
         say(f"what is finished is in {out}; {goes_on}", to=sys.stderr)
         raise
     if is_shown:
-        hand_over(list(study), as_json=as_json, path=None)
+        hand_over(list(study), as_json=form == "json", path=None)
         hand_over(study.whole(), as_json=False, path=path)
     missing = shard_lines(out)
-    shown.say(*([*_lines(study, plan, table), *[""] * bool(missing)] if study else []), *missing)
+    if study and is_shown and form not in (None, "json"):
+        show([*_alone(study, plan, table), *missing], form)
+    parts = _parts(study, plan, table) if study else []
+    shown.show([*parts, *[""] * bool(parts and missing), *missing])
     check_none_failed(shown.failed, plan)
     return study
 
@@ -135,6 +145,11 @@ class _Shown:
         if not self._is_quiet:
             say(*lines, to=self._to)
 
+    def show(self, parts: Sequence[Part]) -> None:
+        """Print lines and tables, unless another process is the one to do so."""
+        if not self._is_quiet:
+            show(parts, to=self._to)
+
     def _mention(self, line: str) -> None:
         if not self._is_quiet:
             mention(line, to=self._to)
@@ -156,8 +171,15 @@ class _Shown:
                 pass
 
 
-def _lines(study: Study, plan: Plan, table: Table | None) -> list[str]:
+def _parts(study: Study, plan: Plan, table: Parts | None) -> list[Part]:
     """Return the study as a table, or one for each network, with what is below it for each."""
-    rows = [] if table else ["", *HEAD.splitlines(), *map(record_row, study)]
+    rows = [] if table else ["", record_table(list(map(record_cells, study)))]
     heads = {network_of(record): network_head(record) for record in study}
-    return [*rows, *below_rows(study, plan, heads, table)]
+    return [*rows, *below_rows(study, plan, heads, table, width=shown_width(sys.stdout))]
+
+
+def _alone(study: Study, plan: Plan, table: Parts | None) -> list[Part]:
+    """Return the tables of a study, and what to know of them."""
+    if table is not None:
+        return below_rows(study, plan, {}, table)
+    return [study_table(study), *warning_lines(study)]

@@ -10,24 +10,24 @@ from typing import Any
 
 from rich.console import Console
 
+from network_prune.cli.forms import show
 from network_prune.cli.output import hand_over, mention, say, saying_where_it_goes_on
 from network_prune.cli.runs.live import LiveTable
+from network_prune.display.table import Part
+from network_prune.display.terminal import head_lines, shown_width, wrapped
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.evaluation.variant import Network
+from network_prune.reports.forms.forms import screen_lines
+from network_prune.reports.forms.rows import Rows
 from network_prune.reports.head_and_foot import (
-    Table,
+    Parts,
     below_rows,
-    head_lines,
     network_head,
     plan_head,
 )
-from network_prune.reports.tables import (
-    HEAD,
-    failure_row,
-    record_row,
-)
+from network_prune.reports.tables import study_table, warning_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.records import SCHEMA, Record
 from network_prune.study.events import (
@@ -50,11 +50,11 @@ Say = Callable[..., None]
 def run_study(
     plan: Plan,
     *,
-    as_json: bool,
+    form: str | None,
     out: Path | None = None,
     path: Path | None = None,
     measure: Measure | None = None,
-    table: Table | None = None,
+    table: Parts | None = None,
     data: Callable[[Sequence[Record]], Any] = list,
     draw: Callable[[Sequence[Record]], None] | None = None,
     tracker: Told | None = None,
@@ -63,7 +63,7 @@ def run_study(
 
     Args:
         plan: what to evaluate.
-        as_json: print the records as JSON, and no text.
+        form: print the records so and no text, one of `cli.forms.FORMS`; None for text.
         out: folder of the records; None keeps none.
         path: file to write the JSON to as well.
         measure: as for `sweep`.
@@ -76,7 +76,7 @@ def run_study(
         NetworkPruneError: the study can't be run, or networks failed.
     """
     device = choose_device(plan.options["device"])
-    shown = _Shown(plan, str(device), out=out, as_json=as_json, table=table, tracker=tracker)
+    shown = _Shown(plan, str(device), out=out, form=form, table=table, tracker=tracker)
     try:
         # What a network prints isn't the study's output.
         with (
@@ -89,10 +89,10 @@ def run_study(
     except KeyboardInterrupt:
         if out is None:
             shown.finish(shown.records)
-            hand_over(data(shown.json(shown.records)), as_json=as_json, path=path)
+            hand_over(data(shown.json(shown.records)), as_json=form == "json", path=path)
         raise
     shown.finish(records)
-    hand_over(data(shown.json(records)), as_json=as_json, path=None)
+    hand_over(data(shown.json(records)), as_json=form == "json", path=None)
     hand_over(data(shown.json(records.whole())), as_json=False, path=path)
     if draw is not None and any(record["variant"] for record in records):
         draw(records)
@@ -121,8 +121,8 @@ class _Shown:
         device: str,
         *,
         out: Path | None,
-        as_json: bool,
-        table: Table | None,
+        form: str | None,
+        table: Parts | None,
         tracker: Told | None,
     ) -> None:
         self.records: list[Record] = []
@@ -134,7 +134,10 @@ class _Shown:
         self._count = 0
         self._heads: dict[Network, dict[str, str]] = {}
         self._study_head = plan_head(plan, device)
-        self._prints = not as_json
+        self._form = form
+        self._stdout = sys.stdout
+        self._width = shown_width(sys.stdout)
+        self._rows = Rows(self._width, plan.variants)
         self._say: Say = partial(say, to=sys.stdout)
         self._warn: Say = partial(say, to=sys.stderr)
 
@@ -162,12 +165,24 @@ class _Shown:
 
     def finish(self, records: Sequence[Record]) -> None:
         """Show what is below the rows."""
+        if self._form not in (None, "json"):
+            show(self._alone(records), self._form, to=self._stdout)
+            return
         heads = self._heads if len(self._plan.variants) > 1 else {}
-        self._print(*below_rows(records, self._plan, heads, self._table))
-        if self._out is not None and self._prints:
+        parts = below_rows(records, self._plan, heads, self._table, width=self._width)
+        self._print(*([] if self._table else self._rows.foot()))
+        self._print(*screen_lines(parts, self._width))
+        if self._out is not None and self._form is None:
             recorded = f"{len(records)} of {self._count} variants are recorded"
-            shows = f"; network-prune records {shlex.quote(str(self._out))} shows them"
-            mention("", recorded + shows)
+            shows = f"network-prune records {shlex.quote(str(self._out))}"
+            mention("", *wrapped([f"{recorded}; {shows} shows them"], self._width))
+
+    def _alone(self, records: Sequence[Record]) -> list[Part]:
+        """Return the tables of all records, and what to know of them."""
+        if self._table is not None:
+            return below_rows(records, self._plan, {}, self._table)
+        notes = [*warning_lines(records), *(f"warning: {note}" for note in self._plan.notes)]
+        return [study_table(records), *notes]
 
     def json(self, records: Sequence[Record]) -> list[Record]:
         """Return the records, and at the end an entry for each network that failed."""
@@ -187,16 +202,16 @@ class _Shown:
             case Started():
                 self._count += event.recorded + len(event.due)
                 self._heads[event.network] = network_head(event.base)
-                self._begin(network_head(event.base))
+                self._begin(network_head(event.base), event)
             case Recorded():
                 self.records.append(event.record)
                 if self._table is None:
-                    self._print(record_row(event.record))
+                    self._print(self._rows.row(event.record))
             case Failed():
                 self.failed.append(event)
                 self._begin({})
-                if self._table is None:
-                    self._print(failure_row(event.network, event.error))
+                if self._table is None and self._form is None:
+                    self._print(*self._rows.failure(event.network, event.error))
                 else:
                     self._warn(str(event))
             case Dropped() | Damaged():
@@ -206,7 +221,7 @@ class _Shown:
         if self._tracker is not None:
             self._tracker(event)
 
-    def _begin(self, head: dict[str, str]) -> None:
+    def _begin(self, head: dict[str, str], started: Started | None = None) -> None:
         """Print the head, unless it was printed: of a single network all that is known of it."""
         if not self._study_head:
             return
@@ -214,10 +229,10 @@ class _Shown:
         data = self._plan.options["data"] or "digits"
         first = {"networks": str(count), "data": data} if count > 1 else head
         kept = {} if self._out is None else {"records": str(self._out)}
-        lines = head_lines({**first, **self._study_head, **kept})
-        self._print(*lines, *(["", *HEAD.splitlines()] if self._table is None else []))
+        lines = head_lines({**first, **self._study_head, **kept}, width=self._width)
+        self._print(*lines, *(["", *self._rows.head(started)] if self._table is None else []))
         self._study_head = {}
 
     def _print(self, *lines: str) -> None:
-        if self._prints:
+        if self._form is None and lines:
             self._say(*lines)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from network_prune.cli.output import hand_over, mention, say, saying_where_it_goes_on
 from network_prune.display.progress import above_bars
+from network_prune.display.terminal import shown_width, wrapped
 from network_prune.evaluation.device import choose_device
 from network_prune.evaluation.memory import kept_memory
 from network_prune.reports.exports import write_csv
 from network_prune.reports.markdown import markdown_line
 from network_prune.reports.plots import draw_pictures
+from network_prune.reports.transfer.aligned import WIDTH
 from network_prune.reports.transfer.head import row_line, transfer_head
 from network_prune.reports.transfer.lines import transfer_lines
 from network_prune.results.lines.notices import Damaged, Dropped
@@ -139,7 +141,9 @@ def show_transfer(
         warnings = [
             f"- {markdown_line(note)}" if outlets.markdown else f"note: {note}" for note in notes
         ]
-        say(*transfer_lines(sets, compared, markdown=outlets.markdown), *warnings)
+        width = None if outlets.markdown else shown_width(sys.stdout)
+        lines = transfer_lines(sets, compared, markdown=outlets.markdown, width=width or WIDTH)
+        say(*wrapped([*lines, *warnings], width))
     if outlets.csv is not None:
         write_csv(lambda: rows, outlets.csv)
     if outlets.plot is not None:
@@ -158,6 +162,7 @@ class _Shown:
         self._plan = plan
         self._out = out
         self._to = sys.stdout if prints else None
+        self._width = shown_width(sys.stdout)
         self._keys: tuple[str, ...] = ()
         self._attacked: list[Attacked] = []
 
@@ -194,4 +199,4 @@ class _Shown:
     def _print(self, say: Callable[..., None], *lines: str) -> None:
         if self._to is not None:
             with above_bars():
-                say(*lines, to=self._to)
+                say(*wrapped(lines, self._width), to=self._to)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from network_prune.display.table import Column, Part, Table
 from network_prune.evaluation.mean import plain
 from network_prune.plain_text import plain as shown
-from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row
+from network_prune.reports.forms.forms import markdown_lines
+from network_prune.reports.markdown import markdown_line
 from network_prune.results.axes import DENSE, axes, axis_texts, differing
 from network_prune.results.comparing.comparison import Comparison
 from network_prune.results.comparing.lost import Changed, changed_images
@@ -19,7 +21,16 @@ from network_prune.results.study import Study
 
 # So many images of a kind are named unasked.
 _FEW = 20
-_FIGURES = ("Acc@1", "difference [95%]", "p", "won", "lost", "smallest")
+_DIFFERENCE = "difference [95%]"
+_FIGURES = (
+    Column("Acc@1"),
+    Column("difference", within=_DIFFERENCE),
+    Column("95% interval", "95%", goes=7, within=_DIFFERENCE),
+    Column("p", goes=6),
+    Column("won", goes=4),
+    Column("lost", goes=3),
+    Column("smallest", goes=1),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +99,13 @@ class Compared:
         Raises:
             SourceError: it isn't known what became of each image.
         """
-        table = list(_Table(self).lines())
-        tables = [line for each in self.comparisons if images for line in _image_lines(each)]
+        return markdown_lines(self.parts(images=images, markdown=markdown))
+
+    def parts(self, *, images: bool = False, markdown: bool = False) -> list[Part]:
+        """Return tables and what to know below them; arguments and errors are those of `lines`."""
+        tables = [part for each in self.comparisons if images for part in _image_parts(each)]
         foot = (f"- {markdown_line(line)}" if markdown else shown(line) for line in _foot(self))
-        return [*table, *tables, "", *foot]
+        return [_Table(self).table(), *tables, "", *foot]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -113,15 +127,48 @@ class _Table:
         sets = [*baselines, *(each for each, *_ in rows)]
         self._others = differing(each.first for each in sets)
 
-    def lines(self) -> Iterator[str]:
-        words = ["network", "method"] + ["compared with"] * self._shows_baseline
-        group = ["group"] if self._letters else []
-        numbers = ["p_prune", "p_bern", "draw", "images", "pruning ratio", *group, *_FIGURES]
-        yield from markdown_head([*words, *numbers], words=len(words)).splitlines()
-        for each, comparison, adjusted in self._rows:
-            yield markdown_row(
-                [*self._words(each, comparison), *self._numbers(each, comparison, adjusted)]
-            )
+    def table(self) -> Table:
+        """Return it with its rows as plain data."""
+        words = [Column("network", is_words=True, goes=11), Column("method", is_words=True)]
+        words += [Column("compared with", is_words=True)] * self._shows_baseline
+        group = [Column("group", goes=8)] if self._letters else []
+        settings = [
+            Column("p_prune"),
+            Column("p_bern", goes=10, blank="0"),
+            Column("draw", goes=9, blank="–"),
+            Column("images", goes=2),
+            Column("pruning ratio", "ratio", goes=5),
+        ]
+        rows = [[*self._words(*row[:2]), *self._numbers(*row)] for row in self._rows]
+        data = [self._data(*row) for row in self._rows]
+        return Table([*words, *settings, *group, *_FIGURES], rows, data)
+
+    def _data(
+        self, each: RecordSet, comparison: Comparison | None, adjusted: float
+    ) -> dict[str, Any]:
+        settings = {name: v for name, v in axes(each.first).items() if name != "index"}
+        letter = self._letters.get(id(each))
+        data = {
+            **settings,
+            "draws": len(each.records),
+            "pruning_ratio": each.ratio,
+            "group": letter,
+        }
+        if comparison is None:
+            return {**data, "n": each.first["metrics"]["n"], "acc1": plain(each.mean)}
+        found = comparison.to_dict()
+        return {
+            **data,
+            "n": found["n"],
+            "acc1": found["acc1"][0],
+            "compared_with": comparison.baseline.label,
+            "acc1_difference": found["acc1_difference"],
+            "acc1_difference_low": found["acc1_interval"][0],
+            "acc1_difference_high": found["acc1_interval"][1],
+            "p": found["p"],
+            "p_adjusted": adjusted,
+            **{name: found[name] for name in ("gained1", "lost1", "smallest_difference")},
+        }
 
     def _words(self, each: RecordSet, comparison: Comparison | None) -> Iterator[str]:
         yield network_text(each.first)
@@ -146,11 +193,11 @@ class _Table:
         if self._letters:
             yield self._letters[id(each)]
         if comparison is None:
-            yield from (f"{each.mean:.3f}", *["–"] * (len(_FIGURES) - 1))
+            yield from (f"{each.mean:.3f}", "–", "", *["–"] * (len(_FIGURES) - 3))
             return
         low, high = comparison.interval
         yield f"{comparison.acc1[0]:.3f}"
-        yield f"{comparison.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        yield from (f"{comparison.difference:+.3f}", f"[{low:+.3f}, {high:+.3f}]")
         yield _p_text(adjusted)
         yield _count(comparison.gained)
         yield _count(comparison.lost)
@@ -258,22 +305,24 @@ class _Images:
         }
 
 
-def _image_lines(comparison: Comparison) -> Iterator[str]:
+def _image_parts(comparison: Comparison) -> Iterator[Part]:
     found = changed_images(comparison.variant, comparison.baseline)
     if not any(found):
         return
+    yield ""
+    yield _image_table(comparison, found)
+
+
+def _image_table(comparison: Comparison, found: Sequence[Sequence[Changed]]) -> Table:
     images = _Images(comparison)
-    yield ""
-    yield markdown_line(f"{comparison.variant.label} less {comparison.baseline.label}")
-    yield ""
-    titles = ["", "image", "class", "right in", "was right in"]
-    yield from markdown_head(titles, words=3).splitlines()
+    words = [Column(title, is_words=True) for title in ("", "image", "class")]
+    rows: list[list[str]] = []
     for title, changed in zip(("lost", "won"), found, strict=True):
         for each in changed[:_FEW]:
             entry = images.entry(each)
             shares = [f"{share:.0%}" for share in each.shares]
-            yield markdown_row([title, entry["name"], entry["class"] or "–", *shares])
+            rows.append([title, entry["name"], entry["class"] or "–", *shares])
         if len(changed) > _FEW:
-            yield markdown_row(
-                [title, f"and {len(changed) - _FEW} more; --json has all", *["–"] * 3]
-            )
+            rows.append([title, f"and {len(changed) - _FEW} more; --json has all", *["–"] * 3])
+    title = f"{comparison.variant.label} less {comparison.baseline.label}"
+    return Table([*words, Column("right in"), Column("was right in")], rows, title=title)

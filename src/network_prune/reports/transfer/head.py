@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from network_prune.reports.head_and_foot import head_lines
+from network_prune.display.terminal import head_lines
 from network_prune.reports.transfer.texts import attack_text
 from network_prune.transfer.figures.rates import Rate, rate_text
 from network_prune.transfer.figures.sets import AttackSet

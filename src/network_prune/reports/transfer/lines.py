@@ -4,14 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from network_prune.reports.markdown import markdown_head, markdown_line, markdown_row, markdown_text
 from network_prune.reports.transfer import comparisons, success
-from network_prune.reports.transfer.aligned import aligned_table
+from network_prune.reports.transfer.aligned import WIDTH, aligned_table
 from network_prune.reports.transfer.texts import attack_text
 from network_prune.transfer.figures.compared import TransferCompared
 from network_prune.transfer.figures.sets import AttackSet, grouped
 
 
 def transfer_lines(
-    sets: Sequence[AttackSet], compared: TransferCompared, *, markdown: bool = False
+    sets: Sequence[AttackSet],
+    compared: TransferCompared,
+    *,
+    markdown: bool = False,
+    width: int = WIDTH,
 ) -> list[str]:
     """Return the tables of success, the comparisons, and where an augmentation helps.
 
@@ -19,8 +23,9 @@ def transfer_lines(
         sets: what was computed.
         compared: the comparisons of these.
         markdown: as a document in Markdown, not for a terminal.
+        width: of the terminal.
     """
-    layout = _Layout(markdown=markdown)
+    layout = _Layout(markdown=markdown, width=width)
     groups = grouped(sets)
     parts = [line for group in groups for line in _success(group, layout)]
     if groups:
@@ -56,8 +61,9 @@ def _compared(compared: TransferCompared, layout: "_Layout") -> Iterator[str]:
 class _Layout:
     """How headings, tables and notes are set."""
 
-    def __init__(self, *, markdown: bool) -> None:
+    def __init__(self, *, markdown: bool, width: int) -> None:
         self._markdown = markdown
+        self._width = width
 
     def heading(self, text: str) -> list[str]:
         return ["", f"### {markdown_text(text)}" if self._markdown else text, ""]
@@ -66,7 +72,7 @@ class _Layout:
         self, titles: Sequence[str], rows: Sequence[Sequence[str]], *, words: int
     ) -> list[str]:
         if not self._markdown:
-            return aligned_table(titles, rows, words=words)
+            return aligned_table(titles, rows, words=words, width=self._width)
         return [*markdown_head(titles, words=words).splitlines(), *map(markdown_row, rows)]
 
     def notes(self, lines: Iterable[str]) -> list[str]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from network_prune.cli.forms import show
 from network_prune.cli.one_variant import GRID, ONE, PREPROCESSING, load_one, one_variant
-from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over, say
+from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_over
 from network_prune.cli.takes import takes
+from network_prune.display.table import Column, Table
 from network_prune.errors import ArgumentError
 from network_prune.whole_file import write_whole
 
@@ -32,6 +34,7 @@ Csv = Annotated[
 ]
 _SPEED = ("channels_last", "fold", "compile", "dtype", "amp", "amp_dtype")
 _RUNNING = ("device", "batch_size", *_SPEED)
+_GOES = (7, 0, 0, 3, 2, 0, 5, 4, 6, 1)  # in which order columns go where room is short
 _OWN = {"batch_size": 1, "method": ("neurons",)}
 
 
@@ -85,6 +88,7 @@ def _bench(
 ) -> list[dict[str, Any]]:
     """Time networks and their kin, and print how; return the rows."""
     from network_prune.deploy.bench.bench import bench
+    from network_prune.deploy.bench.benched import TITLES
     from network_prune.evaluation.device import choose_device
     from network_prune.pruning.forward import move_images
 
@@ -101,12 +105,15 @@ def _bench(
         notes += [f"{network.name}: {note}" for note in (*own, *network.notes)]
     found = bench(timed, noise, repeats=repeats, **{name: values[name] for name in _SPEED})
     if is_told:
-        say(
+        columns = [Column(title, goes=goes) for title, goes in zip(TITLES[1:], _GOES, strict=True)]
+        parts = [
             "",
             f"{variant.method}, p_prune {variant.p_prune_text}, p_bern {variant.p_bern:g}",
-            *str(found).splitlines(),
+            found.where,
+            Table([Column(TITLES[0], is_words=True), *columns], list(found.cells())),
             *(f"note: {note}" for note in notes),
-        )
+        ]
+        show(parts, plain=True)
     return [{**row, **form} for row, form in zip(found.to_dicts(), forms, strict=True)]
 
 

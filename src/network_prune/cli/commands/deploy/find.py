@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from network_prune.cli.forms import Format, form_of, show
 from network_prune.cli.output import (
     OUTPUT,
     Json,
@@ -19,10 +20,11 @@ from network_prune.cli.output import (
     waiting,
 )
 from network_prune.cli.takes import takes
+from network_prune.display.terminal import shown_width
 from network_prune.options import OPTIONS
 
 if TYPE_CHECKING:
-    from network_prune.study.events import Event
+    from network_prune.study.events import Event, Started
 
 GOAL = "Goal"
 
@@ -101,6 +103,7 @@ def find_command(
     out: Out = None,
     save: Save = None,
     as_json: Json = False,
+    format: Format = None,
     output: Output = None,
     plot: Plot = None,
 ) -> None:
@@ -111,17 +114,19 @@ def find_command(
 
     Example: network-prune find --arch resnet18 --data FOLDER --method weights --max-drop 1
     """
+    form = form_of(format, as_json=as_json)
     check_writable(output, plot)
     with waiting("importing PyTorch"):
         from network_prune.deploy.find.find import find
         from network_prune.display.canvas import check_plot
-        from network_prune.reports.limits import limit_lines
+        from network_prune.reports.limits import limit_parts
         from network_prune.reports.plots import draw_plot
 
     if plot is not None:
         check_plot(plot)
-    tell = partial(mention, to=sys.stderr) if as_json else mention
-    told = _Told(tell)
+    to = sys.stdout if form is None else sys.stderr
+    tell = partial(mention, to=to)
+    told = _Told(tell, shown_width(to))
     goal: dict[str, Any] = {
         "max_drop": max_drop,
         "params": params,
@@ -130,9 +135,9 @@ def find_command(
     }
     with saying_where_it_goes_on(out):
         limits = find(values, **goal, step=step, out=out, save=save, told=told)
-    if not as_json:
-        say(*limit_lines(limits))
-    hand_over([limit.to_dict() for limit in limits], as_json=as_json, path=output)
+    if form != "json":
+        show(limit_parts(limits), form)
+    hand_over([limit.to_dict() for limit in limits], as_json=form == "json", path=output)
     if plot is not None:
         draw_plot([record for limit in limits for record in limit.records], path=plot)
     if save is not None:
@@ -140,29 +145,39 @@ def find_command(
 
 
 class _Told:
-    """Prints a row for each record that is measured, and what else is to be known."""
+    """Prints a row for each record that is measured, and what else is to be known.
 
-    def __init__(self, tell: Any) -> None:
+    Args:
+        tell: prints lines.
+        width: of the terminal that they are for.
+    """
+
+    def __init__(self, tell: Any, width: int | None) -> None:
+        from network_prune.reports.forms.rows import Rows
+
         self._tell = tell
+        self._rows = Rows(width)
         self._has_head = False
 
     def __call__(self, event: "Event") -> None:
-        from network_prune.reports.tables import failure_row, record_row
         from network_prune.results.lines.notices import Damaged, Dropped
-        from network_prune.study.events import Failed, Recorded
+        from network_prune.study.events import Failed, Recorded, Started
 
         match event:
+            case Started():
+                self._begin(event)
             case Recorded():
-                self._row(record_row(event.record))
+                self._begin()
+                self._tell(self._rows.row(event.record))
             case Failed():
-                self._row(failure_row(event.network, event.error))
+                self._begin()
+                self._tell(*self._rows.failure(event.network, event.error))
             case Dropped() | Damaged():
                 say(str(event), to=sys.stderr)
             case _:
                 pass
 
-    def _row(self, row: str) -> None:
-        from network_prune.reports.tables import HEAD
-
-        self._tell(*([] if self._has_head else HEAD.splitlines()), row)
+    def _begin(self, started: "Started | None" = None) -> None:
+        if not self._has_head:
+            self._tell(*self._rows.head(started))
         self._has_head = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from network_prune.cli.forms import show
 from network_prune.cli.one_variant import ONE, one_variant
 from network_prune.cli.output import (
     OUTPUT,
@@ -24,6 +25,7 @@ from network_prune.cli.output import (
 )
 from network_prune.cli.takes import takes
 from network_prune.deploy.retraining.options import RETRAINING
+from network_prune.display.terminal import head_lines, shown_width, wrapped
 from network_prune.errors import ArgumentError, RunError
 from network_prune.options import METHODS, defaults, layer_types, split_names
 from network_prune.whole_file import write_whole
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from network_prune.deploy.retraining.inputs import RetrainingInputs
     from network_prune.deploy.retraining.retrained import Retrained
     from network_prune.evaluation.variant import Variant
+    from network_prune.reports.retraining import EpochRows
 
 CHECKPOINT = "checkpoint"
 HISTORY = "history.csv"
@@ -103,7 +106,7 @@ def retrain_command(
         from network_prune.display.canvas import check_plot
         from network_prune.evaluation.device import choose_device
         from network_prune.evaluation.memory import kept_memory
-        from network_prune.reports.retraining import draw_history, retrained_lines
+        from network_prune.reports.retraining import EpochRows, draw_history, retrained_parts
 
     if plot is not None:
         check_plot(plot)
@@ -112,8 +115,10 @@ def retrain_command(
     inputs = load_inputs(values)
     (variant,) = variant.spelt_out(inputs.network.model)
     inputs.network.model.to(device)
-    _say_head(inputs, values, variant, str(device), tell if as_json else say)
-    told = _Told(tell, sys.stdout)
+    width = shown_width(sys.stderr if as_json else sys.stdout)
+    _say_head(inputs, values, variant, str(device), tell if as_json else say, width)
+    rows = EpochRows(width)
+    told = _Told(tell, sys.stdout, rows)
     try:
         # What a network prints isn't the command's output.
         with redirect_stdout(sys.stderr), kept_memory(device):
@@ -124,7 +129,7 @@ def retrain_command(
             say(where, to=sys.stderr)
         raise
     if not as_json:
-        say(*retrained_lines(result))
+        show(retrained_parts(result))
     if out is not None:
         result.save(out)
         write_whole(out / HISTORY, _csv(result))
@@ -192,19 +197,19 @@ class _Told:
     Args:
         tell: prints lines.
         stdout: where they go, though a network's own prints don't.
+        rows: makes a line of each.
     """
 
-    def __init__(self, tell: Any, stdout: Any) -> None:
-        self._tell, self._stdout = tell, stdout
+    def __init__(self, tell: Any, stdout: Any, rows: "EpochRows") -> None:
+        self._tell, self._stdout, self._rows = tell, stdout, rows
         self._has_head = False
 
     def __call__(self, epoch: "Epoch") -> None:
         from network_prune.display.progress import above_bars
-        from network_prune.reports.retraining import EPOCH_HEAD, epoch_row
 
-        head = [] if self._has_head else EPOCH_HEAD.splitlines()
+        head = [] if self._has_head else self._rows.head()
         with above_bars(), redirect_stdout(self._stdout):
-            self._tell(*head, epoch_row(epoch))
+            self._tell(*head, self._rows.row(epoch))
         self._has_head = True
 
 
@@ -214,9 +219,8 @@ def _say_head(
     variant: "Variant",
     device: str,
     tell: Any,
+    width: int | None,
 ) -> None:
-    from network_prune.reports.head_and_foot import head_lines
-
     network, test = inputs.network, inputs.test
     augmented = ", cut and mirrored at random" if inputs.augmented else ""
     rounds = f" in {values['rounds']} rounds" if values["rounds"] else ""
@@ -231,7 +235,8 @@ def _say_head(
         "device": device,
     }
     notes = dict.fromkeys([*network.notes, *inputs.data.notes, *inputs.validation.notes])
-    tell(*head_lines(lines), *(f"warning: {note}" for note in notes), "")
+    warnings = wrapped((f"warning: {note}" for note in notes), width)
+    tell(*head_lines(lines, width=width), *warnings, "")
 
 
 def _check_out(out: Path) -> None:
