@@ -1,27 +1,11 @@
 """What the README shows, works."""
 
-import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 import network_prune
-from network_prune.cli.commands.deploy.bench import bench_command
-from network_prune.cli.commands.deploy.export import export_command
-from network_prune.cli.commands.deploy.find import find_command
-from network_prune.cli.commands.deploy.remove import remove_command
-from network_prune.cli.commands.deploy.retrain import retrain_command
-from network_prune.cli.commands.diversity import diversity_command
-from network_prune.cli.commands.doctor import doctor_command
-from network_prune.cli.commands.evaluate import evaluate_command
-from network_prune.cli.commands.inspect import inspect_command
-from network_prune.cli.commands.listing import list_command
-from network_prune.cli.commands.records import records_command
-from network_prune.cli.commands.reproduce import reproduce_command
-from network_prune.cli.commands.sensitivity import sensitivity_command
-from network_prune.cli.commands.sweep import sweep_command
-from network_prune.cli.commands.transfer import transfer_command
 from network_prune.results.published.figures import PublishedRow, published_tables
 
 ROOT = Path(__file__).parents[1]
@@ -43,30 +27,6 @@ def test_python_examples_of_the_documentation_run(page):
     names = {}
     for example in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         exec(example, names)
-
-
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"--[a-z][a-z0-9_-]*", README))))
-def test_every_option_named_exists(command):
-    functions = (
-        bench_command,
-        doctor_command,
-        evaluate_command,
-        export_command,
-        find_command,
-        inspect_command,
-        list_command,
-        sensitivity_command,
-        diversity_command,
-        records_command,
-        remove_command,
-        reproduce_command,
-        retrain_command,
-        sweep_command,
-        transfer_command,
-    )
-    names = {name for function in functions for name in inspect.signature(function).parameters}
-    name = command.removeprefix("--").removeprefix("no-").replace("-", "_")
-    assert name in {*names, "json", "help", "version", "write_tables"}  # the last is pytest's
 
 
 @pytest.mark.parametrize("name", network_prune.__all__)

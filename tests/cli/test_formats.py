@@ -81,7 +81,7 @@ def test_json_is_what_the_option_of_that_name_prints(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--format", "tabel"), "unknown format 'tabel'; did you mean table"),
+        (("--format", "tabble"), "unknown format 'tabble'; did you mean table"),
         (("--format", "csv", "--json"), "--json and --format csv exclude each other; pass one"),
     ],
 )
