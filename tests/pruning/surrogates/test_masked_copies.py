@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.func import grad, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import network_prune as npr
 from network_prune.core.elements import ElementSet, word_count
@@ -191,6 +192,28 @@ def test_derivatives_by_torch_func_are_those_of_a_backward():
         assert torch.equal(grad(lambda x: surrogate(x).square().sum())(x.detach()), x.grad)
         each = vmap(grad(lambda x: surrogate(x[None]).square().sum()))(x.detach())
         torch.testing.assert_close(each, x.grad)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize(
+    "trace",
+    [
+        make_fx,
+        lambda call: make_fx(call, tracing_mode="fake", _allow_non_fake_inputs=True),
+        lambda call: lambda x: torch.jit.trace(call, x, check_trace=False),
+    ],
+    ids=["make_fx", "make_fx of fake tensors", "torch.jit"],
+)
+def test_what_is_traced_computes_the_draw_that_it_was_traced_under(trace):
+    """A tracer doesn't see what NumPy writes."""
+    surrogate = wrap(frozen())
+    x = inputs(surrogate.model)
+    with surrogate.frozen(0):
+        traced = trace(surrogate)(x)
+        expected = surrogate(x)
+    surrogate(x)
+    torch.testing.assert_close(traced(x), expected)
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,19 @@ def can_copy(weight: Tensor) -> bool:
         and weight.is_floating_point()
         and weight.element_size() in INTEGERS
         and not (weight.requires_grad and torch.is_grad_enabled())
-        # Inside torch.func's transforms new tensors belong to them.
-        and torch._C._functorch.maybe_current_level() is None  # pyright: ignore[reportAttributeAccessIssue]
+        and not _is_followed()
+    )
+
+
+def _is_followed() -> bool:
+    """Whether a transform of torch.func, a mode or a tracer follows what PyTorch does.
+
+    Inside them new tensors may belong to them, and they don't see what NumPy does.
+    """
+    return (
+        torch._C._functorch.maybe_current_level() is not None  # pyright: ignore[reportAttributeAccessIssue]
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
     )
 
 
