@@ -17,7 +17,7 @@ import network_prune as npr
 from network_prune.core.elements import ElementSet, word_count
 from network_prune.core.layers import Granularity, Layer
 from network_prune.pruning.drawing import Drawer
-from network_prune.pruning.surrogates import bit_masks
+from network_prune.pruning.surrogates import bit_masks, masked_copies
 from network_prune.pruning.surrogates.masked_copies import MaskedCopies, can_copy
 from tests import oracle
 from tests.networks import build, inputs
@@ -170,6 +170,27 @@ def test_forwards_in_and_out_of_inference_mode_take_turns():
         with torch.inference_mode(is_on), surrogate.frozen(0):
             results.append(surrogate(x).clone())
     assert all(torch.equal(result, results[0]) for result in results)
+
+
+def test_what_fills_memory_on_after_an_interruption_reaches_no_later_copy(monkeypatch):
+    """Threads may: a second Ctrl-C ends the wait for them."""
+    surrogate = wrap(frozen())
+    seen = seen_by(surrogate)
+    surrogate(inputs(surrogate.model))
+    place = seen.pop().data_ptr()
+    filled = []
+
+    def interrupted(maskings, granularity):
+        filled.extend(masking.target for masking in maskings)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(masked_copies, "mask", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            surrogate(inputs(surrogate.model))
+    assert filled[0].data_ptr() == place
+    surrogate(inputs(surrogate.model))
+    assert seen.pop().data_ptr() not in {target.data_ptr() for target in filled}
 
 
 def test_a_copy_has_memory_of_its_own():

@@ -33,7 +33,8 @@ class MaskedCopies:
             drawn: which elements are pruned.
             factor: what the other weights are multiplied by; 1.0 leaves their bits alone.
         """
-        memory = {place: self._memory_like(place, weight) for place, weight in weights.items()}
+        # Interrupted, what fills the memory may go on for a while, so it is out of others' reach.
+        memory = {place: self._take_memory(place, weight) for place, weight in weights.items()}
         mask(
             [
                 Masking(
@@ -47,16 +48,15 @@ class MaskedCopies:
             drawn.granularity,
         )
         copies = {place: memory[place].lend().view(w.dtype) for place, w in weights.items()}
+        self._memory.update(memory)
         if factor != 1.0:
             for copy in copies.values():
                 copy *= factor
         return copies
 
-    def _memory_like(self, place: int, weight: Tensor) -> "_Memory":
-        memory = self._memory.get(place)
-        if memory is None or not memory.fits(weight):
-            memory = self._memory[place] = _Memory(weight)
-        return memory
+    def _take_memory(self, place: int, weight: Tensor) -> "_Memory":
+        memory = self._memory.pop(place, None)
+        return _Memory(weight) if memory is None or not memory.fits(weight) else memory
 
 
 def can_copy(weight: Tensor) -> bool:
