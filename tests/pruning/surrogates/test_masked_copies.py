@@ -193,6 +193,22 @@ def test_what_fills_memory_on_after_an_interruption_reaches_no_later_copy(monkey
     assert seen.pop().data_ptr() not in {target.data_ptr() for target in filled}
 
 
+def test_where_no_thread_starts_any_more_one_does_it_all(monkeypatch):
+    """So it is in a thread that goes on when the main one has ended."""
+
+    def refused(*_):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    model = frozen()
+    monkeypatch.setattr(bit_masks, "_BLOCK", 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    surrogate, x = wrap(model), inputs(model)
+    with surrogate.frozen(0):
+        expected = surrogate(x)
+        monkeypatch.setattr(bit_masks.ThreadPoolExecutor, "submit", refused)
+        assert torch.equal(surrogate(x), expected)
+
+
 def test_a_copy_has_memory_of_its_own():
     surrogate = wrap(frozen())
     x = inputs(surrogate.model)

@@ -51,12 +51,21 @@ def mask(maskings: Iterable[Masking], granularity: Granularity) -> None:
 def _in_threads(maskings: list[Masking]) -> None:
     blocks = sum(masking.layer.weights for masking in maskings) // _BLOCK
     threads = min(torch.get_num_threads(), blocks)
-    if threads < 2:
+    if threads < 2 or not _are_shared(maskings, threads):
         for masking in maskings:
             _mask_by_blocks(masking)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(_mask_by_blocks, maskings))
+
+
+def _are_shared(maskings: list[Masking], threads: int) -> bool:
+    """Mask in several threads; return whether they start: none does once the main one is over."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            begun = [pool.submit(_mask_by_blocks, masking) for masking in maskings]
+        except RuntimeError:
+            return False
+        for each in begun:
+            each.result()
+    return True
 
 
 def _mask_whole(masking: Masking, granularity: Granularity) -> None:
