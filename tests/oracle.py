@@ -31,8 +31,8 @@ class Part(NamedTuple):
 
 def elements(part: Part, granularity: str) -> list[list[tuple[int, ...]]]:
     """Return for each element the places of its weights in the stored tensor, all in order."""
-    if part.weight.dim() == 1:
-        return [[(i,)] for i in range(len(part.weight))]
+    if part.weight.dim() < 2:
+        return [[place] for place in itertools.product(*map(range, part.weight.shape))]
     first, second, *kernel = part.weight.shape
     found: list[list[tuple[int, ...]]] = []
     outs = second * part.groups if part.transposed else first

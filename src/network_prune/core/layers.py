@@ -102,7 +102,7 @@ class Layer:
             Tensor of the stored shape, same dtype and device, possibly a view.
         """
         shape = self.canonical_shape
-        values = elements.reshape(*elements.shape, *[1] * (len(shape) - elements.dim()))
+        values = elements.reshape((*elements.shape, *[1] * (len(shape) - elements.dim())))
         values = values.expand(shape)
         return self.stored(values)
 

@@ -47,7 +47,7 @@ def seen_by(surrogate):
 
 @st.composite
 def weights(draw):
-    shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4))
+    shape = draw(st.lists(st.integers(1, 9), max_size=4))
     values = np.random.default_rng(draw(st.integers(0, 99))).normal(size=shape)
     special = draw(st.lists(st.sampled_from([-0.0, math.inf, -math.inf, math.nan]), max_size=5))
     values.flat[: len(special)] = special[: values.size]

@@ -41,7 +41,8 @@ def mask(maskings: Iterable[Masking], granularity: Granularity) -> None:
     of_blocks: list[Masking] = []
     for masking in maskings:
         layer = masking.layer
-        if layer.element_count(granularity) == layer.weights and not layer.transposed:
+        is_single = layer.element_count(granularity) == layer.weights
+        if is_single and layer.shape and not layer.transposed:
             of_blocks.append(masking)
         else:
             _mask_whole(masking, granularity)
