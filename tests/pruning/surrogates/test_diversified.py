@@ -484,6 +484,18 @@ def test_a_prepared_network_keeps_the_norms_and_biases_that_are_ranked():
     assert any(isinstance(m, nn.BatchNorm2d) for m in prepared.modules())
 
 
+@pytest.mark.parametrize("kind", [npr.Diversified, npr.BackwardOnly])
+def test_a_network_prepared_in_inference_mode_gives_gradients_behind_it(kind):
+    model = build("plain").eval()
+    prunable = npr.rank(model, "weight", p_prune=0.5)
+    with torch.inference_mode():
+        surrogate = kind(model, prunable, p_bern=0.5, prepare=True)
+        surrogate(inputs(model))
+    x = inputs(model, requires_grad=True)
+    surrogate(x).sum().backward()
+    assert x.grad is not None
+
+
 def test_a_network_that_cannot_be_copied_is_computed_as_it_is():
     model = build("plain").eval()
     prunable = npr.rank(model, "weight", p_prune=0.5)

@@ -219,7 +219,9 @@ class Surrogate(Wrapper):
 def _frozen_copy(model: nn.Module, prunable: PrunableSet) -> nn.Module:
     """Return a faster copy that learns nothing; the network itself where there is none."""
     ranked = [layer.name for layer in prunable.layers]
-    copy = prepare_copy(model, Speed(), ranked).model
+    # A later forward may want gradients, whatever mode the copy is made in.
+    with torch.inference_mode(False):
+        copy = prepare_copy(model, Speed(), ranked).model
     return model if copy is model else copy.requires_grad_(False)
 
 
