@@ -200,6 +200,19 @@ def test_what_cannot_be_saved_is_refused_before_anything_runs(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
+def test_interrupted_it_leaves_gradients_as_they_were(monkeypatch):
+    """Ctrl-C at the end of a ``with`` may keep it from putting them back."""
+
+    def interrupted(*_, **__):
+        torch.set_grad_enabled(False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probes, "sweep_over", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        find(max_drop=10)
+    assert torch.is_grad_enabled()
+
+
 def test_a_share_of_the_latency_is_that_of_the_network_without_silenced_neurons(monkeypatch):
     shares = {0.1: 0.99, 0.2: 0.9, 0.3: 0.7, 0.4: 0.55, 0.5: 0.5, 0.6: 0.4}
     asked = []

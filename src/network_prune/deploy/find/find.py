@@ -17,6 +17,7 @@ from network_prune.deploy.find.search import last_that_holds
 from network_prune.deploy.find.way import Way, ways_of
 from network_prune.errors import ArgumentError, RunError, brief, check_fraction
 from network_prune.evaluation.variant import Network
+from network_prune.pruning.unfinished import settling
 from network_prune.study.checked import check_plan
 from network_prune.study.events import Failed, Told
 from network_prune.study.plan import Plan, make_plan
@@ -25,6 +26,7 @@ from network_prune.study.sweep import warn_of_event
 _ROUNDING: Final = 1e-9  # 1 / 0.01 is a little less than 100 in some steps
 
 
+@settling
 def find(
     plan: Mapping[str, Any],
     *,
