@@ -1,5 +1,6 @@
 """Hundreds of prunable sets fit in memory: each takes one bit an element."""
 
+import copy
 import pickle
 import tracemalloc
 
@@ -44,3 +45,16 @@ def test_a_set_holds_one_bit_an_element(make, tmp_path):
     finally:
         tracemalloc.stop()
     assert len(set(sets)) == SETS
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_is_as_read_only_as_a_set_itself(again):
+    """The last draw of a set is kept, and would be wrong for a set that has changed."""
+    found = npr.rank(MODEL, p_prune=0.5)
+    for value in (found, found.draw(p_bern=0.5, seed=0)):
+        twin = again(value)
+        assert twin == value
+        with pytest.raises(ValueError, match="read-only"):
+            twin.elements.words[0] = 0

@@ -42,6 +42,11 @@ class ElementSet:
     def __post_init__(self) -> None:
         self.words.flags.writeable = False
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        # Copies and pickles of a read-only array can be written.
+        self.__dict__.update(state)
+        self.words.flags.writeable = False
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ElementSet):
             return NotImplemented
