@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -193,20 +194,43 @@ def test_what_fills_memory_on_after_an_interruption_reaches_no_later_copy(monkey
     assert seen.pop().data_ptr() not in {target.data_ptr() for target in filled}
 
 
+@pytest.fixture
+def two_threads(monkeypatch):
+    monkeypatch.setattr(bit_masks, "_BLOCK", 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_where_no_thread_starts_any_more_one_does_it_all(monkeypatch):
     """So it is in a thread that goes on when the main one has ended."""
 
     def refused(*_):
-        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        raise RuntimeError("can't create new thread at interpreter shutdown")
 
     model = frozen()
-    monkeypatch.setattr(bit_masks, "_BLOCK", 8)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     surrogate, x = wrap(model), inputs(model)
     with surrogate.frozen(0):
         expected = surrogate(x)
-        monkeypatch.setattr(bit_masks.ThreadPoolExecutor, "submit", refused)
+        monkeypatch.setattr(bit_masks, "start_new_thread", refused)
         assert torch.equal(surrogate(x), expected)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("is_main", [True, False], ids=["main", "another"])
+def test_what_fails_in_any_thread_is_raised(is_main, monkeypatch):
+    mask_by_blocks = bit_masks._mask_by_blocks
+    begun = threading.Barrier(2)
+
+    def fails(masking):
+        begun.wait(10)  # each thread has one
+        if (threading.current_thread() is threading.main_thread()) == is_main:
+            raise IndexError("out of range")
+        mask_by_blocks(masking)
+
+    monkeypatch.setattr(bit_masks, "_mask_by_blocks", fails)
+    surrogate = wrap(frozen())
+    with pytest.raises(IndexError, match="out of range"):
+        surrogate(inputs(surrogate.model))
 
 
 def test_a_copy_has_memory_of_its_own():

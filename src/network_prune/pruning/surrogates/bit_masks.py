@@ -1,10 +1,13 @@
 """A draw's masks as integer work on weights' bits, on the CPU."""
 
+from _thread import start_new_thread
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -50,23 +53,47 @@ def mask(maskings: Iterable[Masking], granularity: Granularity) -> None:
 
 
 def _in_threads(maskings: list[Masking]) -> None:
+    """Mask in this thread and in others, as far as they start.
+
+    An executor's threads wouldn't once the main thread is over, and Ctrl-C while they start may
+    leave a lock of theirs taken for good.
+    """
     blocks = sum(masking.layer.weights for masking in maskings) // _BLOCK
-    threads = min(torch.get_num_threads(), blocks)
-    if threads < 2 or not _are_shared(maskings, threads):
-        for masking in maskings:
-            _mask_by_blocks(masking)
+    left, errors = deque(maskings), list[BaseException]()
+    helpers: list[Lock] = []
+    try:
+        with suppress(RuntimeError):  # no thread starts any more
+            for _ in range(min(torch.get_num_threads(), blocks) - 1):
+                under_way = Lock()
+                under_way.acquire()
+                start_new_thread(_help, (left, errors, under_way))
+                helpers.append(under_way)
+        _mask_all(left)
+        for under_way in helpers:
+            under_way.acquire()
+    finally:
+        left.clear()
+    for error in errors:
+        raise error
 
 
-def _are_shared(maskings: list[Masking], threads: int) -> bool:
-    """Mask in several threads; return whether they start: none does once the main one is over."""
-    with ThreadPoolExecutor(threads) as pool:
+def _help(left: deque[Masking], errors: list[BaseException], under_way: Lock) -> None:
+    try:
+        _mask_all(left)
+    except BaseException as error:
+        errors.append(error)
+    finally:
+        under_way.release()
+
+
+def _mask_all(left: deque[Masking]) -> None:
+    """Mask what is left, until nothing is; several threads share it."""
+    while True:
         try:
-            begun = [pool.submit(_mask_by_blocks, masking) for masking in maskings]
-        except RuntimeError:
-            return False
-        for each in begun:
-            each.result()
-    return True
+            masking = left.popleft()
+        except IndexError:
+            return
+        _mask_by_blocks(masking)
 
 
 def _mask_whole(masking: Masking, granularity: Granularity) -> None:
