@@ -85,6 +85,13 @@ def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("network_prune.evaluation.device._fastest", lambda: "cpu")
 
 
+@pytest.fixture(autouse=True)
+def lines_are_as_long_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no width or colour of the place where tests run decide what is printed."""
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def timm_is_listed_once() -> Iterator[None]:
     """Let errors name the nearest networks at once: listing timm's takes a second each time."""

@@ -78,9 +78,9 @@ def test_torchs_own_pruning_is_the_peer_for_single_weights():
 def test_every_way_to_evaluate_hits_the_same(monkeypatch):
     monkeypatch.setattr(evaluation, "SIDE", 64)
     rows = evaluation.measure("resnet18", rounds=1, images=8)
-    ways = [evaluation.PLAIN, *evaluation.SETTINGS]
+    ways = [evaluation.PLAIN, evaluation.BARE, *evaluation.SETTINGS]
     assert [row["way"] for row in rows] == ways
-    assert [row["hits"] for row in rows[:3]] == [4, 4, 4]
+    assert [row["hits"] for row in rows[:4]] == [4, 4, 4, 4]
     assert rows[0]["times the plain loop"] == 1.0
     assert len(evaluation.table(rows).splitlines()) == 2 + len(ways)
 

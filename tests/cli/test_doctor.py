@@ -47,6 +47,7 @@ def test_json_is_for_reports_and_names_no_home(run, tmp_path, monkeypatch):
     monkeypatch.delenv("TORCH_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
     path = tmp_path / "doctor.json"
     outcome = run(*QUICK, "--json", "--output", path)
     found = json.loads(outcome.out)
