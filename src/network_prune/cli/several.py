@@ -43,9 +43,10 @@ def _part(name: str, text: str, part: str, kind: type) -> Iterator[Any]:
         example = "1, 1,2 or 1:10:3" if kind is int else "0.1, 0.1,0.2 or 0:0.5:0.1"
         what = "range" if ":" in part else "whole number" if kind is int else "number"
         where = "" if part == text else f": {brief(part)}"
+        bounds = f"; STEP leads from START to STOP, in at most {MOST_VARIANTS:,} numbers"
         raise ArgumentError(
             f"{name}={brief(text)}{where} is no {what}; pass numbers with commas between them, or "
-            f"START:STOP:STEP, e.g. {example}"
+            f"START:STOP:STEP, e.g. {example}{bounds if what == 'range' else ''}"
         ) from None
 
 
