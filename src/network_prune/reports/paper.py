@@ -38,7 +38,7 @@ def write_paper(
     Args:
         studies: one or more.
         path: where to.
-        format: one of `PAPER_FORMATS`. ``md`` has the rows of the README's tables, means ±
+        format: one of `PAPER_FORMATS`. ``md`` has the rows of a Markdown table, means ±
             standard deviations over draws, and ``csv`` a row for each record; ``svg``,
             ``png`` and ``pdf`` have the curves of each network, then heat maps of layers
             pruned alone and of where pruning lands. Fonts come along: in PDF embedded as

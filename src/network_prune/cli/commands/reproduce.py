@@ -25,7 +25,7 @@ _NO_DATA: Final = (
     "package: get ILSVRC2012_img_val.tar and the development kit ILSVRC2012_devkit_t12.tar.gz from "
     "https://image-net.org/download-images (free, after registration) and pass --data FOLDER, a "
     "folder with val/ and its 1000 class folders, or the unpacked images with the kit beside them "
-    "(README, On the command line, --data); or run the grid on something else: --arch digits "
+    "(--data in --help); or run the grid on something else: --arch digits "
     "--data digits"
 )
 _TAKEN: Final = (
@@ -60,9 +60,9 @@ def reproduce_command(
 ) -> None:
     """Measure what was published, and show both side by side.
 
-    The grid is that of the figures in README.md: ResNets on ImageNet, in one pass for
-    each network. What was published at p_bern below 1 is one draw of a seed that
-    wasn't named; --draws are measured there, and their spread is shown. With --arch,
+    The grid is that of the published figures: ResNets on ImageNet, in one pass for each
+    network. What was published at p_bern below 1 is one draw of a seed that wasn't
+    named; --draws are measured there, and their spread is shown. With --arch,
     --weights and --data the same grid runs on anything, and published figures stand
     only beside the networks they are of.
 

@@ -24,7 +24,7 @@ PlanFile = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="A plan that comes along: published, the rows that the README calls so.",
+        help="A plan that comes along: published, the grid of the published figures.",
         rich_help_panel=STUDY,
         autocompletion=completes(PRESETS),
     ),
