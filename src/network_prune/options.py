@@ -374,7 +374,11 @@ STUDY_OPTIONS: Mapping[str, Option] = {
         DATA, "bilinear, bicubic, nearest, …; default from the weights.", str, text
     ),
     "mean": Option(
-        DATA, "Channel means with commas; default from the weights.", tuple, number, many=True
+        DATA,
+        "Channel means with commas, three for colour or one for grey; default from the weights.",
+        tuple,
+        number,
+        many=True,
     ),
     "std": Option(
         DATA,

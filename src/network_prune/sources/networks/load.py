@@ -357,7 +357,8 @@ def _count_classes(model: nn.Module, preprocessing: Preprocessing, spec: str) ->
         shape = list(preprocessing.shape)
         raise SourceError(
             f"{spec} can't take an input of {shape} ({one_line(error)}); "
-            "pass the size that it takes, e.g. --resize 32 --crop 32, or give a network of "
+            "pass the size that it takes, e.g. --resize 32 --crop 32, and a mean and std for each "
+            "of its channels, e.g. --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5, or give a network of "
             "your own an attribute such as default_cfg = {'input_size': (3, 32, 32)}"
         ) from error
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != 1:
