@@ -11,6 +11,7 @@ from PIL import Image
 import network_prune
 from network_prune.cli.main import main
 from network_prune.evaluation.evaluate import evaluate
+from network_prune.reports.head_and_foot import foot_lines
 from network_prune.results.study import load_study
 
 PERFORMANCE = r"Loss \d+\.\d{3}  Acc@1 \d+\.\d{3}  Acc@5 \d+\.\d{3}"
@@ -30,6 +31,13 @@ def test_alone_it_evaluates_the_embedded_default(run):
     assert re.search(r"^\| digits \| dense \| 0 \| 0 \| – \| 500 \|", outcome.out, re.MULTILINE)
     paired = r"^to dense, paired: Loss \+\S+ \[.*  Acc@1 -\S+ \[.*; Acc@1 won 2 images, lost 63$"
     assert re.search(paired, outcome.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("gained", "words"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
+def test_won_images_are_counted_in_words(run, gained, words):
+    _, record = json.loads(run("eval", "--limit", 20, "--json").out)
+    record["difference"]["gained1"] = gained
+    assert any(f"Acc@1 won {words}, lost " in line for line in foot_lines([record]))
 
 
 def test_dense_embedded_network_reaches_97_percent(run):

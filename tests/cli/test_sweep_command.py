@@ -108,6 +108,11 @@ def test_a_dry_run_takes_off_what_is_recorded(run, study):
     assert "3 are recorded, about" in outcome.out
 
 
+def test_a_dry_run_of_one_variant_says_so_in_the_singular(run, tmp_path):
+    outcome = run("sweep", "--dry-run", "--out", tmp_path / "study", "--limit", 40)
+    assert "digits: 40 images, 1 dense and 1 pruned variant\n" in outcome.out
+
+
 def test_a_half_written_line_is_told(run, study):
     path = study / "records.jsonl"
     path.write_bytes(path.read_bytes() + b'{"schema": 1, ')

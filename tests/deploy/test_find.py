@@ -78,7 +78,7 @@ def test_too_few_images_are_told_with_how_many_would_do():
     assert limit.p_prune == 0.0
     assert limit.point is limit.dense
     (note,) = limit.notes()
-    assert note.startswith("16 images can't tell whether p_prune 0.1 keeps within 1 points of ")
+    assert note.startswith("16 images can't tell whether p_prune 0.1 keeps within 1 point of ")
     assert limit.images_needed > 16
     (surely,) = find({"method": "neurons"}, step=0.5, max_drop=1)
     assert (surely.p_prune, surely.notes(), surely.images_needed) == (0.0, [], None)

@@ -135,7 +135,8 @@ def _details(record: Record, *, is_one_of_many: bool) -> Iterator[str]:
 def _to_dense(difference: Mapping[str, Any]) -> str:
     figures = (f"{title} {difference_text(difference, name)}" for title, name in FIGURES.items())
     won, lost = difference["gained1"], difference["lost1"]
-    return f"to dense, paired: {'  '.join(figures)}; Acc@1 won {won} images, lost {lost}"
+    images = "image" if won == 1 else "images"
+    return f"to dense, paired: {'  '.join(figures)}; Acc@1 won {won} {images}, lost {lost}"
 
 
 def ratios_line(realised: Mapping[str, Any]) -> str:

@@ -28,7 +28,8 @@ def show_plan(plan: Plan, out: Path) -> None:
         expected = estimate(ready, kept)
         total += expected.seconds
         dense = "1 dense and " if ready.has_dense else ""
-        say(f"{network}: {expected.images} images, {dense}{len(ready.variants)} pruned variants")
+        pruned = f"{len(ready.variants)} pruned variant{'' if len(ready.variants) == 1 else 's'}"
+        say(f"{network}: {expected.images} images, {dense}{pruned}")
         for variant in ready.variants:
             n = variant.recalibrate
             recalibrated = f", recalibrated on {n} images" if n else ""

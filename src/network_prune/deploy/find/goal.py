@@ -76,7 +76,8 @@ class MaxDrop(Goal):
 
     def __str__(self) -> str:
         """Return it for people."""
-        return f"within {self.points:g} points of the dense network's Acc@1"
+        points = "point" if self.points == 1 else "points"
+        return f"within {self.points:g} {points} of the dense network's Acc@1"
 
 
 @dataclass(frozen=True, slots=True)
