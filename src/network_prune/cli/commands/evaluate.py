@@ -22,7 +22,7 @@ def evaluate_command(
 
     Acc@1 to dense is the difference on the same images, with its paired 95%
     interval. Images are read once for all rows, but computed for each:
-    --no-dense leaves the dense network out, and of two rows' time half.
+    --no-dense leaves the dense network out, and with it half the time of two rows.
 
     Alone it runs on an embedded network and data. With ImageNet on disk:
     network-prune eval --arch resnet18 --data FOLDER --method weights --p-prune 0.2 --p-bern 0.5
