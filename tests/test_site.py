@@ -116,6 +116,13 @@ def test_a_notebook_is_a_page_with_what_its_code_gave(site, pages):
     assert (site / NOTEBOOK.removesuffix(".html")).exists()
 
 
+def test_defaults_are_values_and_no_private_names(site):
+    pages = sorted((site / "reference" / "python").glob("*.html"))
+    shown = "\n".join(re.sub("<[^>]*>", "", page.read_text(encoding="utf-8")) for page in pages)
+    assert "batch_size: int = 64" in shown
+    assert not re.findall(r"= (?:_[A-Z]|OPTIONS).*", shown)
+
+
 def test_every_public_name_is_described(pages):
     found = set().union(
         *(page.ids for name, page in pages.items() if name.startswith("reference/python/"))

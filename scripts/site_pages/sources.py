@@ -34,7 +34,9 @@ def write_sources(folder: Path) -> Path:
         _add_file(docs, path)
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     settings["nav"] = _filled(settings["nav"], list(pages))
-    settings["plugins"][-1]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT / "src")]
+    python = settings["plugins"][-1]["mkdocstrings"]["handlers"]["python"]
+    python["paths"] = [str(ROOT / "src")]
+    python["options"]["extensions"] = [str(Path(__file__).with_name("defaults.py"))]
     _write(folder / "mkdocs.yml", yaml.safe_dump(settings, sort_keys=False))
     return folder / "mkdocs.yml"
 
