@@ -86,6 +86,15 @@ def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def gradients_stay_on() -> Iterator[None]:
+    """Find out which test leaves gradients off for all that follow."""
+    yield
+    is_on = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    torch.set_grad_enabled(True)
+    assert is_on
+
+
+@pytest.fixture(autouse=True)
 def lines_are_as_long_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no width or colour of the place where tests run decide what is printed."""
     for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):

@@ -181,9 +181,13 @@ def settling(call: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
         settle_unfinished()
         modes = ThreadModes()
         try:
-            return call(*args, **kwargs)
+            try:
+                return call(*args, **kwargs)
+            except BaseException:
+                modes.put_back()
+                raise
         except BaseException:
-            modes.put_back()
+            modes.put_back()  # Ctrl-C may have come right before it the first time
             settle_unfinished()
             raise
 
