@@ -1,7 +1,5 @@
 """``network-prune bench``: networks dense, masked and removed, side by side."""
 
-import csv
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +13,6 @@ from network_prune.cli.output import OUTPUT, Json, Output, check_writable, hand_
 from network_prune.cli.takes import takes
 from network_prune.display.table import Column, Table
 from network_prune.errors import ArgumentError
-from network_prune.whole_file import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,7 +64,9 @@ def bench_command(
         rows += _bench(group, values, variant, repeats, is_told=not as_json)
     hand_over(rows, as_json=as_json, path=output)
     if csv_file is not None:
-        write_whole(csv_file, _csv(rows))
+        from network_prune.reports.exports import write_csv
+
+        write_csv(lambda: rows, csv_file)
 
 
 def _alike(networks: "Sequence[LoadedNetwork]") -> "Iterable[list[LoadedNetwork]]":
@@ -149,11 +148,3 @@ def _kin(
     if not removed.cut:
         return kin, [removed.line]
     return {**kin, "removed": removed.model}, [removed.line]
-
-
-def _csv(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -1,7 +1,5 @@
 """``network-prune retrain``: prune a network and train what is left."""
 
-import csv
-import io
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -21,6 +19,7 @@ from network_prune.cli.output import (
     hand_over,
     mention,
     say,
+    saying_where_it_goes_on,
     waiting,
 )
 from network_prune.cli.takes import takes
@@ -28,7 +27,6 @@ from network_prune.deploy.retraining.options import RETRAINING
 from network_prune.display.terminal import head_lines, shown_width, wrapped
 from network_prune.errors import ArgumentError, RunError
 from network_prune.options import METHODS, defaults, layer_types, split_names
-from network_prune.whole_file import write_whole
 
 if TYPE_CHECKING:
     from network_prune.deploy.retraining.history import Epoch
@@ -106,6 +104,7 @@ def retrain_command(
         from network_prune.display.canvas import check_plot
         from network_prune.evaluation.device import choose_device
         from network_prune.evaluation.memory import kept_memory
+        from network_prune.reports.exports import write_csv
         from network_prune.reports.retraining import EpochRows, draw_history, retrained_parts
 
     if plot is not None:
@@ -119,20 +118,14 @@ def retrain_command(
     _say_head(inputs, values, variant, str(device), tell if as_json else say, width)
     rows = EpochRows(width)
     told = _Told(tell, sys.stdout, rows)
-    try:
-        # What a network prints isn't the command's output.
-        with redirect_stdout(sys.stderr), kept_memory(device):
-            result = _retrain(inputs, values, variant, out, told)
-    except KeyboardInterrupt:
-        if out is not None:
-            where = f"what is finished is in {out}; the same command goes on from there"
-            say(where, to=sys.stderr)
-        raise
+    # What a network prints isn't the command's output.
+    with saying_where_it_goes_on(out), redirect_stdout(sys.stderr), kept_memory(device):
+        result = _retrain(inputs, values, variant, out, told)
     if not as_json:
         show(retrained_parts(result))
     if out is not None:
         result.save(out)
-        write_whole(out / HISTORY, _csv(result))
+        write_csv(lambda: [epoch.to_row() for epoch in result.history], out / HISTORY)
         tell("", f"the weights with zeros, the draw and the history are in {out}")
     hand_over(result.to_dict(), as_json=as_json, path=output)
     if plot is not None:
@@ -256,12 +249,3 @@ def _check_out(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write {out}: {error.strerror or error}") from None
-
-
-def _csv(result: "Retrained") -> bytes:
-    rows = [epoch.to_row() for epoch in result.history]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
