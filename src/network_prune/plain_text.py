@@ -22,5 +22,10 @@ def plain(text: str) -> str:
     return _UNSEEN.sub(lambda found: _escape(found[0]), shown)
 
 
+def counted(n: int, what: str) -> str:
+    """Return a number and what there are so many of, in the plural unless it is one."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

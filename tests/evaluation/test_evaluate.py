@@ -147,7 +147,7 @@ def test_a_dtype_computes_in_it(model, data):
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize(("n", "expected"), [(1, 1), (40, 8), (10_000, 16)])
 def test_workers_are_one_a_core_and_at_most_one_a_batch(n, expected, monkeypatch, data):
-    monkeypatch.setattr("network_prune.sources.data.pictures._cores", lambda: 16)
+    monkeypatch.setattr("network_prune.sources.data.pictures.usable_cores", lambda: 16)
     images = torch.utils.data.Subset(data, [0] * n)
     for in_files, workers in ((True, expected), (False, 0)):
         loader = make_loader(images, batch_size=5, workers=None, in_files=in_files)

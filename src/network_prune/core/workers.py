@@ -18,6 +18,13 @@ from network_prune.errors import RunError, brief
 _LONGEST: Final = 107 - len("/listener-xxxxxxxx")
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def start(batches: Iterable[Any]) -> Iterator[Any]:
     """Return an iterator over ``batches``, whose workers, if it has any, have started.
 

@@ -6,6 +6,7 @@ import os
 import torch
 
 from network_prune.errors import ArgumentError, one_line
+from network_prune.plain_text import counted
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,8 +38,7 @@ def choose_device(name: str) -> torch.device:
 def describe_device(device: torch.device) -> str:
     """Return a device's name and threads, or what it is called by who made it."""
     if device.type == "cpu":
-        threads = torch.get_num_threads()
-        return f"cpu ({threads} thread{'' if threads == 1 else 's'})"
+        return f"cpu ({counted(torch.get_num_threads(), 'thread')})"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     return f"{device} ({name})" if name else str(device)
 

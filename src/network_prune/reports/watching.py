@@ -6,6 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from network_prune.plain_text import counted
 from network_prune.reports.report import write_page
 from network_prune.results.records import FILE
 from network_prune.results.study import Study, read_study
@@ -63,8 +64,7 @@ def _begun(runs: Sequence[Path]) -> list[Study]:
 
 def _write(studies: Sequence[Study], out: Path, title: str | None, refresh: int | None) -> str:
     write_page(studies, out, title=title, refresh=refresh)
-    count = sum(map(len, studies))
-    return f"{out}: {count} record{'' if count == 1 else 's'}"
+    return f"{out}: {counted(sum(map(len, studies)), 'record')}"
 
 
 def _size(run: Path) -> int:

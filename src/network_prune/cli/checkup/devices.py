@@ -8,7 +8,9 @@ from typing import Any, Final
 import torch
 
 from network_prune.cli.checkup.folders import size_text
+from network_prune.core.workers import usable_cores
 from network_prune.evaluation.memory import kept_memory
+from network_prune.plain_text import counted
 
 BATCH: Final = 32
 NETWORK: Final = "resnet18"
@@ -36,15 +38,11 @@ class Device:
 
     def __str__(self) -> str:
         """Return it for people."""
-        facts = [
-            self.model,
-            *(
-                [f"{_count(self.threads, 'thread')} on {_count(self.cores, 'core')}"]
-                if self.threads
-                else []
-            ),
-            *([f"{size_text(self.memory_bytes)} of memory"] if self.memory_bytes else []),
-        ]
+        facts = [self.model]
+        if self.threads and self.cores:
+            facts.append(f"{counted(self.threads, 'thread')} on {counted(self.cores, 'core')}")
+        if self.memory_bytes:
+            facts.append(f"{size_text(self.memory_bytes)} of memory")
         return f"{self.name}: {', '.join(filter(None, facts))}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,15 +98,14 @@ def measure_speed(device: torch.device) -> Speed:
     """
     from network_prune.deploy.bench.ready import Ready
     from network_prune.deploy.costs.timing import times_in_turn
-    from network_prune.pruning.faster_copy.prepare import Speed as Way
+    from network_prune.pruning.faster_copy import prepare
     from network_prune.sources.networks.load import load_network
 
     network = load_network(NETWORK, weights="none", warn=False)
     noise = torch.randn(
         BATCH, *network.preprocessing.shape, generator=torch.Generator().manual_seed(0)
     )
-    way = Way(channels_last=True, fold=True, compile=False, dtype=None, amp_dtype=None)
-    ready = Ready.of(NETWORK, network.model.to(device), way, noise)
+    ready = Ready.of(NETWORK, network.model.to(device), prepare.Speed(), noise)
     with torch.no_grad(), kept_memory(device):
         started = time.perf_counter()
         (times,) = times_in_turn([ready.run], 1, warm_up=1)
@@ -119,15 +116,9 @@ def measure_speed(device: torch.device) -> Speed:
     return Speed(str(device), BATCH / min(times), len(times))
 
 
-def _count(number: int | None, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _cpu() -> Device:
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     model = torch.backends.cpu.get_cpu_capability()
-    return Device("cpu", model, _machine_memory(), torch.get_num_threads(), cores)
+    return Device("cpu", model, _machine_memory(), torch.get_num_threads(), usable_cores())
 
 
 def _cuda(index: int) -> Device:

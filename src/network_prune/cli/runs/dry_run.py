@@ -4,6 +4,7 @@ from pathlib import Path
 
 from network_prune.cli.output import say
 from network_prune.cli.recorded import tell
+from network_prune.plain_text import counted
 from network_prune.results.records import FILE, HeldRecords
 from network_prune.results.study import read_study
 from network_prune.study.checked import check_plan
@@ -28,7 +29,7 @@ def show_plan(plan: Plan, out: Path) -> None:
         expected = estimate(ready, kept)
         total += expected.seconds
         dense = "1 dense and " if ready.has_dense else ""
-        pruned = f"{len(ready.variants)} pruned variant{'' if len(ready.variants) == 1 else 's'}"
+        pruned = counted(len(ready.variants), "pruned variant")
         say(f"{network}: {expected.images} images, {dense}{pruned}")
         for variant in ready.variants:
             n = variant.recalibrate

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from network_prune.options import OPTIONS
+from network_prune.plain_text import counted
 from network_prune.reports.tables import warning_lines
 from network_prune.results.command import commands
 from network_prune.results.naming import network_text
@@ -43,7 +44,7 @@ def lead(records: Sequence[Record]) -> str:
     images = {f"{record['metrics']['n']:,}": None for record in records}
     pruned = sum(record["variant"] is not None for record in records)
     return (
-        f"{_count(len(records), 'record')}, {pruned:,} of them pruned, of "
+        f"{counted(len(records), 'record')}, {pruned:,} of them pruned, of "
         f"{_few(networks, 'networks')} on {_few(images, 'sizes')} images of {_few(data, 'sets')}."
     )
 
@@ -110,7 +111,3 @@ def _values(values: Iterable[str]) -> str:
 def _few(names: Mapping[str, None], many: str) -> str:
     found = list(names)
     return " and ".join(found) if len(found) <= 2 else f"{len(found)} {many}"
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

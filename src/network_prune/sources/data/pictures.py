@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from network_prune.core.foreign_code import no_exits
 from network_prune.core.labelled_batches import to_batch, to_pair
-from network_prune.core.workers import say_nothing_at_the_end, start
+from network_prune.core.workers import say_nothing_at_the_end, start, usable_cores
 from network_prune.errors import ArgumentError, NetworkPruneError, SourceError, UserCodeError
 from network_prune.options import check_options
 from network_prune.plain_file import check_plain
@@ -316,7 +316,7 @@ def make_loader(
     batch_size, workers = check_options(batch_size=batch_size, workers=workers)
     guarded = Guarded(dataset)
     if workers is None:
-        workers = _cores() if in_files else 0
+        workers = usable_cores() if in_files else 0
     batches = math.ceil(len(guarded) / batch_size)
     workers = min(workers, batches)
     _LOG.info("images are read by %s", f"{workers} workers" if workers else "this process")
@@ -359,10 +359,3 @@ def _reason(error: Exception) -> str:
         return "empty or no picture"
     text = " ".join(str(error).split()) or type(error).__name__
     return "truncated" if "truncated" in text.lower() else text
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
