@@ -115,23 +115,25 @@ class Variant:
         Raises:
             NetworkPruneError: what `network_prune.rank` raises.
         """
-        from torch import nn
-
         from network_prune.pruning.ranking.rank import rank
 
-        return rank(
-            model,
-            METHODS[self.method],
-            p_prune=self.p_prune if self.by_layer is None else self.by_layer,
-            score=self.score,
-            data=data,
-            scope=self.scope,
-            floor=self.floor,
-            layers=[getattr(nn, name) for name in layer_types(self.layers)],
-            tensors=split_names(self.tensors),
-            include=self.include,
-            exclude=self.exclude,
-        )
+        return rank(model, **self.ranked_as(), data=data)
+
+    def ranked_as(self) -> dict[str, Any]:
+        """Return how a network is ranked, as `network_prune.rank` takes it by name."""
+        from torch import nn
+
+        return {
+            "granularity": METHODS[self.method],
+            "p_prune": self.p_prune if self.by_layer is None else self.by_layer,
+            "score": self.score,
+            "scope": self.scope,
+            "floor": self.floor,
+            "layers": [getattr(nn, name) for name in layer_types(self.layers)],
+            "tensors": split_names(self.tensors),
+            "include": self.include,
+            "exclude": self.exclude,
+        }
 
     def spelt_out(self, model: "nn.Module") -> "list[Self]":
         """Return a variant for each layer of scope ``alone``, which ranks one at a time; else one.

@@ -26,7 +26,7 @@ from network_prune.cli.takes import takes
 from network_prune.deploy.retraining.options import RETRAINING
 from network_prune.display.terminal import head_lines, shown_width, wrapped
 from network_prune.errors import ArgumentError, RunError
-from network_prune.options import METHODS, defaults, layer_types, split_names
+from network_prune.options import defaults
 
 if TYPE_CHECKING:
     from network_prune.deploy.retraining.history import Epoch
@@ -154,8 +154,6 @@ def _retrain(
     out: Path | None,
     told: "_Told",
 ) -> "Retrained":
-    from torch import nn
-
     from network_prune.deploy.retraining.retrain import retrain
 
     by_name: Mapping[str, tuple[str, ...]] = {"sgd": ("momentum", "weight_decay")}
@@ -163,8 +161,6 @@ def _retrain(
     return retrain(
         inputs.network,
         inputs.data,
-        p_prune=variant.p_prune if variant.by_layer is None else variant.by_layer,
-        granularity=METHODS[variant.method],
         p_bern=variant.p_bern,
         seed=values["seed"],
         index=values["index"],
@@ -173,13 +169,7 @@ def _retrain(
         test=inputs.test,
         checkpoint=None if out is None else out / CHECKPOINT,
         told=told,
-        score=variant.score,
-        scope=variant.scope,
-        floor=variant.floor,
-        layers=[getattr(nn, name) for name in layer_types(variant.layers)],
-        tensors=split_names(variant.tensors),
-        include=variant.include,
-        exclude=variant.exclude,
+        **variant.ranked_as(),
         **{name: values[name] for name in (*_SAID, *names)},
     )
 
