@@ -12,6 +12,7 @@ from network_prune.reports.page.section import (
     Section,
     View,
     axis,
+    error_bars,
     finite,
     fixed,
     hover,
@@ -102,7 +103,7 @@ def _traces(curve: Curve, name: str, number: int, with_network: bool) -> Iterato
         "name": literal(label),
         "x": ratios,
         "y": finite(spread.mean for spread in spreads),
-        "error_y": _bars(spreads),
+        "error_y": error_bars(spreads),
         "mode": "lines+markers",
         "line": {"color": colour, "dash": DASHES[number % len(DASHES)]},
         "marker": {"symbol": MARKERS[number % len(MARKERS)], "size": 8},
@@ -111,17 +112,6 @@ def _traces(curve: Curve, name: str, number: int, with_network: bool) -> Iterato
             for point, spread in zip(curve.points, spreads, strict=True)
         ],
         "hoverinfo": "text",
-    }
-
-
-def _bars(spreads: Sequence[Spread]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": finite(spread.interval[1] - spread.mean for spread in spreads),
-        "arrayminus": finite(spread.mean - spread.interval[0] for spread in spreads),
-        "thickness": 1,
-        "width": 3,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from markupsafe import escape
 
 from network_prune.plain_text import plain
+from network_prune.results.series.curves import Spread
 
 # Okabe and Ito's colours, which colour-blind eyes tell apart; dashes and markers differ as well.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -144,6 +145,19 @@ def fixed(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
 def ticks(labels: Sequence[str]) -> dict[str, Any]:
     """Return the part of an axis that names the places 0, 1, 2 … by ``labels``."""
     return {"tickvals": list(range(len(labels))), "ticktext": list(map(literal, labels))}
+
+
+def error_bars(spreads: Iterable[Spread]) -> Mapping[str, Any]:
+    """Return bars from the lower to the upper end of the 95% intervals."""
+    found = list(spreads)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": finite(spread.interval[1] - spread.mean for spread in found),
+        "arrayminus": finite(spread.mean - spread.interval[0] for spread in found),
+        "thickness": 1,
+        "width": 3,
+    }
 
 
 def axis(title: str, **others: Any) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from network_prune.reports.page.section import (
     Section,
     View,
     axis,
+    error_bars,
     finite,
     fixed,
     hover,
@@ -79,14 +80,7 @@ def _trace(name: str, number: int, own: Sequence[Stage]) -> Figure:
         "name": literal(name),
         "x": [stage.left for stage in own],
         "y": finite(each.mean for each in accuracies),
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": finite(each.interval[1] - each.mean for each in accuracies),
-            "arrayminus": finite(each.mean - each.interval[0] for each in accuracies),
-            "thickness": 1,
-            "width": 3,
-        },
+        "error_y": error_bars(accuracies),
         "marker": {
             "color": COLOURS[number % len(COLOURS)],
             "symbol": MARKERS[number % len(MARKERS)],
