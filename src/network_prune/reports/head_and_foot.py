@@ -12,6 +12,7 @@ from network_prune.reports.tables import (
     mean_cells,
     number,
     record_table,
+    study_table,
     warning_lines,
 )
 from network_prune.results.groups import Draws, draws_of
@@ -98,6 +99,20 @@ def below_rows(
             lines += ["", *head_lines(heads[network], width=width)]
         lines += [*(table or foot_lines)(own), *warning_lines(own)]
     return [*lines, *(f"warning: {note}" for note in plan.notes)]
+
+
+def tables_alone(records: Sequence[Record], plan: Plan, table: Parts | None) -> list[Part]:
+    """Return the tables of all records, and what to know of them and of the plan.
+
+    Args:
+        records: what is shown.
+        plan: the study.
+        table: shows one network's records, where they have no rows.
+    """
+    if table is not None:
+        return below_rows(records, plan, {}, table)
+    notes = [*warning_lines(records), *(f"warning: {note}" for note in plan.notes)]
+    return [study_table(records), *notes]
 
 
 def foot_lines(records: Sequence[Record]) -> list[Part]:

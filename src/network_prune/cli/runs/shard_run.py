@@ -18,12 +18,11 @@ from network_prune.reports.head_and_foot import (
     below_rows,
     network_head,
     plan_head,
+    tables_alone,
 )
 from network_prune.reports.tables import (
     record_cells,
     record_table,
-    study_table,
-    warning_lines,
 )
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.naming import network_of
@@ -116,7 +115,7 @@ def run_shared(
         hand_over(study.whole(), as_json=False, path=path)
     missing = shard_lines(out)
     if study and is_shown and form not in (None, "json"):
-        show([*_alone(study, plan, table), *missing], form)
+        show([*tables_alone(study, plan, table), *missing], form)
     parts = _parts(study, plan, table) if study else []
     shown.show([*parts, *[""] * bool(parts and missing), *missing])
     check_none_failed(shown.failed, plan)
@@ -176,10 +175,3 @@ def _parts(study: Study, plan: Plan, table: Parts | None) -> list[Part]:
     rows = [] if table else ["", record_table(list(map(record_cells, study)))]
     heads = {network_of(record): network_head(record) for record in study}
     return [*rows, *below_rows(study, plan, heads, table, width=shown_width(sys.stdout))]
-
-
-def _alone(study: Study, plan: Plan, table: Parts | None) -> list[Part]:
-    """Return the tables of a study, and what to know of them."""
-    if table is not None:
-        return below_rows(study, plan, {}, table)
-    return [study_table(study), *warning_lines(study)]

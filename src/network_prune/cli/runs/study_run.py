@@ -13,7 +13,6 @@ from rich.console import Console
 from network_prune.cli.forms import show
 from network_prune.cli.output import hand_over, mention, say, saying_where_it_goes_on
 from network_prune.cli.runs.live import LiveTable
-from network_prune.display.table import Part
 from network_prune.display.terminal import head_lines, shown_width, wrapped
 from network_prune.errors import RunError
 from network_prune.evaluation.device import choose_device
@@ -26,8 +25,8 @@ from network_prune.reports.head_and_foot import (
     below_rows,
     network_head,
     plan_head,
+    tables_alone,
 )
-from network_prune.reports.tables import study_table, warning_lines
 from network_prune.results.lines.notices import Damaged, Dropped
 from network_prune.results.records import SCHEMA, Record
 from network_prune.study.events import (
@@ -166,7 +165,7 @@ class _Shown:
     def finish(self, records: Sequence[Record]) -> None:
         """Show what is below the rows."""
         if self._form not in (None, "json"):
-            show(self._alone(records), self._form, to=self._stdout)
+            show(tables_alone(records, self._plan, self._table), self._form, to=self._stdout)
             return
         heads = self._heads if len(self._plan.variants) > 1 else {}
         parts = below_rows(records, self._plan, heads, self._table, width=self._width)
@@ -176,13 +175,6 @@ class _Shown:
             recorded = f"{len(records)} of {self._count} variants are recorded"
             shows = f"network-prune records {shlex.quote(str(self._out))}"
             mention("", *wrapped([f"{recorded}; {shows} shows them"], self._width))
-
-    def _alone(self, records: Sequence[Record]) -> list[Part]:
-        """Return the tables of all records, and what to know of them."""
-        if self._table is not None:
-            return below_rows(records, self._plan, {}, self._table)
-        notes = [*warning_lines(records), *(f"warning: {note}" for note in self._plan.notes)]
-        return [study_table(records), *notes]
 
     def json(self, records: Sequence[Record]) -> list[Record]:
         """Return the records, and at the end an entry for each network that failed."""
