@@ -86,12 +86,12 @@ def auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def gradients_stay_on(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Find out which test leaves gradients off for all that follow; two Ctrl-Cs in a row may."""
+def gradients_stay_on() -> Iterator[None]:
+    """Find out which test leaves gradients off for all that follow."""
     yield
     is_on = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     torch.set_grad_enabled(True)
-    assert is_on or request.path.stem == "test_interrupted"
+    assert is_on
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ Inside a torch.func transform it gives that, too, or refuses in one line.
 """
 
 import copy
+import gc
 from contextlib import contextmanager
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import network_prune as npr
+from network_prune.core.usual_settings import usual_settings
 from network_prune.errors import StateError
 from tests.networks import bits
 
@@ -250,3 +252,24 @@ def test_settings_of_the_caller_are_back_after_an_error():
             npr.load_network("resnet18x")
         assert torch.get_default_dtype() is torch.float64
         assert torch.empty(1).is_meta
+
+
+def test_a_context_that_ends_when_it_is_collected_leaves_gradients_alone():
+    """As one does whose end is cut short by Ctrl-C, and whose frame an error holds on to."""
+    with torch.no_grad():
+        context = usual_settings()
+        context.__enter__()
+        assert torch.is_grad_enabled()
+    assert torch.is_grad_enabled()
+    del context
+    gc.collect()
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_gradients_are_put_back_as_they_were(around):
+    with around():
+        before = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        with usual_settings():
+            assert (torch.is_grad_enabled(), torch.is_inference_mode_enabled()) == (True, False)
+        assert (torch.is_grad_enabled(), torch.is_inference_mode_enabled()) == before

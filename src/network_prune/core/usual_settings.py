@@ -26,10 +26,27 @@ def usual_settings() -> Generator[None]:
     with (
         _float32.needed(),
         torch.device("cpu") if is_elsewhere else nullcontext(),
-        torch.inference_mode(False),
+        torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext(),
+        _GradientsOn(),
         torch.autocast("cpu", enabled=False),
     ):
         yield
+
+
+class _GradientsOn:
+    """Lets gradients flow meanwhile.
+
+    Where Ctrl-C cut the end short, the generator around this is closed when nobody refers to it any
+    more. Gradients are as whoever is running by then has them, so they are left alone.
+    """
+
+    def __enter__(self) -> None:
+        self._before = torch.is_grad_enabled()
+        torch.set_grad_enabled(True)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:
+            torch.set_grad_enabled(self._before)
 
 
 _float32 = ProcessWide(torch.get_default_dtype, torch.set_default_dtype, lambda: torch.float32)
